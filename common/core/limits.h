@@ -1,0 +1,61 @@
+/* limits.h - every bound of skein, with its unit.
+ *
+ * Reaching a bound is ERR_LIMIT, a metric and a log line, never a silent truncation. */
+#ifndef SKEIN_COMMON_CORE_LIMITS_H
+#define SKEIN_COMMON_CORE_LIMITS_H
+
+#include <assert.h>
+
+enum {
+    /* Names and texts, bytes without the terminating NUL. */
+    NAME_BYTES_MAX = 128,   /* shard, set, tenant, rollout id, label key */
+    TEXT_BYTES_MAX = 1024,  /* label value, reason, identity */
+    ERROR_BYTES_MAX = 4096, /* an error's message, detail, hint */
+    SELECTOR_BYTES_MAX = 4096,
+    LABELS_MAX = 64,
+    VERSIONS_PER_TENANT_MAX = 64,
+
+    /* Migration sets. */
+    SCRIPT_BYTES_MAX = 4 << 20,
+    SET_FILES_MAX = 40000,
+    SET_BYTES_MAX = 64 << 20,
+    SET_CHUNK_BYTES = 512 << 10,
+    STATEMENTS_PER_SCRIPT_MAX = 100000,
+
+    /* Wire. */
+    MESSAGE_BYTES_MAX = 4 << 20,
+    STREAM_OUTBOX_MESSAGES_MAX = 1024,
+    STREAM_OUTBOX_BYTES_MAX = 64 << 20,
+    TENANTS_PER_MESSAGE_MAX = 500,
+    TENANTS_PER_SHARD_MAX = 100000,
+    SHARDS_MAX = 10000,
+    ROLLOUTS_KEPT_MAX = 1000,
+    EVENTS_KEPT_MAX = 1000,
+    ERRORS_PER_REPORT_DEFAULT = 1000,
+    FAILURES_KEPT_MAX = 20000, /* per rollout; further ones are counted only */
+
+    /* Store: etcd's own limits with a little room. */
+    STORE_TXN_OPS_MAX = 128,
+    STORE_TXN_BYTES_MAX = 1 << 20,
+    STORE_VALUE_BYTES_MAX = 1 << 20,
+    STORE_PAGE_KEYS = 1000,
+
+    /* Sessions and leadership. */
+    LEADER_LEASE_TTL_MS = 10000,
+    SESSION_LEASE_TTL_MS = 15000,
+    HEARTBEAT_INTERVAL_MS = 3000,
+    TASK_WINDOW = 64, /* tasks whose locks are taken in one transaction */
+    TASKS_IN_FLIGHT_PER_AGENT_MAX = 256,
+    FLUSH_INTERVAL_MS = 100, /* progress is written at most this often */
+    MAILBOX_EVENTS_MAX = 16384,
+    EVENT_BATCH_MAX = 256,
+    AGENT_WORKERS_MAX = 64,
+    TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
+};
+
+static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one transaction");
+static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
+              "two lost heartbeats are not an outage");
+static_assert(SET_CHUNK_BYTES <= STORE_VALUE_BYTES_MAX, "a chunk fits in one value");
+
+#endif

@@ -1,0 +1,332 @@
+/* message.h - the words that coordinator and agent exchange, and what the store keeps, as plain
+ * structs. proto/skein/v1 documents each field; common/wire converts and validates.
+ *
+ * Pure. All pointers borrow from the arena that the message lives in. No `const char *` is NULL: an
+ * absent text is "". Arrays may be NULL when their count is 0. */
+#ifndef SKEIN_COMMON_MODEL_MESSAGE_H
+#define SKEIN_COMMON_MODEL_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/model/task.h"
+
+struct label {
+    const char *key;
+    const char *value;
+};
+
+struct labels {
+    const struct label *items; /* sorted by key, unique */
+    size_t count;
+};
+
+struct set_version {
+    const char *set;
+    const char *version;
+    const char *rollout;
+    uint64_t fence;
+};
+
+struct tenant_info {
+    const char *name;
+    struct labels labels;
+    const struct set_version *versions;
+    size_t version_count;
+    bool has_objects;
+};
+
+struct task_error {
+    const char *tenant; /* shard/name */
+    enum task_mode mode;
+    enum task_code code;
+    const char *sqlstate;
+    const char *message;
+    const char *detail;
+    const char *hint;
+    const char *file;
+    uint32_t statement;
+    uint32_t line;
+};
+
+/* ---- agent to coordinator ---- */
+
+struct running_task {
+    const char *rollout;
+    enum task_mode mode;
+    const char *tenant;
+    uint64_t token;
+};
+
+struct agent_hello {
+    uint32_t protocol;
+    const char *shard;
+    const char *agent;
+    const char *version;
+    struct labels labels;
+    uint32_t workers;
+    int64_t lease_id;
+    const struct running_task *running;
+    size_t running_count;
+};
+
+struct agent_heartbeat {
+    uint64_t sequence;
+    uint32_t tasks_in_flight;
+    const char *trouble;
+};
+
+struct tenant_report {
+    bool full;
+    bool last;
+    uint64_t refresh;
+    const struct tenant_info *tenants;
+    size_t tenant_count;
+    const char *const *removed;
+    size_t removed_count;
+};
+
+struct task_result {
+    const char *rollout;
+    enum task_mode mode;
+    const char *tenant; /* without the shard */
+    uint64_t token;
+    enum task_outcome outcome;
+    struct task_error error; /* code TASK_CODE_NONE when it succeeded */
+    const struct task_error *warnings;
+    size_t warning_count;
+    const char *version; /* "" when not known or none */
+    uint32_t scripts;
+    uint64_t duration_us;
+};
+
+struct task_results {
+    uint64_t sequence;
+    const struct task_result *items;
+    size_t count;
+};
+
+struct history_entry {
+    int64_t id;
+    const char *set;
+    const char *version;
+    const char *script;
+    const char *direction;
+    const char *checksum;
+    const char *rollout;
+    const char *agent;
+    uint64_t fence;
+    const char *state;
+    int64_t started_at_ms;
+    double duration_ms;
+};
+
+struct history_reply {
+    uint64_t request;
+    const struct history_entry *entries;
+    size_t count;
+    const char *error;
+};
+
+enum agent_message_kind {
+    AGENT_MESSAGE_HELLO,
+    AGENT_MESSAGE_HEARTBEAT,
+    AGENT_MESSAGE_TENANTS,
+    AGENT_MESSAGE_RESULTS,
+    AGENT_MESSAGE_HISTORY,
+    AGENT_MESSAGE_COUNT,
+};
+
+struct agent_message {
+    enum agent_message_kind kind;
+    union {
+        struct agent_hello hello;
+        struct agent_heartbeat heartbeat;
+        struct tenant_report tenants;
+        struct task_results results;
+        struct history_reply history;
+    };
+};
+
+/* ---- coordinator to agent ---- */
+
+struct welcome {
+    int64_t lease_id;
+    uint64_t lease_ttl_ms;
+    uint64_t heartbeat_interval_ms;
+};
+
+struct task_item {
+    const char *tenant;
+    const char *from; /* "" for none */
+};
+
+struct task_assignment {
+    const char *rollout;
+    enum task_mode mode;
+    const char *set;
+    const char *digest;
+    const char *target;
+    uint64_t token;
+    uint64_t lock_timeout_ms;
+    const struct task_item *tasks;
+    size_t task_count;
+};
+
+struct task_cancel {
+    const char *rollout;
+    const char *const *tenants;
+    size_t tenant_count; /* 0: all of the rollout */
+};
+
+struct history_request {
+    uint64_t request;
+    const char *tenant;
+    uint32_t limit;
+};
+
+enum coordinator_message_kind {
+    COORDINATOR_MESSAGE_WELCOME,
+    COORDINATOR_MESSAGE_STANDBY,
+    COORDINATOR_MESSAGE_HEARTBEAT_ACK,
+    COORDINATOR_MESSAGE_ASSIGN,
+    COORDINATOR_MESSAGE_CANCEL,
+    COORDINATOR_MESSAGE_REFRESH,
+    COORDINATOR_MESSAGE_RESULTS_ACK,
+    COORDINATOR_MESSAGE_HISTORY,
+    COORDINATOR_MESSAGE_COUNT,
+};
+
+struct coordinator_message {
+    uint64_t term;
+    enum coordinator_message_kind kind;
+    union {
+        struct welcome welcome;
+        const char *standby_for; /* the agent that works for the shard */
+        uint64_t sequence;       /* HEARTBEAT_ACK, RESULTS_ACK */
+        uint64_t refresh;
+        struct task_assignment assign;
+        struct task_cancel cancel;
+        struct history_request history;
+    };
+};
+
+/* ---- what the store keeps ---- */
+
+enum rollout_phase {
+    ROLLOUT_PENDING,
+    ROLLOUT_DRY_RUN,
+    ROLLOUT_DRY_RUN_FAILED,
+    ROLLOUT_RUNNING,
+    ROLLOUT_PAUSED,
+    ROLLOUT_SUCCEEDED,
+    ROLLOUT_FAILED,
+    ROLLOUT_ABORTED,
+    ROLLOUT_PHASE_COUNT,
+};
+
+enum rollout_policy {
+    POLICY_PAUSE,
+    POLICY_ABORT,
+    POLICY_CONTINUE,
+    POLICY_COUNT,
+};
+
+enum rollout_kind { ROLLOUT_MIGRATE, ROLLOUT_BASELINE, ROLLOUT_KIND_COUNT };
+
+struct rollout_spec {
+    const char *id;
+    enum rollout_kind kind;
+    const char *set;
+    const char *digest;
+    const char *target;
+    const char *selector;
+    enum rollout_policy policy;
+    uint32_t max_failures;
+    uint32_t max_failures_percent;
+    uint32_t concurrency;
+    uint32_t concurrency_per_shard;
+    bool dry_run_only;
+    uint64_t lock_timeout_ms;
+    const char *created_by;
+    const char *reason;
+    int64_t created_at_ms;
+};
+
+struct rollout_counts {
+    uint64_t total, queued, running, migrated, skipped, failed, unknown, rolled_back;
+    uint64_t dry_run_passed;
+};
+
+struct rollout_state {
+    enum rollout_phase phase;
+    enum rollout_phase resume_phase;
+    int64_t started_at_ms;
+    int64_t finished_at_ms;
+    const char *phase_reason;
+    const char *changed_by;
+    struct rollout_counts counts;
+};
+
+struct shard_progress {
+    const char *shard;
+    struct rollout_counts counts;
+};
+
+struct failure_record {
+    struct task_error error;
+    int64_t at_ms;
+};
+
+struct session_record {
+    const char *shard;
+    const char *agent;
+    int64_t lease_id;
+    int64_t since_ms;
+    const char *peer;
+};
+
+struct shard_record {
+    const char *name;
+    struct labels labels;
+    uint64_t tenant_count;
+    int64_t first_seen_ms;
+};
+
+struct lock_record {
+    const char *tenant; /* shard/name */
+    const char *owner;
+    const char *reason;
+    const char *rollout; /* "" for an operator's hold */
+    int64_t since_ms;
+    int64_t expires_at_ms;
+    int64_t lease_id;
+};
+
+struct set_head {
+    const char *name;
+    const char *digest;
+    const char *latest;
+    const char *min_version;
+    int64_t published_at_ms;
+    const char *published_by;
+    uint32_t chunk_count;
+    uint64_t archive_bytes;
+};
+
+struct audit_event {
+    int64_t at_ms;
+    const char *actor;
+    const char *action;
+    const char *object;
+    const char *reason;
+    const char *detail;
+};
+
+/* Names as the JSON output and the logs have them: "DRY_RUN", "pause", "migrate". */
+const char *rollout_phase_name(enum rollout_phase phase);
+const char *rollout_policy_name(enum rollout_policy policy);
+bool rollout_phase_is_final(enum rollout_phase phase);
+
+#endif

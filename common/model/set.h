@@ -1,0 +1,100 @@
+/* set.h - a migration set: files -> an ordered, checksummed list of migrations.
+ *
+ * Pure but for set_read_files, which reads a directory. A set owns its arena and is immutable after
+ * set_parse; any number of threads may read it. */
+#ifndef SKEIN_COMMON_MODEL_SET_H
+#define SKEIN_COMMON_MODEL_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/core/arena.h"
+#include "common/core/base.h"
+#include "common/core/buf.h"
+#include "common/core/error.h"
+#include "common/model/semver.h"
+
+enum operation_kind {
+    OPERATION_SQL,
+    OPERATION_BATCH,
+    OPERATION_EXEC,
+    OPERATION_PLUGIN,
+    OPERATION_STATE,
+    OPERATION_KIND_COUNT,
+};
+const char *operation_kind_name(enum operation_kind kind); /* "sql", "batch", ... */
+
+enum { CHECKSUM_BYTES = 32, DIGEST_TEXT_BYTES = 7 + 64 + 1 /* "sha256:" hex NUL */ };
+
+/* One file of the set, path relative to its folder with "/". */
+struct set_file {
+    const char *path;
+    struct bytes content;
+};
+
+/* Settings at the head of a file: `-- skein:key value`. */
+struct operation_settings {
+    bool transaction;              /* false: `-- skein:transaction none` */
+    bool control_scope;            /* `-- skein:scope control` */
+    uint64_t lock_timeout_ms;      /* 0: the rollout's */
+    uint64_t statement_timeout_ms; /* 0: none */
+};
+
+struct operation {
+    const char *path;      /* the up file, inside the set: "0.4.0__x/10_add.sql" */
+    const char *down_path; /* NULL: no rollback */
+    enum operation_kind kind;
+    struct bytes content;
+    struct bytes down_content;
+    uint8_t checksum[CHECKSUM_BYTES]; /* SHA-256 of the content with \n line ends */
+    struct operation_settings settings;
+};
+
+struct migration {
+    struct semver version;
+    const char *version_text;
+    const char *name;   /* "split_account_name" */
+    const char *script; /* "0.2.0__split_account_name": how the journal and plans call it */
+    const struct operation *operations;
+    size_t operation_count;
+    uint8_t checksum[CHECKSUM_BYTES]; /* over its operations' paths and checksums; the operation's
+                                         own when it is a single file */
+};
+
+struct set {
+    struct arena arena;
+    const char *name;
+    char digest[DIGEST_TEXT_BYTES];
+    struct semver latest;
+    const char *latest_text;
+    struct semver min_version;
+    const char *min_version_text; /* "" for none */
+    bool prereleases;
+    const char *reference;              /* "shard/name", "" for none */
+    const struct migration *migrations; /* ascending by version */
+    size_t migration_count;
+};
+
+void set_release(struct set *set);
+
+/* Checks every rule of a set (names, versions, duplicates, kinds, settings, skein.yaml,
+ * prereleases, latest and min_version) and copies everything. ERR_INVALID names file, line where
+ * there is one, value and what was expected; `fallback_name` is the set's name where skein.yaml
+ * gives none. Without `latest` in skein.yaml the newest script's version is the latest. */
+MUST_CHECK bool set_parse(const struct set_file *files, size_t file_count,
+                          const char *fallback_name, struct set *ret_set, struct error *err);
+
+/* The files of a directory, sorted by path, into `arena`. Refuses what does not belong there
+ * (links, devices, too large or too many files), with the path. Hidden files are ignored. */
+MUST_CHECK bool set_read_files(const char *directory, struct arena *arena,
+                               struct set_file **ret_files, size_t *ret_count, struct error *err);
+
+/* A published set may only grow: every migration of `old` is in `new`, unchanged. ERR_REFUSED names
+ * the file that changed or is gone, and the rule. */
+MUST_CHECK bool set_check_growth(const struct set *old_set, const struct set *new_set,
+                                 struct error *err);
+
+const struct migration *set_find_script(const struct set *set, const char *script);
+
+#endif

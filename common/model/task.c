@@ -1,0 +1,88 @@
+#include "common/model/task.h"
+
+#include <assert.h>
+
+#include "common/core/base.h"
+#include "common/model/message.h"
+
+static const char *const task_mode_names[] = { "dry_run", "run", "baseline" };
+static_assert(COUNT_OF(task_mode_names) == TASK_MODE_COUNT, "every mode has a name");
+
+static const char *const task_outcome_names[] = { "SUCCEEDED", "SKIPPED", "FAILED" };
+static_assert(COUNT_OF(task_outcome_names) == TASK_OUTCOME_COUNT, "every outcome has a name");
+
+static const char *const task_code_names[] = {
+    [TASK_CODE_NONE] = "",
+    [TASK_CODE_SQL] = "SQL",
+    [TASK_CODE_LOCK_TIMEOUT] = "LOCK_TIMEOUT",
+    [TASK_CODE_TENANT_LOCKED] = "TENANT_LOCKED",
+    [TASK_CODE_FENCED] = "FENCED",
+    [TASK_CODE_VERSION_MOVED] = "VERSION_MOVED",
+    [TASK_CODE_VERSION_TOO_OLD] = "VERSION_TOO_OLD",
+    [TASK_CODE_FUTURE_VERSION] = "FUTURE_VERSION",
+    [TASK_CODE_PRERELEASE] = "PRERELEASE",
+    [TASK_CODE_CHECKSUM_MISMATCH] = "CHECKSUM_MISMATCH",
+    [TASK_CODE_UNMANAGED] = "UNMANAGED",
+    [TASK_CODE_TENANT_MISSING] = "TENANT_MISSING",
+    [TASK_CODE_TRANSACTION_CONTROL] = "TRANSACTION_CONTROL",
+    [TASK_CODE_LINT] = "LINT",
+    [TASK_CODE_STALE] = "STALE",
+    [TASK_CODE_CANCELLED] = "CANCELLED",
+    [TASK_CODE_AGENT_LOST] = "AGENT_LOST",
+    [TASK_CODE_DATABASE_LOST] = "DATABASE_LOST",
+    [TASK_CODE_RUNNER] = "RUNNER",
+    [TASK_CODE_ROLLBACK] = "ROLLBACK",
+    [TASK_CODE_UP_TO_DATE] = "UP_TO_DATE",
+};
+static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
+
+static const char *const rollout_phase_names[] = {
+    [ROLLOUT_PENDING] = "PENDING",
+    [ROLLOUT_DRY_RUN] = "DRY_RUN",
+    [ROLLOUT_DRY_RUN_FAILED] = "DRY_RUN_FAILED",
+    [ROLLOUT_RUNNING] = "RUNNING",
+    [ROLLOUT_PAUSED] = "PAUSED",
+    [ROLLOUT_SUCCEEDED] = "SUCCEEDED",
+    [ROLLOUT_FAILED] = "FAILED",
+    [ROLLOUT_ABORTED] = "ABORTED",
+};
+static_assert(COUNT_OF(rollout_phase_names) == ROLLOUT_PHASE_COUNT, "every phase has a name");
+
+static const char *const rollout_policy_names[] = { "pause", "abort", "continue" };
+static_assert(COUNT_OF(rollout_policy_names) == POLICY_COUNT, "every policy has a name");
+
+const char *task_mode_name(enum task_mode mode)
+{
+    assert(mode < TASK_MODE_COUNT);
+    return task_mode_names[mode];
+}
+
+const char *task_outcome_name(enum task_outcome outcome)
+{
+    assert(outcome < TASK_OUTCOME_COUNT);
+    return task_outcome_names[outcome];
+}
+
+const char *task_code_name(enum task_code code)
+{
+    assert(code < TASK_CODE_COUNT);
+    return task_code_names[code];
+}
+
+const char *rollout_phase_name(enum rollout_phase phase)
+{
+    assert(phase < ROLLOUT_PHASE_COUNT);
+    return rollout_phase_names[phase];
+}
+
+const char *rollout_policy_name(enum rollout_policy policy)
+{
+    assert(policy < POLICY_COUNT);
+    return rollout_policy_names[policy];
+}
+
+bool rollout_phase_is_final(enum rollout_phase phase)
+{
+    return phase == ROLLOUT_DRY_RUN_FAILED || phase == ROLLOUT_SUCCEEDED ||
+           phase == ROLLOUT_FAILED || phase == ROLLOUT_ABORTED;
+}

@@ -1,0 +1,121 @@
+/* event.h - everything that can happen to the coordinator's decisions.
+ *
+ * Pure. An event owns its arena; everything it points to lives there. The shell makes events from
+ * gRPC, the store and the clock; the simulator makes them from a seed. */
+#ifndef SKEIN_COORDINATOR_DECIDE_EVENT_H
+#define SKEIN_COORDINATOR_DECIDE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/core/arena.h"
+#include "common/core/error.h"
+#include "common/model/message.h"
+#include "common/model/set.h"
+
+enum event_type {
+    EVENT_TICK,          /* at least every 100 ms */
+    EVENT_LEADING,       /* the leader key is ours and everything was loaded: `loaded` */
+    EVENT_DEPOSED,       /* the leader key is lost: forget everything */
+    EVENT_STORED,        /* the writes up to an EFFECT_AFTER_STORED are durable: `stored` */
+    EVENT_LEASE_GRANTED, /* answer to EFFECT_LEASE_GRANT: `lease` */
+    EVENT_LEASE_ENDED,   /* revoked or expired for certain, its keys are gone: `lease` */
+    EVENT_AGENT_MESSAGE, /* `agent` */
+    EVENT_AGENT_CLOSED,  /* the stream is gone: `agent.stream` */
+    EVENT_OPERATOR,      /* a request that changes something: `operator` */
+    EVENT_TYPE_COUNT,
+};
+
+/* What the store holds when leadership begins. */
+struct loaded_rollout {
+    struct rollout_spec spec;
+    struct rollout_state state;
+    const struct shard_progress *shards;
+    size_t shard_count;
+    const struct failure_record *failures;
+    size_t failure_count;
+};
+
+struct loaded {
+    uint64_t term;
+    const struct set_head *heads;
+    size_t head_count;
+    const struct loaded_rollout *rollouts;
+    size_t rollout_count;
+    const struct session_record *sessions;
+    size_t session_count;
+    const struct shard_record *shards;
+    size_t shard_count;
+    const struct lock_record *locks;
+    const uint64_t *lock_tokens; /* mod revision of each lock */
+    size_t lock_count;
+    const struct audit_event *events; /* oldest first */
+    size_t event_count;
+    /* Every set that a head or an unfinished rollout names; ownership moves to the decisions. */
+    struct set **sets;
+    size_t set_count;
+};
+
+enum operator_verb {
+    OPERATOR_PUBLISH,
+    OPERATOR_START,
+    OPERATOR_PAUSE,
+    OPERATOR_RESUME,
+    OPERATOR_ABORT,
+    OPERATOR_RETRY,
+    OPERATOR_LOCK,
+    OPERATOR_UNLOCK,
+    OPERATOR_FORGET_SHARD,
+    OPERATOR_HISTORY,
+    OPERATOR_VERB_COUNT,
+};
+
+struct operator_request {
+    uint64_t call; /* names the waiting caller in EFFECT_REPLY */
+    enum operator_verb verb;
+    const char *actor; /* the peer's identity */
+    const char *reason;
+    const char *object; /* rollout id or its beginning, tenant "shard/name", shard */
+    /* START; `id` is chosen by the shell (unique), or derived from the idempotency key */
+    struct rollout_spec spec;
+    /* PUBLISH: a parsed set (ownership moves if it is accepted) and its archive */
+    struct set *set;
+    struct bytes archive;
+    bool publish_dry_run;
+    /* LOCK */
+    const char *lock_owner;
+    uint64_t lock_ttl_ms;
+    /* HISTORY */
+    uint32_t limit;
+};
+
+struct event {
+    enum event_type type;
+    struct arena arena;
+    uint64_t now_ms; /* monotonic */
+    int64_t wall_ms; /* for people */
+    union {
+        struct loaded loaded;
+        struct {
+            uint64_t ticket;   /* from EFFECT_AFTER_STORED */
+            uint64_t revision; /* of the last transaction: the token of locks taken in it */
+        } stored;
+        struct {
+            uint64_t request; /* from EFFECT_LEASE_GRANT */
+            int64_t lease_id;
+            bool failed; /* EVENT_LEASE_GRANTED: the store said no; ask again later */
+        } lease;
+        struct {
+            uint64_t stream;
+            const char *peer;
+            struct agent_message message;
+        } agent;
+        struct operator_request operator;
+    };
+};
+
+struct event *event_new(enum event_type type);
+void event_free(struct event **event);
+
+#endif
