@@ -33,7 +33,8 @@ struct error {
 /* Both return false, so that failing is one line: `return error_set(err, ERR_INVALID, ...);`.
  * A message that is too long ends in "...". `err` may not be NULL. */
 bool error_set(struct error *err, enum err_code code, const char *format, ...) PRINTF(3, 4);
-bool error_set_v(struct error *err, enum err_code code, const char *format, va_list arguments);
+bool error_set_v(struct error *err, enum err_code code, const char *format, va_list arguments)
+    PRINTF(3, 0);
 
 /* Puts one phrase and ": " before the message and keeps the code. */
 bool error_wrap(struct error *err, const char *format, ...) PRINTF(2, 3);

@@ -53,6 +53,7 @@ const char *log_quote(const char *text, char quoted[LOG_QUOTED_BYTES])
 }
 
 /* One write per line, so that lines of several threads do not mix. */
+PRINTF(4, 0)
 static void log_write(enum log_level level, const char *event, const struct error *err,
                       const char *fields, va_list arguments)
 {
