@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/core/arena.h"
+#include "common/core/buf.h"
 #include "common/core/error.h"
 #include "common/model/message.h"
 #include "common/model/set.h"
@@ -112,6 +113,11 @@ struct event {
             struct agent_message message;
         } agent;
         struct operator_request operator;
+        struct {
+            uint64_t call;
+            size_t method; /* the serving module's own number */
+            struct bytes request;
+        } query;
     };
 };
 

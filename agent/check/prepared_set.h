@@ -1,0 +1,37 @@
+/* prepared_set.h - a published set, ready to run: parsed once, every script cut into statements.
+ *
+ * Immutable after prepared_set_new and counted by references, so that workers share it. */
+#ifndef SKEIN_AGENT_CHECK_PREPARED_SET_H
+#define SKEIN_AGENT_CHECK_PREPARED_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/core/base.h"
+#include "common/core/error.h"
+#include "common/model/set.h"
+#include "common/sql/sql_script.h"
+
+struct prepared_set;
+
+/* `files` are those of the set's archive. Checks the digest, parses the set and every SQL script.
+ * A script that cannot run (TRANSACTION_CONTROL, syntax, a kind that this agent does not support)
+ * does not fail the set: the tasks that would run it fail, with file and line. */
+MUST_CHECK bool prepared_set_new(struct sql_parser *parser, const char *name, const char *digest,
+                                 const struct set_file *files, size_t file_count,
+                                 struct prepared_set **ret_set, struct error *err);
+void prepared_set_ref(struct prepared_set *set);
+void prepared_set_unref(struct prepared_set **set);
+
+const struct set *prepared_set_model(const struct prepared_set *set);
+
+struct prepared_operation {
+    const struct operation *operation;
+    struct sql_script script;
+    struct sql_problem problem; /* kind SQL_PROBLEM_NONE: it can run */
+};
+/* By index of migration and operation in the model. */
+const struct prepared_operation *prepared_set_operation(const struct prepared_set *set,
+                                                        size_t migration, size_t operation);
+
+#endif

@@ -1,0 +1,62 @@
+/* executor.h - the agent's pool of workers: tasks in, results out.
+ *
+ * The brain thread submits and cancels; each worker is a thread with one connection, which blocks
+ * on libpq on purpose. Results come back on worker threads through `on_result`, only when they are
+ * durable (see `commit_group`). The executor keeps nothing on disk. */
+#ifndef SKEIN_AGENT_RUN_EXECUTOR_H
+#define SKEIN_AGENT_RUN_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/check/prepared_set.h"
+#include "common/core/arena.h"
+#include "common/core/error.h"
+#include "common/model/message.h"
+
+struct executor;
+
+struct executor_task {
+    struct arena arena; /* owns the texts below; the executor owns the task after submit */
+    const char *rollout;
+    enum task_mode mode;
+    const char *tenant;
+    const char *from; /* "" for none */
+    const char *target;
+    uint64_t token;
+    uint64_t lock_timeout_ms;
+    struct prepared_set *set; /* one reference, released with the task */
+};
+
+struct executor_options {
+    const char *conninfo;
+    const char *shard;
+    const char *agent;  /* its id, for the history rows */
+    bool database_mode; /* a tenant is a database, else a schema of conninfo's database */
+    uint32_t workers;
+    bool commit_group; /* asynchronous commits, one barrier for many before they are reported */
+    uint64_t statement_timeout_ms; /* 0: none */
+    /* On a worker's thread. `result` and what it points to live in `arena`, which the callee takes
+     * over. Called exactly once per task unless the executor is stopped without grace. */
+    void (*on_result)(void *context, struct arena *arena, const struct task_result *result);
+    void *context;
+};
+
+MUST_CHECK bool executor_start(const struct executor_options *options,
+                               struct executor **ret_executor, struct error *err);
+void executor_submit(struct executor *executor, struct executor_task *task);
+/* Queued tasks of the rollout are answered with CANCELLED; running ones are cancelled in the
+ * database (and answered with what became of them). `tenants` NULL: all of the rollout. `rollout`
+ * NULL: everything (the session was lost: nothing may commit any more; the caller must treat
+ * results that come later as usual, the journal decides). */
+void executor_cancel(struct executor *executor, const char *rollout, const char *const *tenants,
+                     size_t tenant_count);
+/* Tasks queued and running. */
+size_t executor_load(struct executor *executor);
+/* Lets running tasks end for `grace_ms`, answers queued ones with CANCELLED at once, then cancels
+ * what still runs, and joins. */
+void executor_stop(struct executor *executor, uint64_t grace_ms);
+void executor_free(struct executor **executor);
+
+#endif
