@@ -21,7 +21,9 @@ enum event_type {
     EVENT_DEPOSED,       /* the leader key is lost: forget everything */
     EVENT_STORED,        /* the writes up to an EFFECT_AFTER_STORED are durable: `stored` */
     EVENT_LEASE_GRANTED, /* answer to EFFECT_LEASE_GRANT: `lease` */
-    EVENT_LEASE_ENDED,   /* revoked or expired for certain, its keys are gone: `lease` */
+    EVENT_LEASE_KEPT,  /* answer to EFFECT_LEASE_KEEP_ALIVE: it lives for another TTL. Only now may
+                          the heartbeat be acknowledged */
+    EVENT_LEASE_ENDED, /* revoked or expired for certain, its keys are gone: `lease` */
     EVENT_AGENT_MESSAGE, /* `agent` */
     EVENT_AGENT_CLOSED,  /* the stream is gone: `agent.stream` */
     EVENT_OPERATOR,      /* a request that changes something: `operator` */
@@ -56,6 +58,16 @@ struct loaded {
     /* Every set that a head or an unfinished rollout names; ownership moves to the decisions. */
     struct set **sets;
     size_t set_count;
+};
+
+enum store_answer {
+    STORE_ANSWER_FLUSH,    /* a transaction of the flush */
+    STORE_ANSWER_PROBE,    /* is this lease alive? asked after a flush met a dead one */
+    STORE_ANSWER_GRANT,    /* the leader's lease */
+    STORE_ANSWER_CAMPAIGN, /* the transaction that makes the leader key */
+    STORE_ANSWER_KEPT,     /* the leader's lease was kept alive */
+    STORE_ANSWER_WATCH,    /* the leader key changed */
+    STORE_ANSWER_COUNT,
 };
 
 enum operator_verb {
@@ -113,6 +125,14 @@ struct event {
             struct agent_message message;
         } agent;
         struct operator_request operator;
+        struct {
+            enum store_answer kind;
+            bool succeeded; /* the compares held */
+            bool gone;      /* the lease does not exist */
+            int64_t lease_id;
+            uint64_t revision;
+            struct error error; /* code ERR_NONE: answered */
+        } answer;
         struct {
             uint64_t call;
             size_t method; /* the serving module's own number */
