@@ -27,6 +27,8 @@ enum event_type {
     EVENT_AGENT_MESSAGE, /* `agent` */
     EVENT_AGENT_CLOSED,  /* the stream is gone: `agent.stream` */
     EVENT_OPERATOR,      /* a request that changes something: `operator` */
+    EVENT_STORE_ANSWER,  /* the shell's own business with the store; decisions ignore it */
+    EVENT_QUERY,         /* a request that only reads: the shell answers it, decisions ignore it */
     EVENT_TYPE_COUNT,
 };
 
