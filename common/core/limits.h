@@ -21,12 +21,20 @@ enum {
     SET_BYTES_MAX = 64 << 20,
     SET_CHUNK_BYTES = 512 << 10,
     STATEMENTS_PER_SCRIPT_MAX = 100000,
+    LINT_FINDINGS_MAX = 1000, /* listed; further ones are counted */
+    PUBLISH_CALLS_MAX = 4,    /* sets being received at once */
+    PUBLISH_QUEUE_MAX = 4,    /* sets waiting to be checked */
 
     /* Wire. */
     MESSAGE_BYTES_MAX = 4 << 20,
     STREAM_OUTBOX_MESSAGES_MAX = 1024,
     STREAM_OUTBOX_BYTES_MAX = 64 << 20,
     TENANTS_PER_MESSAGE_MAX = 500,
+    WARNINGS_PER_TASK_MAX = 1000,
+    HISTORY_ENTRIES_MAX = 1000,
+    STREAM_REFILL_BYTES = 1 << 20, /* long streams wait while more than this is unsent */
+    ANSWER_BYTES_MAX = 3 << 20,    /* lists in one message are cut here, well below a message */
+    WATCH_INTERVAL_MS = 200,       /* a watcher gets a rollout at most this often */
     TENANTS_PER_SHARD_MAX = 100000,
     SHARDS_MAX = 10000,
     ROLLOUTS_KEPT_MAX = 1000,
@@ -51,6 +59,13 @@ enum {
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
     TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
+
+    /* The HTTP port for probes and metrics. */
+    HTTP_CONNECTIONS_MAX = 64,
+    HTTP_BACKLOG = 64,
+    HTTP_TIMEOUT_SECONDS = 10,
+    HTTP_CONNECTION_BYTES_MAX = 16 << 10,
+    METRICS_TEXT_BYTES_MAX = 8 << 20,
 };
 
 static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one transaction");

@@ -30,6 +30,9 @@ struct rpc_handler {
     void (*on_half_close)(void *user, struct rpc_call *call);
     /* Exactly once, last: the call is over, whoever ended it. `call` must not be used after it. */
     void (*on_closed)(void *user, struct rpc_call *call);
+    /* The last message of the outbox has been handed to the network and the call is still open: a
+     * producer of long streams sends its next part. May be NULL. */
+    void (*on_drained)(void *user, struct rpc_call *call);
 };
 
 struct rpc_method {
