@@ -24,7 +24,8 @@ void metrics_free(struct metrics **metrics);
  * to 60 s. At most 4,096 series; further ones share one that is called skein_metrics_overflow. */
 struct metric *metrics_get(struct metrics *metrics, enum metric_kind kind, const char *name,
                            const char *labels, const char *help);
-void metric_add(struct metric *metric, uint64_t count);
+void metric_add(struct metric *metric, uint64_t count); /* counter or gauge */
+/* A gauge, or a counter that is counted elsewhere and only shown here. */
 void metric_set(struct metric *metric, double value);
 void metric_observe_us(struct metric *metric, uint64_t microseconds);
 

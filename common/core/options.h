@@ -38,7 +38,9 @@ struct option_spec {
     const char *choices;
     uint64_t min, max; /* OPTION_U64 */
     bool required;
-    bool secret; /* masked in `config show`; a password inside a conninfo or URL is masked too */
+    bool secret;    /* masked in `config show`; a password inside a conninfo or URL is masked too */
+    bool flag_only; /* neither in the environment nor in the file: --help, --version, --config */
+    char letter;    /* 'o' for -o; 0 for none */
 };
 
 struct option_source {
@@ -47,9 +49,12 @@ struct option_source {
     unsigned line;
 };
 
-/* Fills `config` (zeroed by the caller). Positional arguments are moved to the front of argv[1..]
- * and counted in *ret_positional. Errors name the flag, variable or file line, the value, and what
- * was expected; an unknown option suggests the nearest known one. `--` ends options. */
+/* Fills `config` (zeroed by the caller, who releases it also after a failure). Positional arguments
+ * are moved to the front of argv[1..] and counted in *ret_positional. Errors name the flag,
+ * variable or file line, the value, and what was expected; an unknown option suggests the nearest
+ * known one.
+ * `--` ends options. An empty variable counts as not set. While a flag called `help` or `version`
+ * is given, nothing is required. */
 MUST_CHECK bool options_parse(const struct option_spec *specs, size_t spec_count, int argc,
                               char *argv[], const char *file_name, const struct option_source *file,
                               size_t file_count, void *config, int *ret_positional,
@@ -57,6 +62,9 @@ MUST_CHECK bool options_parse(const struct option_spec *specs, size_t spec_count
 /* The value of --NAME or SKEIN_NAME alone, before anything else is parsed (for --config); NULL. */
 const char *options_peek(int argc, char *argv[], const char *name);
 void options_release(const struct option_spec *specs, size_t spec_count, void *config);
+/* The row of that name; NULL. */
+const struct option_spec *options_find(const struct option_spec *specs, size_t spec_count,
+                                       const char *name);
 
 /* The table for --help, aligned. */
 void options_help(const struct option_spec *specs, size_t spec_count, struct buf *buf);
