@@ -119,7 +119,8 @@ struct event {
         struct {
             uint64_t request; /* from EFFECT_LEASE_GRANT */
             int64_t lease_id;
-            bool failed; /* EVENT_LEASE_GRANTED: the store said no; ask again later */
+            uint64_t epoch; /* the shell's own */
+            bool failed;    /* EVENT_LEASE_GRANTED: the store said no; ask again later */
         } lease;
         struct {
             uint64_t stream;
