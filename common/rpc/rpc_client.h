@@ -31,8 +31,11 @@ struct rpc_end {
 /* All on the client's loop thread. */
 struct rpc_stream_handler {
     void (*on_message)(void *user, struct rpc_stream *stream, struct bytes message);
-    /* Exactly once, last. The stream must not be used after it. */
+    /* Exactly once, last. The stream must not be used after it without a reference. */
     void (*on_closed)(void *user, struct rpc_stream *stream, const struct rpc_end *end);
+    /* The outbox has become empty: a producer of a long stream sends its next portion. May be
+     * NULL. */
+    void (*on_drained)(void *user, struct rpc_stream *stream);
 };
 
 /* `address` is HOST:PORT. Does not connect yet. `tls` NULL: plaintext. */
@@ -42,7 +45,11 @@ MUST_CHECK bool rpc_client_new(const char *address, const struct rpc_tls *tls,
 void rpc_client_free(struct rpc_client **client);
 
 /* A bidirectional (or server-streaming: send one, then rpc_stream_half_close) call.
- * deadline_ms: monotonic, UINT64_MAX for none. */
+ * deadline_ms: monotonic, UINT64_MAX for none.
+ *
+ * `ret_stream` is set before the first callback, and it comes WITH A REFERENCE of the caller's,
+ * because on_closed may have run before this returns: give it back with rpc_stream_unref when the
+ * opener needs it no longer, before or after on_closed. False: no callback comes. */
 MUST_CHECK bool rpc_stream_open(struct rpc_client *client, const char *path, uint64_t deadline_ms,
                                 const struct rpc_stream_handler *handler, void *user,
                                 struct rpc_stream **ret_stream, struct error *err);
@@ -56,7 +63,12 @@ void rpc_stream_ref(struct rpc_stream *stream);
 void rpc_stream_unref(struct rpc_stream **stream);
 
 /* A unary call that waits. On failure `err` has the server's sentence and `ret_end` (may be NULL)
- * the rest. `response` has its size_max set by the caller. */
+ * the rest. `response` has its size_max set by the caller.
+ *
+ * ERR_UNAVAILABLE: the server was not reached, or it sent UNAVAILABLE together with the trailer
+ * "skein-leader" (ask there): nothing happened. ERR_UNCERTAIN: any other UNAVAILABLE, and
+ * CANCELLED: the request has left and its answer was lost. timeout_ms UINT64_MAX: waits for ever.
+ */
 MUST_CHECK bool rpc_client_unary(struct rpc_client *client, const char *path, struct bytes request,
                                  uint64_t timeout_ms, struct buf *response, struct rpc_end *ret_end,
                                  struct error *err);

@@ -65,12 +65,13 @@ void rpc_server_free(struct rpc_server **server); /* stops it with no grace if i
 void rpc_call_ref(struct rpc_call *call);
 void rpc_call_unref(struct rpc_call **call);
 
-/* Copies the message into the outbox. False when the outbox is full: the call is then being closed
- * with RESOURCE_EXHAUSTED (a slow peer), or is over already. */
+/* Copies the message into the outbox. False when the outbox is full or the message is larger than
+ * MESSAGE_BYTES_MAX: the call is then being closed with RESOURCE_EXHAUSTED; or it is over already.
+ */
 bool rpc_call_send(struct rpc_call *call, struct bytes message);
 /* Ends the call after what is in the outbox. `message` may be NULL. Further calls do nothing. */
 void rpc_call_finish(struct rpc_call *call, enum rpc_status status, const char *message);
-/* Adds trailing metadata; before rpc_call_finish. Keys are lower case. */
+/* Adds trailing metadata; before rpc_call_finish. Keys are lower case; at most RPC_TRAILERS_MAX. */
 void rpc_call_add_trailer(struct rpc_call *call, const char *key, const char *value);
 
 /* Copied to `ret_value`; "" when the client did not send it. */
