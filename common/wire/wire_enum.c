@@ -1,0 +1,98 @@
+#include "common/wire/wire_enum.h"
+
+#include <assert.h>
+
+static const int wire_enum_modes[] = {
+    [TASK_DRY_RUN] = SKEIN__V1__TASK_MODE__TASK_MODE_DRY_RUN,
+    [TASK_RUN] = SKEIN__V1__TASK_MODE__TASK_MODE_RUN,
+    [TASK_BASELINE] = SKEIN__V1__TASK_MODE__TASK_MODE_BASELINE,
+};
+static_assert(COUNT_OF(wire_enum_modes) == TASK_MODE_COUNT, "every mode travels");
+
+static const int wire_enum_outcomes[] = {
+    [TASK_SUCCEEDED] = SKEIN__V1__TASK_OUTCOME__TASK_OUTCOME_SUCCEEDED,
+    [TASK_SKIPPED] = SKEIN__V1__TASK_OUTCOME__TASK_OUTCOME_SKIPPED,
+    [TASK_FAILED] = SKEIN__V1__TASK_OUTCOME__TASK_OUTCOME_FAILED,
+};
+static_assert(COUNT_OF(wire_enum_outcomes) == TASK_OUTCOME_COUNT, "every outcome travels");
+
+static const int wire_enum_codes[] = {
+    [TASK_CODE_NONE] = SKEIN__V1__TASK_CODE__TASK_CODE_UNSPECIFIED,
+    [TASK_CODE_SQL] = SKEIN__V1__TASK_CODE__TASK_CODE_SQL,
+    [TASK_CODE_LOCK_TIMEOUT] = SKEIN__V1__TASK_CODE__TASK_CODE_LOCK_TIMEOUT,
+    [TASK_CODE_TENANT_LOCKED] = SKEIN__V1__TASK_CODE__TASK_CODE_TENANT_LOCKED,
+    [TASK_CODE_FENCED] = SKEIN__V1__TASK_CODE__TASK_CODE_FENCED,
+    [TASK_CODE_VERSION_MOVED] = SKEIN__V1__TASK_CODE__TASK_CODE_VERSION_MOVED,
+    [TASK_CODE_VERSION_TOO_OLD] = SKEIN__V1__TASK_CODE__TASK_CODE_VERSION_TOO_OLD,
+    [TASK_CODE_FUTURE_VERSION] = SKEIN__V1__TASK_CODE__TASK_CODE_FUTURE_VERSION,
+    [TASK_CODE_PRERELEASE] = SKEIN__V1__TASK_CODE__TASK_CODE_PRERELEASE,
+    [TASK_CODE_CHECKSUM_MISMATCH] = SKEIN__V1__TASK_CODE__TASK_CODE_CHECKSUM_MISMATCH,
+    [TASK_CODE_UNMANAGED] = SKEIN__V1__TASK_CODE__TASK_CODE_UNMANAGED,
+    [TASK_CODE_TENANT_MISSING] = SKEIN__V1__TASK_CODE__TASK_CODE_TENANT_MISSING,
+    [TASK_CODE_TRANSACTION_CONTROL] = SKEIN__V1__TASK_CODE__TASK_CODE_TRANSACTION_CONTROL,
+    [TASK_CODE_LINT] = SKEIN__V1__TASK_CODE__TASK_CODE_LINT,
+    [TASK_CODE_STALE] = SKEIN__V1__TASK_CODE__TASK_CODE_STALE,
+    [TASK_CODE_CANCELLED] = SKEIN__V1__TASK_CODE__TASK_CODE_CANCELLED,
+    [TASK_CODE_AGENT_LOST] = SKEIN__V1__TASK_CODE__TASK_CODE_AGENT_LOST,
+    [TASK_CODE_DATABASE_LOST] = SKEIN__V1__TASK_CODE__TASK_CODE_DATABASE_LOST,
+    [TASK_CODE_RUNNER] = SKEIN__V1__TASK_CODE__TASK_CODE_RUNNER,
+    [TASK_CODE_ROLLBACK] = SKEIN__V1__TASK_CODE__TASK_CODE_ROLLBACK,
+    [TASK_CODE_UP_TO_DATE] = SKEIN__V1__TASK_CODE__TASK_CODE_UP_TO_DATE,
+};
+static_assert(COUNT_OF(wire_enum_codes) == TASK_CODE_COUNT, "every code travels");
+
+static const int wire_enum_phases[] = {
+    [ROLLOUT_PENDING] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_PENDING,
+    [ROLLOUT_DRY_RUN] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_DRY_RUN,
+    [ROLLOUT_DRY_RUN_FAILED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_DRY_RUN_FAILED,
+    [ROLLOUT_RUNNING] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_RUNNING,
+    [ROLLOUT_PAUSED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_PAUSED,
+    [ROLLOUT_SUCCEEDED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_SUCCEEDED,
+    [ROLLOUT_FAILED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_FAILED,
+    [ROLLOUT_ABORTED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ABORTED,
+};
+static_assert(COUNT_OF(wire_enum_phases) == ROLLOUT_PHASE_COUNT, "every phase travels");
+
+static const int wire_enum_policies[] = {
+    [POLICY_PAUSE] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_PAUSE,
+    [POLICY_ABORT] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_ABORT,
+    [POLICY_CONTINUE] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_CONTINUE,
+};
+static_assert(COUNT_OF(wire_enum_policies) == POLICY_COUNT, "every policy travels");
+
+static const int wire_enum_kinds[] = {
+    [ROLLOUT_MIGRATE] = SKEIN__V1__ROLLOUT_KIND__ROLLOUT_KIND_MIGRATE,
+    [ROLLOUT_BASELINE] = SKEIN__V1__ROLLOUT_KIND__ROLLOUT_KIND_BASELINE,
+};
+static_assert(COUNT_OF(wire_enum_kinds) == ROLLOUT_KIND_COUNT, "every kind travels");
+
+static int wire_enum_find(struct wire_check *check, const char *field, const int *table,
+                          size_t count, int value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (table[i] == value) {
+            return (int)i;
+        }
+    }
+    wire_check_fail(check, field, "%d is no value that this version knows", value);
+    return 0;
+}
+
+/* One pair of functions for each enum. */
+#define WIRE_ENUM(name, model, proto, table)                                                       \
+    proto wire_enum_of_##name(enum model value)                                                    \
+    {                                                                                              \
+        assert((size_t)value < COUNT_OF(table));                                                   \
+        return (proto)(table)[value];                                                              \
+    }                                                                                              \
+    enum model wire_enum_to_##name(struct wire_check *check, const char *field, proto value)       \
+    {                                                                                              \
+        return (enum model)wire_enum_find(check, field, table, COUNT_OF(table), (int)value);       \
+    }
+
+WIRE_ENUM(mode, task_mode, Skein__V1__TaskMode, wire_enum_modes)
+WIRE_ENUM(outcome, task_outcome, Skein__V1__TaskOutcome, wire_enum_outcomes)
+WIRE_ENUM(code, task_code, Skein__V1__TaskCode, wire_enum_codes)
+WIRE_ENUM(phase, rollout_phase, Skein__V1__RolloutPhase, wire_enum_phases)
+WIRE_ENUM(policy, rollout_policy, Skein__V1__RolloutPolicy, wire_enum_policies)
+WIRE_ENUM(kind, rollout_kind, Skein__V1__RolloutKind, wire_enum_kinds)
