@@ -44,6 +44,12 @@ MUST_CHECK bool pg_query(struct pg_conn *conn, const char *sql, const char *cons
                          size_t parameter_count, struct pg_result **ret_result,
                          struct pg_error *ret_pg_error, struct error *err);
 
+/* Several statements in one text, without parameters and without rows: one implicit transaction
+ * unless the text has BEGIN and COMMIT of its own (then a failure leaves it open: send ROLLBACK).
+ * Errors as pg_query. */
+MUST_CHECK bool pg_script(struct pg_conn *conn, const char *sql, struct pg_error *ret_pg_error,
+                          struct error *err);
+
 size_t pg_result_row_count(const struct pg_result *result);
 size_t pg_result_column_count(const struct pg_result *result);
 /* Borrowed; NULL for SQL null. */

@@ -1,0 +1,28 @@
+/* pg_libpq.h - what the files of this folder share: libpq's objects inside ours.
+ *
+ * Private to common/pg. */
+#ifndef SKEIN_COMMON_PG_PG_LIBPQ_H
+#define SKEIN_COMMON_PG_PG_LIBPQ_H
+
+#include <libpq-fe.h>
+
+#include "common/pg/pg_conn.h"
+
+struct pg_conn {
+    PGconn *pg;
+    PGcancel *cancel; /* a copy of where to send a cancel: usable while `pg` is busy */
+    bool lost;        /* sticky: libpq's status, or a protocol state that we do not leave */
+};
+
+struct pg_result {
+    PGresult *pg;
+};
+
+/* Wraps; never NULL. */
+struct pg_result *pg_libpq_result(PGresult *pg);
+/* Copies the server's (or libpq's own) words; `pg` NULL takes the connection's. */
+void pg_libpq_error(const PGconn *conn, const PGresult *pg, struct pg_error *ret_error);
+/* The same as one sentence in `err`: "message (SQLSTATE 42P01)". Returns false. */
+bool pg_libpq_error_set(const struct pg_error *pg_error, enum err_code code, struct error *err);
+
+#endif
