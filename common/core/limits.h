@@ -62,9 +62,24 @@ enum {
 
     /* Store: etcd's own limits with a little room. */
     STORE_TXN_OPS_MAX = 128,
-    STORE_TXN_BYTES_MAX = 1 << 20,
+    STORE_TXN_BYTES_MAX = 1280 << 10, /* keys and values; etcd takes 1,536 KiB with its framing */
     STORE_VALUE_BYTES_MAX = 1 << 20,
+    STORE_KEY_BYTES_MAX = 1024,
     STORE_PAGE_KEYS = 1000,
+    STORE_PAGE_BYTES_MAX = 16 << 20,      /* a page of large values holds fewer keys */
+    STORE_REQUESTS_OPEN_MAX = 8192,       /* queued and in flight, of one store */
+    STORE_REQUESTS_BYTES_MAX = 128 << 20, /* the same, their keys and values */
+    STORE_HISTORY_REVISIONS = 10000,      /* SQLite: what a late watch can still see */
+    STORE_GROUP_REQUESTS_MAX = 256,       /* SQLite: requests that share one commit */
+    STORE_GROUP_BYTES_MAX = 4 << 20,
+    STORE_LOCATION_BYTES_MAX = 4096,
+    ETCD_ENDPOINTS_MAX = 16,
+    ETCD_REQUESTS_IN_FLIGHT_MAX = 64,
+    ETCD_ANSWER_BYTES_MAX = 32 << 20,     /* a larger page is asked for again in smaller ones */
+    ETCD_WATCH_LINE_BYTES_MAX = 16 << 20, /* one fragment: two requests at most, in base64 */
+    ETCD_WATCH_SILENCE_MS = 12000,        /* a watch that is silent for so long is renewed */
+    ETCD_BACKOFF_MIN_MS = 100,
+    ETCD_BACKOFF_MAX_MS = 2000,
 
     /* Sessions and leadership. */
     LEADER_LEASE_TTL_MS = 10000,
@@ -77,6 +92,23 @@ enum {
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
     TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
+
+    /* Decisions. */
+    TASK_TRIES_MAX = 5, /* of one task, where its code is worth another */
+    TASK_BACKOFF_MIN_MS = 200,
+    TASK_BACKOFF_MAX_MS = 10000,
+    TASK_RESEND_GRACE_MS = 1000, /* a reconnected agent's results come before its tasks go again */
+    LOCK_RECHECK_MS = 100,       /* how often a task looks whether its tenant is free */
+    LOCK_WAIT_DEFAULT_MS = 10000,
+    TENANT_HOLD_TTL_DEFAULT_MS = 3600 * 1000,
+    GRANT_RETRY_MS = 1000,      /* after the store refused a lease */
+    LEASE_ANSWER_MAX_MS = 6000, /* a keep-alive not answered by then was not answered at all */
+    HEARTBEATS_PENDING_MAX = 8,
+    HISTORY_ANSWER_MAX_MS = 10000,
+    ROLLOUT_STATE_INTERVAL_MS = 1000, /* counters of a rollout are written at most this often */
+    RATE_SECONDS = 10,
+    STANDBYS_PER_SHARD_MAX = 16,
+    HISTORY_CALLS_MAX = 1024,
 
     /* The HTTP port for probes and metrics. */
     HTTP_CONNECTIONS_MAX = 64,
@@ -97,5 +129,9 @@ static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one
 static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
               "two lost heartbeats are not an outage");
 static_assert(SET_CHUNK_BYTES <= STORE_VALUE_BYTES_MAX, "a chunk fits in one value");
+static_assert(STORE_VALUE_BYTES_MAX + STORE_TXN_OPS_MAX * STORE_KEY_BYTES_MAX <=
+                  STORE_TXN_BYTES_MAX,
+              "a value of full size fits in a transaction, keys and compares included");
+static_assert(2 * STORE_PAGE_BYTES_MAX <= ETCD_ANSWER_BYTES_MAX, "a page fits in one answer");
 
 #endif
