@@ -1,0 +1,92 @@
+"""kill -9 of coordinator and agent at named points of a task's way.
+
+Afterwards the process is started again as an operator's supervisor would. The rollout must end by
+itself; every tenant must have each script exactly once; and the report must equal the databases.
+"""
+import pytest
+
+from fleet import add_up
+from processes import wait_until
+from sets import databases_of, schemas_of, steps, write_set
+
+SCHEMAS = [f"t_{i:02}" for i in range(10)]
+DATABASES = ["d_1", "d_2", "d_3"]
+
+# In the order in which a task passes them.
+COORDINATOR_POINTS = ["before_lock_write", "after_lock_write", "before_result_write",
+                      "after_result_write"]
+AGENT_POINTS = ["before_begin", "after_begin", "before_commit", "after_commit"]
+
+
+def take_off(fleet, store, commit, coordinator_env=None, agent_env=None):
+    eu, us = fleet.start_pg("eu"), fleet.start_pg("us")
+    fleet.create_schemas(eu, SCHEMAS)
+    fleet.create_databases(us, DATABASES)
+    fleet.start_coordinator(store, **(coordinator_env or {}))
+    fleet.start_agent("eu-1", eu, commit=commit, **(agent_env or {}))
+    fleet.start_agent("us-1", us, mode="database", match=["d_*"], commit=commit)
+    fleet.wait_tenants(len(SCHEMAS) + len(DATABASES))
+    fleet.publish(write_set(fleet.path("billing"), steps("0.2.0", "0.3.0")))
+    return schemas_of(eu, SCHEMAS) + databases_of(us, DATABASES)
+
+
+def wait_killed(program):
+    code = program.process.wait_end()
+    assert code == -9, f"{program.process.name} ended with {code}, not at its crash point"
+    program.process.killed = True
+    del program.process.env["SKEIN_CRASH_AT"]
+
+
+def assert_everybody_arrived_once(fleet, tenants, rollout):
+    status = fleet.wait_phase(rollout, "SUCCEEDED", "FAILED", "PAUSED", "DRY_RUN_FAILED", "ABORTED",
+                              timeout=120)
+    assert status["phase"] == "SUCCEEDED", status
+    for tenant in tenants:
+        tenant.assert_at("0.1.0", "0.2.0", "0.3.0")
+    counts = fleet.report(rollout)["counts"]
+    assert counts["migrated"] == add_up(counts) == counts["total"] == len(tenants)
+    listed = fleet.skein("tenant", "list", json=True, check=0).json
+    assert {t["tenant"]: t["versions"]["billing"] for t in listed} == \
+        {f"{'us-1' if t.name.startswith('d_') else 'eu-1'}/{t.name}": t.version() for t in tenants}
+    wait_until(lambda: fleet.skein("lock", "list", json=True).json == [], "the locks to go")
+
+
+def start_rollout_that_kills(fleet):
+    """The coordinator may die before it answers; the rollout is there all the same, or is not."""
+    result = fleet.skein("rollout", "start", "billing", "--detach", "--timeout", "10s", json=True)
+    return result.json["id"] if result.code == 0 else None
+
+
+def rollout_after(fleet, rollout):
+    if rollout is not None:
+        return rollout
+    listed = fleet.skein("rollout", "list", json=True, check=0).json
+    return listed[0]["id"] if listed else fleet.start_rollout("billing")
+
+
+# The first time is in the dry run; the later ones are in the run.
+@pytest.mark.parametrize("store,commit,nth", [("sqlite", "group", 1), ("sqlite", "single", 3),
+                                              ("etcd", "group", 3)])
+@pytest.mark.parametrize("point", COORDINATOR_POINTS)
+def test_the_coordinator_dies(fleet, point, store, commit, nth):
+    tenants = take_off(fleet, store, commit, coordinator_env={"SKEIN_CRASH_AT": f"{point}:{nth}"})
+    rollout = start_rollout_that_kills(fleet)
+    wait_killed(fleet.coordinator)
+    fleet.coordinator.start()
+    fleet.coordinator.wait_ready()
+    assert_everybody_arrived_once(fleet, tenants, rollout_after(fleet, rollout))
+
+
+# Ten tenants are dry-run first, so the 13th passing is in the run.
+@pytest.mark.parametrize("commit,nth", [("single", 1), ("single", 13), ("group", 13)])
+@pytest.mark.parametrize("point", AGENT_POINTS)
+def test_the_agent_dies(fleet, point, commit, nth):
+    if point.endswith("commit"):
+        nth = max(1, nth - 10)  # only the run commits
+    if point == "after_commit" and commit == "group":
+        nth = 1  # one barrier serves many tenants
+    tenants = take_off(fleet, "sqlite", commit, agent_env={"SKEIN_CRASH_AT": f"{point}:{nth}"})
+    rollout = start_rollout_that_kills(fleet)
+    wait_killed(fleet.agents["eu-1"])
+    fleet.agents["eu-1"].start()
+    assert_everybody_arrived_once(fleet, tenants, rollout_after(fleet, rollout))
