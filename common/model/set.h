@@ -49,6 +49,7 @@ struct operation {
     struct bytes down_content;
     uint8_t checksum[CHECKSUM_BYTES]; /* SHA-256 of the content with \n line ends */
     struct operation_settings settings;
+    struct operation_settings down_settings; /* of the rollback's own head */
 };
 
 struct migration {
@@ -86,12 +87,15 @@ MUST_CHECK bool set_parse(const struct set_file *files, size_t file_count,
                           const char *fallback_name, struct set *ret_set, struct error *err);
 
 /* The files of a directory, sorted by path, into `arena`. Refuses what does not belong there
- * (links, devices, too large or too many files), with the path. Hidden files are ignored. */
+ * (links, devices, empty folders, too large or too many files), with the path. Hidden files and
+ * README.md are left out; set_parse and the digest ignore them too. */
 MUST_CHECK bool set_read_files(const char *directory, struct arena *arena,
                                struct set_file **ret_files, size_t *ret_count, struct error *err);
 
-/* A published set may only grow: every migration of `old` is in `new`, unchanged. ERR_REFUSED names
- * the file that changed or is gone, and the rule. */
+/* A published set may only grow: every migration of `old_set` is in `new_set`, unchanged, with its
+ * rollback; new ones are above old_set's latest, because a tenant that is past a version never gets
+ * a script that appears there later; the latest never goes down. A rollback may be added where
+ * there was none. ERR_REFUSED names the file that breaks the rule. */
 MUST_CHECK bool set_check_growth(const struct set *old_set, const struct set *new_set,
                                  struct error *err);
 

@@ -1,0 +1,263 @@
+#include "common/model/set_settings.h"
+
+#include <string.h>
+
+#include "common/core/limits.h"
+#include "common/model/duration.h"
+#include "common/model/quote.h"
+
+enum { SET_SETTINGS_WORD_BYTES_MAX = 127 };
+
+#define SET_SETTINGS_KEYS "transaction, lock_timeout, statement_timeout, scope or allow"
+
+/* Each may stand once, but allow. */
+enum set_settings_key {
+    SET_SETTINGS_TRANSACTION,
+    SET_SETTINGS_LOCK_TIMEOUT,
+    SET_SETTINGS_STATEMENT_TIMEOUT,
+    SET_SETTINGS_SCOPE,
+    SET_SETTINGS_ALLOW,
+    SET_SETTINGS_KEY_COUNT,
+};
+
+static const char *const set_settings_keys[SET_SETTINGS_KEY_COUNT] = {
+    [SET_SETTINGS_TRANSACTION] = "transaction",
+    [SET_SETTINGS_LOCK_TIMEOUT] = "lock_timeout",
+    [SET_SETTINGS_STATEMENT_TIMEOUT] = "statement_timeout",
+    [SET_SETTINGS_SCOPE] = "scope",
+    [SET_SETTINGS_ALLOW] = "allow",
+};
+
+struct set_settings_reader {
+    const char *path;
+    unsigned line;
+    struct operation_settings *settings;
+    bool seen[SET_SETTINGS_KEY_COUNT];
+    struct error *err;
+};
+
+/* Part of a line. */
+struct set_settings_text {
+    const char *data;
+    size_t size;
+};
+
+bool set_settings_parse_timeout(const char *text, uint64_t *ret_ms, struct error *err)
+{
+    uint64_t ms;
+
+    if (!duration_parse(text, &ms, err)) {
+        return false;
+    }
+    if (ms > TIMEOUT_MS_MAX) {
+        return error_set(err, ERR_INVALID, "timeout '%s': expected at most 24d", text);
+    }
+    *ret_ms = ms;
+    return true;
+}
+
+static bool set_settings_fail(struct set_settings_reader *reader, struct set_settings_text value,
+                              const char *expected)
+{
+    char quoted[QUOTE_BYTES];
+
+    return error_set(reader->err, ERR_INVALID, "%s:%u: %s: %s", reader->path, reader->line,
+                     quote_bytes(value.data, value.size, quoted), expected);
+}
+
+static void set_settings_skip(struct set_settings_text *text, size_t size)
+{
+    text->data += size;
+    text->size -= size;
+}
+
+static void set_settings_skip_blanks(struct set_settings_text *text)
+{
+    while (text->size > 0 && (*text->data == ' ' || *text->data == '\t' || *text->data == '\r' ||
+                              *text->data == '\f')) {
+        set_settings_skip(text, 1);
+    }
+}
+
+static bool set_settings_starts(struct set_settings_text text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    return text.size >= size && memcmp(text.data, prefix, size) == 0;
+}
+
+/* The characters up to the next blank. */
+static struct set_settings_text set_settings_take_word(struct set_settings_text *text)
+{
+    struct set_settings_text word = { text->data, 0 };
+
+    while (word.size < text->size && strchr(" \t\r\f", text->data[word.size]) == NULL) {
+        word.size++;
+    }
+    set_settings_skip(text, word.size);
+    set_settings_skip_blanks(text);
+    return word;
+}
+
+/* Steps over "-- skein:" and says whether it stood there. */
+static bool set_settings_take_mark(struct set_settings_text *text)
+{
+    struct set_settings_text at = *text;
+
+    set_settings_skip_blanks(&at);
+    if (!set_settings_starts(at, "--")) {
+        return false;
+    }
+    set_settings_skip(&at, 2);
+    set_settings_skip_blanks(&at);
+    if (!set_settings_starts(at, "skein:")) {
+        return false;
+    }
+    set_settings_skip(&at, strlen("skein:"));
+    set_settings_skip_blanks(&at);
+    *text = at;
+    return true;
+}
+
+static bool set_settings_equals(struct set_settings_text text, const char *word)
+{
+    return text.size == strlen(word) && memcmp(text.data, word, text.size) == 0;
+}
+
+static bool set_settings_apply_timeout(struct set_settings_reader *reader, const char *key,
+                                       struct set_settings_text value, uint64_t *ret_ms)
+{
+    char word[SET_SETTINGS_WORD_BYTES_MAX + 1] = { 0 };
+
+    if (value.size > SET_SETTINGS_WORD_BYTES_MAX || memchr(value.data, '\0', value.size) != NULL) {
+        return set_settings_fail(reader, value, "expected a duration, such as 2s");
+    }
+    memcpy(word, value.data, value.size);
+    return set_settings_parse_timeout(word, ret_ms, reader->err) ||
+           error_wrap(reader->err, "%s:%u: %s", reader->path, reader->line, key);
+}
+
+/* Rules are named like add-index-blocking; the reason is for the reader. */
+static bool set_settings_apply_allow(struct set_settings_reader *reader,
+                                     struct set_settings_text rule, struct set_settings_text reason)
+{
+    for (size_t i = 0; i < rule.size; i++) {
+        char c = rule.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+            return set_settings_fail(reader, rule,
+                                     "expected a rule's name after 'allow', such as "
+                                     "add-index-blocking");
+        }
+    }
+    if (reason.size == 0) {
+        return set_settings_fail(reader, rule, "expected the reason in words after the rule");
+    }
+    return true;
+}
+
+static bool set_settings_apply(struct set_settings_reader *reader, enum set_settings_key key,
+                               struct set_settings_text value)
+{
+    struct operation_settings *settings = reader->settings;
+
+    switch (key) {
+    case SET_SETTINGS_TRANSACTION:
+        if (!set_settings_equals(value, "none")) {
+            return set_settings_fail(reader, value, "expected 'none' after 'transaction'");
+        }
+        settings->transaction = false;
+        return true;
+    case SET_SETTINGS_LOCK_TIMEOUT:
+        return set_settings_apply_timeout(reader, "lock_timeout", value,
+                                          &settings->lock_timeout_ms);
+    case SET_SETTINGS_STATEMENT_TIMEOUT:
+        return set_settings_apply_timeout(reader, "statement_timeout", value,
+                                          &settings->statement_timeout_ms);
+    case SET_SETTINGS_SCOPE:
+        settings->control_scope = set_settings_equals(value, "control");
+        if (!settings->control_scope && !set_settings_equals(value, "tenant")) {
+            return set_settings_fail(reader, value, "expected 'control' or 'tenant' after 'scope'");
+        }
+        return true;
+    case SET_SETTINGS_ALLOW:
+    case SET_SETTINGS_KEY_COUNT:
+        break;
+    }
+    return true;
+}
+
+static bool set_settings_find_key(struct set_settings_text word, enum set_settings_key *ret_key)
+{
+    for (size_t i = 0; i < SET_SETTINGS_KEY_COUNT; i++) {
+        if (set_settings_equals(word, set_settings_keys[i])) {
+            *ret_key = (enum set_settings_key)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One line of the head, after "-- skein:". */
+static bool set_settings_read_line(struct set_settings_reader *reader,
+                                   struct set_settings_text text)
+{
+    do {
+        enum set_settings_key key;
+        struct set_settings_text word = set_settings_take_word(&text);
+        if (!set_settings_find_key(word, &key)) {
+            return set_settings_fail(reader, word, "unknown setting, expected " SET_SETTINGS_KEYS);
+        }
+        struct set_settings_text value = set_settings_take_word(&text);
+        if (value.size == 0) {
+            return set_settings_fail(reader, word, "expected a value after the setting");
+        }
+        if (key == SET_SETTINGS_ALLOW) {
+            return set_settings_apply_allow(reader, value, text);
+        }
+        if (reader->seen[key]) {
+            return set_settings_fail(reader, word, "the setting stands twice");
+        }
+        reader->seen[key] = true;
+        if (!set_settings_apply(reader, key, value)) {
+            return false;
+        }
+    } while (set_settings_take_mark(&text));
+    if (text.size > 0 && !set_settings_starts(text, "--")) {
+        return set_settings_fail(reader, text, "unexpected after the setting's value");
+    }
+    return true;
+}
+
+bool set_settings_parse(const char *path, struct bytes script, struct operation_settings *settings,
+                        struct error *err)
+{
+    struct set_settings_reader reader = { .path = path, .settings = settings, .err = err };
+    struct set_settings_text rest = { (const char *)script.data, script.size };
+    bool head = true;
+
+    if (set_settings_starts(rest, "\xEF\xBB\xBF")) {
+        return error_set(err, ERR_INVALID,
+                         "%s:1: starts with a byte order mark: save it as UTF-8 without one", path);
+    }
+    while (rest.size > 0) {
+        const char *end = memchr(rest.data, '\n', rest.size);
+        struct set_settings_text line = {
+            rest.data,
+            end == NULL ? rest.size : (size_t)(end - rest.data),
+        };
+        set_settings_skip(&rest, end == NULL ? line.size : line.size + 1);
+        reader.line++;
+        bool marked = set_settings_take_mark(&line);
+        if (marked && !head) {
+            return set_settings_fail(&reader, line,
+                                     "a skein: setting must stand at the head of the file, before "
+                                     "the first statement");
+        }
+        if (marked && !set_settings_read_line(&reader, line)) {
+            return false;
+        }
+        set_settings_skip_blanks(&line);
+        head = head && (marked || line.size == 0 || set_settings_starts(line, "--"));
+    }
+    return true;
+}
