@@ -134,6 +134,7 @@ struct event {
             bool gone;      /* the lease does not exist */
             int64_t lease_id;
             uint64_t revision;
+            const char *text;   /* WATCH: the leader's address, "" for nobody */
             struct error error; /* code ERR_NONE: answered */
         } answer;
         struct {

@@ -1,0 +1,142 @@
+#include "agent/shelf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/memory.h"
+
+struct shelf_set {
+    char *name;
+    char *digest;
+    struct prepared_set *prepared;
+    uint64_t used; /* when, by the shelf's own count */
+};
+
+struct shelf_waiting {
+    struct shelf_waiting *next;
+    struct agent_event *event;
+};
+
+struct shelf {
+    struct shelf_set sets[SHELF_SETS_MAX];
+    uint64_t uses;
+    struct shelf_waiting *waiting; /* oldest first; bounded by the tasks an agent may have */
+};
+
+struct shelf *shelf_new(void)
+{
+    return memory_alloc(sizeof(struct shelf));
+}
+
+static void shelf_set_release(struct shelf_set *set)
+{
+    free(set->name);
+    free(set->digest);
+    if (set->prepared != NULL) {
+        prepared_set_unref(&set->prepared);
+    }
+    *set = (struct shelf_set){ 0 };
+}
+
+void shelf_free(struct shelf **pointer)
+{
+    struct shelf *shelf = *pointer;
+
+    if (shelf == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < SHELF_SETS_MAX; i++) {
+        shelf_set_release(&shelf->sets[i]);
+    }
+    shelf_drop_waiting(shelf, NULL, NULL, NULL);
+    free(shelf);
+    *pointer = NULL;
+}
+
+struct prepared_set *shelf_find(struct shelf *shelf, const char *name, const char *digest)
+{
+    for (size_t i = 0; i < SHELF_SETS_MAX; i++) {
+        struct shelf_set *set = &shelf->sets[i];
+        if (set->prepared != NULL && strcmp(set->digest, digest) == 0 &&
+            strcmp(set->name, name) == 0) {
+            set->used = ++shelf->uses;
+            return set->prepared;
+        }
+    }
+    return NULL;
+}
+
+void shelf_put(struct shelf *shelf, const char *name, const char *digest,
+               struct prepared_set *prepared)
+{
+    struct shelf_set *oldest = &shelf->sets[0];
+
+    for (size_t i = 1; i < SHELF_SETS_MAX; i++) {
+        if (shelf->sets[i].used < oldest->used) {
+            oldest = &shelf->sets[i];
+        }
+    }
+    shelf_set_release(oldest);
+    *oldest = (struct shelf_set){ .name = memory_strdup(name),
+                                  .digest = memory_strdup(digest),
+                                  .prepared = prepared,
+                                  .used = ++shelf->uses };
+}
+
+static bool shelf_is_for(const struct shelf_waiting *waiting, const char *name, const char *digest)
+{
+    const struct task_assignment *assign = &waiting->event->message.assign;
+
+    return strcmp(assign->digest, digest) == 0 && strcmp(assign->set, name) == 0;
+}
+
+bool shelf_wait(struct shelf *shelf, struct agent_event *assignment)
+{
+    const struct task_assignment *assign = &assignment->message.assign;
+    struct shelf_waiting **end = &shelf->waiting;
+    bool first = true;
+
+    while (*end != NULL) {
+        first = first && !shelf_is_for(*end, assign->set, assign->digest);
+        end = &(*end)->next;
+    }
+    *end = memory_alloc(sizeof(**end));
+    (*end)->event = assignment;
+    return first;
+}
+
+struct agent_event *shelf_take_waiting(struct shelf *shelf, const char *name, const char *digest)
+{
+    for (struct shelf_waiting **at = &shelf->waiting; *at != NULL; at = &(*at)->next) {
+        if (shelf_is_for(*at, name, digest)) {
+            struct shelf_waiting *waiting = *at;
+            struct agent_event *event = waiting->event;
+            *at = waiting->next;
+            free(waiting);
+            return event;
+        }
+    }
+    return NULL;
+}
+
+void shelf_drop_waiting(struct shelf *shelf, const char *rollout,
+                        void (*dropped)(void *context, const struct task_assignment *assignment),
+                        void *context)
+{
+    struct shelf_waiting **at = &shelf->waiting;
+
+    while (*at != NULL) {
+        struct shelf_waiting *waiting = *at;
+        const struct task_assignment *assign = &waiting->event->message.assign;
+        if (rollout != NULL && strcmp(assign->rollout, rollout) != 0) {
+            at = &waiting->next;
+            continue;
+        }
+        if (dropped != NULL) {
+            dropped(context, assign);
+        }
+        *at = waiting->next;
+        agent_event_free(&waiting->event);
+        free(waiting);
+    }
+}

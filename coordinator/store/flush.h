@@ -1,0 +1,53 @@
+/* flush.h - carries effects out: store first, then everything else, in order.
+ *
+ * Owned by the brain thread; the store answers through the mailbox. One transaction is under way at
+ * a time; what is decided meanwhile travels together in the next one, so the busier the
+ * coordinator, the fewer writes a task costs. Each transaction compares the leader key, so a
+ * coordinator that no longer leads writes nothing. A transaction that was not answered is sent
+ * again: all its writes are puts and deletes that may be repeated, and nobody else can write while
+ * the leader key is ours. */
+#ifndef SKEIN_COORDINATOR_STORE_FLUSH_H
+#define SKEIN_COORDINATOR_STORE_FLUSH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/core/mailbox.h"
+#include "common/core/metrics.h"
+#include "common/store/store.h"
+#include "coordinator/decide/effects.h"
+#include "coordinator/decide/event.h"
+
+struct flush;
+
+struct flush_hooks {
+    /* An effect whose turn has come: SEND, CLOSE, REPLY; and AFTER_STORED with `revision`. */
+    void (*perform)(void *context, const struct effect *effect, uint64_t revision);
+    /* A lease that a write was bound to is gone. */
+    void (*lease_gone)(void *context, int64_t lease_id);
+    /* The leader key is not ours any more. */
+    void (*deposed)(void *context);
+    void *context;
+};
+
+struct flush *flush_new(struct store *store, struct mailbox *inbox, const char *prefix,
+                        struct metrics *metrics, const struct flush_hooks *hooks);
+void flush_free(struct flush **flush);
+
+/* From now on writes compare this. `term` 0: we do not lead; everything queued is forgotten. */
+void flush_set_term(struct flush *flush, uint64_t term);
+
+/* Takes the effects over (they are empty afterwards) and starts what can start. The hooks may be
+ * called from inside. */
+void flush_add(struct flush *flush, struct effects *effects, uint64_t now_ms);
+/* EVENT_STORE_ANSWER of kind FLUSH and PROBE. */
+void flush_on_answer(struct flush *flush, const struct event *event, uint64_t now_ms);
+/* Sends a transaction again whose time has come. */
+void flush_on_tick(struct flush *flush, uint64_t now_ms);
+
+bool flush_is_idle(const struct flush *flush);
+/* "" or one sentence: what is wrong with the store and since when. */
+const char *flush_trouble(const struct flush *flush);
+
+#endif
