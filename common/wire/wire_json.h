@@ -2,8 +2,11 @@
  *
  * Pure. Follows protobuf's JSON mapping with three differences that people asked for: field names
  * stay as in the proto (snake_case), 64-bit integers are numbers, and every field is printed also
- * when it is zero. Enum values lose their type's prefix ("RUNNING"); bytes are base64; lists of
- * Label become one object. Times (`*_at_ms`) become `*_at` as RFC 3339 text, null when 0. */
+ * when it is zero. Enum values lose their type's prefix ("RUNNING"), those of modes, policies and
+ * kinds are lower case ("dry_run", "pause"), an unspecified one is ""; bytes are base64; lists of
+ * Label become one object; a message that is not set is null. Times (`*_at_ms`, and `at_ms` itself)
+ * become `*_at` (`at`) as RFC 3339 text, null when 0. A 64-bit number that JSON's readers could not
+ * hold is text. Reading takes what is printed, and numbers for enums, too. */
 #ifndef SKEIN_COMMON_WIRE_WIRE_JSON_H
 #define SKEIN_COMMON_WIRE_WIRE_JSON_H
 
