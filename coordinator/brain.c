@@ -188,6 +188,7 @@ static void brain_on_store_answer(struct brain *brain, struct event *event)
     case STORE_ANSWER_CAMPAIGN:
     case STORE_ANSWER_KEPT:
     case STORE_ANSWER_WATCH:
+    case STORE_ANSWER_CLEARED:
     case STORE_ANSWER_COUNT:
         leadership_on_answer(brain->leadership, event, brain->now_ms);
         break;

@@ -69,6 +69,7 @@ enum store_answer {
     STORE_ANSWER_CAMPAIGN, /* the transaction that makes the leader key */
     STORE_ANSWER_KEPT,     /* the leader's lease was kept alive */
     STORE_ANSWER_WATCH,    /* the leader key changed */
+    STORE_ANSWER_CLEARED,  /* a left-over leader key was deleted */
     STORE_ANSWER_COUNT,
 };
 

@@ -229,7 +229,7 @@ static void leadership_on_granted(struct leadership *leadership, const struct ev
     if (leadership_store_is_ours(leadership)) {
         const struct store_op delete = { .kind = STORE_DELETE, .key = leadership->key };
         store_txn(leadership->store, NULL, 0, &delete, 1, leadership_on_txn,
-                  leadership_call_new(leadership, STORE_ANSWER_COUNT));
+                  leadership_call_new(leadership, STORE_ANSWER_CLEARED));
     }
     store_txn(leadership->store, &absent, 1, &put, 1, leadership_on_txn,
               leadership_call_new(leadership, STORE_ANSWER_CAMPAIGN));
@@ -301,7 +301,7 @@ static void leadership_on_failure(struct leadership *leadership, const struct ev
 void leadership_on_answer(struct leadership *leadership, const struct event *event, uint64_t now_ms)
 {
     leadership->now_ms = now_ms;
-    if (event->answer.kind == STORE_ANSWER_COUNT) {
+    if (event->answer.kind == STORE_ANSWER_CLEARED) {
         return; /* the left-over key was deleted, or the campaign will say why not */
     }
     if (event->answer.kind == STORE_ANSWER_KEPT) {
@@ -349,8 +349,9 @@ void leadership_on_tick(struct leadership *leadership, uint64_t now_ms)
 uint64_t leadership_next_ms(const struct leadership *leadership)
 {
     if (leadership->state == LEADER_LOADING || leadership->state == LEADER_LEADING) {
-        return leadership->keep_next_ms < leadership->lease_until_ms ? leadership->keep_next_ms
-                                                                     : leadership->lease_until_ms;
+        bool keep_first =
+            !leadership->keeping && leadership->keep_next_ms < leadership->lease_until_ms;
+        return keep_first ? leadership->keep_next_ms : leadership->lease_until_ms;
     }
     return leadership->busy ? UINT64_MAX : leadership->next_ms;
 }

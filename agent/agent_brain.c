@@ -1,0 +1,594 @@
+#include "agent/agent_brain.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent_metrics.h"
+#include "agent/decide/tenant_diff.h"
+#include "agent/decide/uplink.h"
+#include "agent/shelf.h"
+#include "agent/task_list.h"
+#include "common/core/clock.h"
+#include "common/core/limits.h"
+#include "common/core/log.h"
+#include "common/core/memory.h"
+
+enum {
+    AGENT_PROTOCOL = 1,
+    AGENT_IDLE_MS = 500,
+    AGENT_RESULTS_PER_MESSAGE = 500,
+};
+
+struct agent_brain {
+    struct agent_brain_parts parts;
+    pthread_t thread;
+    struct uplink uplink;
+    struct line *line;
+    uint64_t stream; /* the one whose events count */
+    struct shelf *shelf;
+    struct task_list *tasks;
+    struct agent_metrics *metrics;
+    uint64_t result_sequence;
+    struct tenants_snapshot tenants; /* as last read */
+    bool tenants_known;
+    bool tenants_sent; /* the coordinator has all of `tenants` */
+    uint64_t refresh;  /* newest that `tenants` answers */
+    char trouble[TEXT_BYTES_MAX];
+    uint64_t now_ms;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    bool drain_asked, draining, stop_asked;
+    uint64_t stop_until_ms;
+    bool ready;
+    char reason[AGENT_REASON_BYTES];
+};
+
+/* ---- sending ---- */
+
+static void agent_send(struct agent_brain *brain, const struct agent_message *message)
+{
+    line_send(brain->line, message);
+}
+
+static void agent_send_hello(struct agent_brain *brain)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct agent_message message = { .kind = AGENT_MESSAGE_HELLO };
+
+    message.hello = (struct agent_hello){
+        .protocol = AGENT_PROTOCOL,
+        .shard = brain->parts.shard,
+        .agent = brain->parts.agent,
+        .version = SKEIN_VERSION,
+        .labels = brain->parts.labels,
+        .workers = brain->parts.workers,
+        .lease_id = brain->uplink.lease_id,
+        .running = task_list_running(brain->tasks, &arena),
+        .running_count = task_list_count(brain->tasks),
+    };
+    agent_send(brain, &message);
+}
+
+static void agent_send_heartbeat(struct agent_brain *brain, uint64_t sequence)
+{
+    struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
+
+    message.heartbeat.sequence = sequence;
+    message.heartbeat.tasks_in_flight = (uint32_t)task_list_count(brain->tasks);
+    message.heartbeat.trouble = brain->trouble;
+    agent_send(brain, &message);
+}
+
+static void agent_send_reports(struct agent_brain *brain, const struct tenant_report *reports,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct agent_message message = { .kind = AGENT_MESSAGE_TENANTS, .tenants = reports[i] };
+        agent_send(brain, &message);
+    }
+    brain->tenants_sent = true;
+}
+
+static void agent_send_all_tenants(struct agent_brain *brain)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct tenant_report *reports;
+
+    if (!brain->tenants_known) {
+        return; /* sent when they are read for the first time */
+    }
+    size_t count = tenant_diff(NULL, 0, brain->tenants.items, brain->tenants.count, true,
+                               brain->refresh, &arena, &reports);
+    agent_send_reports(brain, reports, count);
+}
+
+/* After each batch of events: what finished meanwhile travels together. */
+static void agent_send_results(struct agent_brain *brain)
+{
+    struct task_result results[AGENT_RESULTS_PER_MESSAGE];
+
+    while (brain->uplink.state == UPLINK_WORKING && task_list_unsent(brain->tasks) > 0) {
+        struct agent_message message = { .kind = AGENT_MESSAGE_RESULTS };
+        message.results.sequence = ++brain->result_sequence;
+        message.results.items = results;
+        message.results.count = task_list_take_results(brain->tasks, brain->result_sequence,
+                                                       AGENT_RESULTS_PER_MESSAGE, results);
+        agent_send(brain, &message);
+    }
+}
+
+/* ---- tasks ---- */
+
+/* A result that no worker made: the task never started. */
+static void agent_answer(struct agent_brain *brain, const struct task_assignment *assignment,
+                         const struct task_item *item, enum task_code code, const char *why)
+{
+    struct agent_event *event = agent_event_new(AGENT_EVENT_RESULT);
+    struct task_result *result = &event->result;
+    struct arena *arena = &event->arena;
+
+    *result = (struct task_result){
+        .rollout = arena_strdup(arena, assignment->rollout),
+        .mode = assignment->mode,
+        .tenant = arena_strdup(arena, item->tenant),
+        .token = assignment->token,
+        .outcome = TASK_FAILED,
+        .version = "",
+        .error = { .tenant = arena_printf(arena, "%s/%s", brain->parts.shard, item->tenant),
+                   .mode = assignment->mode,
+                   .code = code,
+                   .sqlstate = "",
+                   .message = arena_strdup(arena, why),
+                   .detail = "",
+                   .hint = "",
+                   .file = "" },
+    };
+    task_list_finish(brain->tasks, event);
+}
+
+static void agent_submit(struct agent_brain *brain, const struct task_assignment *assignment,
+                         const struct task_item *item, struct prepared_set *set)
+{
+    struct executor_task *task = memory_alloc(sizeof(*task));
+
+    task->rollout = arena_strdup(&task->arena, assignment->rollout);
+    task->mode = assignment->mode;
+    task->tenant = arena_strdup(&task->arena, item->tenant);
+    task->from = arena_strdup(&task->arena, item->from);
+    task->target = arena_strdup(&task->arena, assignment->target);
+    task->token = assignment->token;
+    task->lock_timeout_ms = assignment->lock_timeout_ms;
+    prepared_set_ref(set);
+    task->set = set;
+    executor_submit(brain->parts.executor, task);
+}
+
+static void agent_start_tasks(struct agent_brain *brain, const struct task_assignment *assignment,
+                              struct prepared_set *set)
+{
+    for (size_t i = 0; i < assignment->task_count; i++) {
+        if (brain->draining) {
+            agent_answer(brain, assignment, &assignment->tasks[i], TASK_CODE_CANCELLED,
+                         "the agent is shutting down");
+        } else {
+            agent_submit(brain, assignment, &assignment->tasks[i], set);
+        }
+    }
+}
+
+/* Takes the event over. */
+static void agent_on_assign(struct agent_brain *brain, struct agent_event *event)
+{
+    struct task_assignment *assignment = &event->message.assign;
+    struct task_item *fresh =
+        arena_alloc_array(&event->arena, assignment->task_count, sizeof(*fresh));
+    size_t count = 0;
+
+    if (brain->uplink.lease_id == 0) {
+        agent_event_free(&event); /* without a session nothing may start */
+        return;
+    }
+    for (size_t i = 0; i < assignment->task_count; i++) {
+        if (task_list_add(brain->tasks, assignment, &assignment->tasks[i])) {
+            fresh[count++] = assignment->tasks[i];
+        }
+    }
+    assignment->tasks = fresh;
+    assignment->task_count = count;
+    struct prepared_set *set = shelf_find(brain->shelf, assignment->set, assignment->digest);
+    if (set != NULL || brain->draining) {
+        agent_start_tasks(brain, assignment, set);
+        agent_event_free(&event);
+    } else if (shelf_wait(brain->shelf, event)) {
+        line_fetch(brain->line, assignment->set, assignment->digest);
+    }
+}
+
+static void agent_on_dropped(void *context, const struct task_assignment *assignment)
+{
+    struct agent_brain *brain = context;
+
+    for (size_t i = 0; i < assignment->task_count; i++) {
+        agent_answer(brain, assignment, &assignment->tasks[i], TASK_CODE_CANCELLED,
+                     "cancelled before it started");
+    }
+}
+
+static void agent_on_cancel(struct agent_brain *brain, const struct task_cancel *cancel)
+{
+    if (cancel->tenant_count == 0) {
+        shelf_drop_waiting(brain->shelf, cancel->rollout, agent_on_dropped, brain);
+    }
+    executor_cancel(brain->parts.executor, cancel->rollout,
+                    cancel->tenant_count == 0 ? NULL : cancel->tenants, cancel->tenant_count);
+}
+
+static void agent_on_set(struct agent_brain *brain, const char *name, const char *digest,
+                         struct prepared_set *set, const struct error *err)
+{
+    struct agent_event *event;
+
+    if (set != NULL) {
+        shelf_put(brain->shelf, name, digest, set);
+    } else {
+        log_failure("set_not_ready", err, "set=%s digest=%s", name, digest);
+    }
+    while ((event = shelf_take_waiting(brain->shelf, name, digest)) != NULL) {
+        const struct task_assignment *assignment = &event->message.assign;
+        if (set != NULL) {
+            agent_start_tasks(brain, assignment, set);
+        } else {
+            for (size_t i = 0; i < assignment->task_count; i++) {
+                agent_answer(brain, assignment, &assignment->tasks[i],
+                             err->code == ERR_INVALID ? TASK_CODE_RUNNER : TASK_CODE_AGENT_LOST,
+                             err->message);
+            }
+        }
+        agent_event_free(&event);
+    }
+}
+
+/* ---- the session ---- */
+
+static void agent_on_lease_end(struct agent_brain *brain)
+{
+    log_warning("session_lost", "shard=%s tasks=%zu", brain->parts.shard,
+                task_list_count(brain->tasks));
+    /* What commits before the cancel arrives is kept out by the fence if somebody else has taken
+     * the tenant meanwhile, and stands in the journal if not. */
+    executor_cancel(brain->parts.executor, NULL, NULL, 0);
+    shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
+    line_close(brain->line);
+}
+
+static void agent_on_welcome(struct agent_brain *brain, const struct welcome *welcome)
+{
+    if (!uplink_step(&brain->uplink, UPLINK_EVENT_WELCOME, brain->now_ms)) {
+        return;
+    }
+    uplink_start_lease(&brain->uplink, welcome->lease_id, welcome->lease_ttl_ms,
+                       welcome->heartbeat_interval_ms, brain->now_ms);
+    log_info("session_started", "shard=%s coordinator=%s lease=%" PRId64 " term=%" PRIu64,
+             brain->parts.shard, line_address(brain->line), welcome->lease_id, brain->uplink.term);
+    task_list_send_again(brain->tasks);
+    agent_send_all_tenants(brain);
+}
+
+static void agent_on_standby(struct agent_brain *brain, const char *other)
+{
+    if (uplink_step(&brain->uplink, UPLINK_EVENT_STANDBY, brain->now_ms)) {
+        log_info("standing_by", "shard=%s agent=%s", brain->parts.shard, other);
+        if (brain->uplink.lease_id != 0) {
+            brain->uplink.lease_id = 0;
+            executor_cancel(brain->parts.executor, NULL, NULL, 0);
+            shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
+        }
+    }
+}
+
+static void agent_on_closed(struct agent_brain *brain, const struct agent_event *event)
+{
+    if (!uplink_step(&brain->uplink, UPLINK_EVENT_CLOSED, brain->now_ms)) {
+        return;
+    }
+    log_failure("stream_closed", &event->closed.error, "coordinator=%s", line_address(brain->line));
+    line_close(brain->line);
+    line_next_address(brain->line, event->closed.leader);
+    brain->tenants_sent = false;
+}
+
+static void agent_connect(struct agent_brain *brain)
+{
+    struct error err = { 0 };
+
+    if (!line_open(brain->line, &brain->stream, &err)) {
+        log_failure("connect_failed", &err, "coordinator=%s", line_address(brain->line));
+        line_next_address(brain->line, "");
+        uplink_step(&brain->uplink, UPLINK_EVENT_OPENED, brain->now_ms);
+        uplink_step(&brain->uplink, UPLINK_EVENT_CLOSED, brain->now_ms);
+        return;
+    }
+    uplink_step(&brain->uplink, UPLINK_EVENT_OPENED, brain->now_ms);
+    agent_send_hello(brain);
+}
+
+/* ---- events ---- */
+
+static void agent_on_tenants(struct agent_brain *brain, struct agent_event *event)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct tenant_report *reports;
+    bool failed = event->tenants.error.code != ERR_NONE;
+
+    if (failed && brain->trouble[0] == '\0') {
+        log_failure("tenants_not_read", &event->tenants.error, "shard=%s", brain->parts.shard);
+    }
+    snprintf(brain->trouble, sizeof(brain->trouble), "%s",
+             failed ? event->tenants.error.message : event->tenants.trouble);
+    if (failed) {
+        brain->uplink.heartbeat_at_ms = brain->now_ms; /* operators should see it soon */
+        return; /* refresh is answered when the database is back */
+    }
+    if (brain->uplink.state == UPLINK_WORKING) {
+        size_t count = tenant_diff(brain->tenants.items, brain->tenants.count,
+                                   event->tenants.snapshot.items, event->tenants.snapshot.count,
+                                   !brain->tenants_sent, event->tenants.refresh, &arena, &reports);
+        agent_send_reports(brain, reports, count);
+    }
+    tenants_snapshot_release(&brain->tenants);
+    brain->tenants = TAKE(event->tenants.snapshot);
+    brain->tenants_known = true;
+    brain->refresh = event->tenants.refresh;
+    agent_metrics_set_tenants(brain->metrics, brain->tenants.count);
+}
+
+static void agent_on_history_request(struct agent_brain *brain,
+                                     const struct history_request *request)
+{
+    if (!desk_history(brain->parts.desk, request)) {
+        struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY };
+        message.history.request = request->request;
+        message.history.error = "the agent is busy: try again later";
+        agent_send(brain, &message);
+    }
+}
+
+/* Takes the event over when it keeps it: then *event is NULL. */
+static void agent_on_message(struct agent_brain *brain, struct agent_event **event)
+{
+    const struct coordinator_message *message = &(*event)->message;
+
+    if ((*event)->stream != brain->stream || !uplink_accepts_term(&brain->uplink, message->term)) {
+        return;
+    }
+    switch (message->kind) {
+    case COORDINATOR_MESSAGE_WELCOME:
+        agent_on_welcome(brain, &message->welcome);
+        break;
+    case COORDINATOR_MESSAGE_STANDBY:
+        agent_on_standby(brain, message->standby_for);
+        break;
+    case COORDINATOR_MESSAGE_HEARTBEAT_ACK:
+        uplink_on_heartbeat_ack(&brain->uplink, message->sequence);
+        break;
+    case COORDINATOR_MESSAGE_ASSIGN:
+        agent_on_assign(brain, *event);
+        *event = NULL;
+        break;
+    case COORDINATOR_MESSAGE_CANCEL:
+        agent_on_cancel(brain, &message->cancel);
+        break;
+    case COORDINATOR_MESSAGE_REFRESH:
+        desk_refresh(brain->parts.desk, message->refresh);
+        break;
+    case COORDINATOR_MESSAGE_RESULTS_ACK:
+        task_list_acknowledge(brain->tasks, message->sequence);
+        break;
+    case COORDINATOR_MESSAGE_HISTORY:
+        agent_on_history_request(brain, &message->history);
+        break;
+    case COORDINATOR_MESSAGE_COUNT:
+        break;
+    }
+}
+
+static void agent_on_archive(struct agent_brain *brain, struct agent_event **event)
+{
+    const struct error *err = &(*event)->archive.error;
+
+    if (err->code != ERR_NONE) {
+        agent_on_set(brain, (*event)->archive.name, (*event)->archive.digest, NULL, err);
+        return;
+    }
+    struct error busy = { .code = ERR_LIMIT, .message = "the agent's desk is full" };
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const char *name = arena_strdup(&arena, (*event)->archive.name);
+    const char *digest = arena_strdup(&arena, (*event)->archive.digest);
+    if (!desk_prepare(brain->parts.desk, *event)) {
+        agent_on_set(brain, name, digest, NULL, &busy);
+    }
+    *event = NULL;
+}
+
+static void agent_apply(struct agent_brain *brain, struct agent_event **event)
+{
+    switch ((*event)->type) {
+    case AGENT_EVENT_MESSAGE:
+        agent_on_message(brain, event);
+        break;
+    case AGENT_EVENT_CLOSED:
+        if ((*event)->stream == brain->stream) {
+            agent_on_closed(brain, *event);
+        }
+        break;
+    case AGENT_EVENT_RESULT:
+        agent_metrics_count_result(brain->metrics, &(*event)->result);
+        task_list_finish(brain->tasks, *event);
+        *event = NULL;
+        break;
+    case AGENT_EVENT_TENANTS:
+        agent_on_tenants(brain, *event);
+        break;
+    case AGENT_EVENT_HISTORY: {
+        struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY,
+                                         .history = (*event)->history };
+        agent_send(brain, &message);
+        break;
+    }
+    case AGENT_EVENT_ARCHIVE:
+        agent_on_archive(brain, event);
+        break;
+    case AGENT_EVENT_SET:
+        agent_on_set(brain, (*event)->set.name, (*event)->set.digest, (*event)->set.prepared,
+                     &(*event)->set.error);
+        (*event)->set.prepared = NULL;
+        break;
+    case AGENT_EVENT_WAKE:
+    case AGENT_EVENT_COUNT:
+        break;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void agent_set_status(struct agent_brain *brain)
+{
+    enum uplink_state state = brain->uplink.state;
+    bool connected = state == UPLINK_WORKING || state == UPLINK_STANDBY;
+
+    agent_metrics_update(brain->metrics, state, task_list_count(brain->tasks),
+                         mailbox_depth(brain->parts.inbox));
+    pthread_mutex_lock(&brain->mutex);
+    brain->ready = connected && brain->trouble[0] == '\0';
+    if (!connected) {
+        snprintf(brain->reason, sizeof(brain->reason), "no session: coordinator %.180s",
+                 line_address(brain->line));
+    } else {
+        snprintf(brain->reason, sizeof(brain->reason), "%.200s", brain->trouble);
+    }
+    if (brain->drain_asked && !brain->draining) {
+        brain->draining = true;
+        pthread_cond_broadcast(&brain->changed);
+    }
+    pthread_mutex_unlock(&brain->mutex);
+}
+
+static void agent_tick(struct agent_brain *brain)
+{
+    uint64_t sequence;
+
+    if (uplink_lease_ran_out(&brain->uplink, brain->now_ms)) {
+        agent_on_lease_end(brain);
+    }
+    if (brain->uplink.state == UPLINK_DOWN && brain->now_ms >= brain->uplink.retry_at_ms) {
+        agent_connect(brain);
+    }
+    if (uplink_take_heartbeat(&brain->uplink, brain->now_ms, &sequence)) {
+        agent_send_heartbeat(brain, sequence);
+    }
+    agent_send_results(brain);
+    agent_set_status(brain);
+}
+
+static bool agent_is_over(struct agent_brain *brain)
+{
+    pthread_mutex_lock(&brain->mutex);
+    bool stop = brain->stop_asked;
+    uint64_t until = brain->stop_until_ms;
+    pthread_mutex_unlock(&brain->mutex);
+    return stop && (task_list_count(brain->tasks) == 0 || brain->now_ms >= until);
+}
+
+static void *agent_brain_run(void *argument)
+{
+    struct agent_brain *brain = argument;
+    void *batch[EVENT_BATCH_MAX];
+
+    pthread_setname_np(pthread_self(), "brain");
+    while (!agent_is_over(brain)) {
+        uint64_t next = uplink_next_ms(&brain->uplink);
+        uint64_t idle = brain->now_ms + (brain->draining ? 20 : AGENT_IDLE_MS);
+        size_t count =
+            mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, next < idle ? next : idle);
+        brain->now_ms = clock_monotonic_ms();
+        for (size_t i = 0; i < count; i++) {
+            struct agent_event *event = batch[i];
+            agent_apply(brain, &event);
+            agent_event_free(&event);
+        }
+        agent_tick(brain);
+    }
+    uplink_step(&brain->uplink, UPLINK_EVENT_STOP, brain->now_ms);
+    return NULL;
+}
+
+struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts)
+{
+    struct agent_brain *brain = memory_alloc(sizeof(*brain));
+
+    brain->parts = *parts;
+    brain->now_ms = clock_monotonic_ms();
+    uplink_init(&brain->uplink, brain->now_ms);
+    brain->line = line_new(&parts->line);
+    brain->shelf = shelf_new();
+    brain->tasks = task_list_new();
+    brain->metrics = agent_metrics_new(parts->metrics);
+    pthread_mutex_init(&brain->mutex, NULL);
+    clock_cond_init(&brain->changed);
+    snprintf(brain->reason, sizeof(brain->reason), "starting");
+    pthread_create(&brain->thread, NULL, agent_brain_run, brain);
+    return brain;
+}
+
+static void agent_brain_wake(struct agent_brain *brain)
+{
+    mailbox_post_reserved(brain->parts.inbox, agent_event_new(AGENT_EVENT_WAKE));
+}
+
+void agent_brain_drain(struct agent_brain *brain)
+{
+    agent_brain_wake(brain);
+    pthread_mutex_lock(&brain->mutex);
+    brain->drain_asked = true;
+    while (!brain->draining) {
+        pthread_cond_wait(&brain->changed, &brain->mutex);
+    }
+    pthread_mutex_unlock(&brain->mutex);
+}
+
+void agent_brain_stop(struct agent_brain **pointer, uint64_t wait_ms)
+{
+    struct agent_brain *brain = *pointer;
+
+    if (brain == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&brain->mutex);
+    brain->stop_asked = true;
+    brain->stop_until_ms = clock_monotonic_ms() + wait_ms;
+    pthread_mutex_unlock(&brain->mutex);
+    agent_brain_wake(brain);
+    pthread_join(brain->thread, NULL);
+    line_free(&brain->line);
+    shelf_free(&brain->shelf);
+    task_list_free(&brain->tasks);
+    agent_metrics_free(&brain->metrics);
+    tenants_snapshot_release(&brain->tenants);
+    pthread_cond_destroy(&brain->changed);
+    pthread_mutex_destroy(&brain->mutex);
+    free(brain);
+    *pointer = NULL;
+}
+
+bool agent_brain_is_ready(struct agent_brain *brain, char ret_reason[AGENT_REASON_BYTES])
+{
+    pthread_mutex_lock(&brain->mutex);
+    bool ready = brain->ready;
+    memcpy(ret_reason, brain->reason, sizeof(brain->reason));
+    pthread_mutex_unlock(&brain->mutex);
+    return ready;
+}

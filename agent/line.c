@@ -1,0 +1,235 @@
+#include "agent/line.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/limits.h"
+#include "common/core/memory.h"
+#include "common/wire/wire.h"
+
+enum { LINE_ADDRESS_BYTES = 256, LINE_FETCH_TIMEOUT_MS = 60000 };
+
+/* One client per address, made on first use and kept: streams of an old one may still be ending. */
+struct line_client {
+    struct line_client *next;
+    char address[LINE_ADDRESS_BYTES];
+    struct rpc_client *client;
+};
+
+struct line {
+    struct line_options options;
+    struct line_client *clients;
+    struct rpc_client *client; /* of the stream */
+    struct rpc_stream *stream; /* NULL while there is none */
+    uint64_t stream_id;
+    size_t turn; /* index into addresses */
+    char address[LINE_ADDRESS_BYTES];
+};
+
+/* What the rpc loop knows of a stream. */
+struct line_tap {
+    struct mailbox *inbox;
+    uint64_t stream_id;
+};
+
+struct line *line_new(const struct line_options *options)
+{
+    struct line *line = memory_alloc(sizeof(*line));
+
+    line->options = *options;
+    snprintf(line->address, sizeof(line->address), "%s", options->addresses[0]);
+    return line;
+}
+
+void line_free(struct line **pointer)
+{
+    struct line *line = *pointer;
+
+    if (line == NULL) {
+        return;
+    }
+    line_close(line);
+    while (line->clients != NULL) {
+        struct line_client *client = line->clients;
+        line->clients = client->next;
+        rpc_client_free(&client->client);
+        free(client);
+    }
+    free(line);
+    *pointer = NULL;
+}
+
+static void line_on_message(void *user, struct rpc_stream *stream, struct bytes message)
+{
+    struct line_tap *tap = user;
+    struct agent_event *event = agent_event_new(AGENT_EVENT_MESSAGE);
+    struct error err = { 0 };
+
+    event->stream = tap->stream_id;
+    if (!wire_decode_coordinator_message(message, &event->arena, &event->message, &err)) {
+        agent_event_free(&event);
+        rpc_stream_cancel(stream); /* it does not speak our language: try the next one */
+        return;
+    }
+    /* The coordinator never has more under way than the mailbox has room for. */
+    if (!mailbox_try_post(tap->inbox, event)) {
+        agent_event_free(&event);
+        rpc_stream_cancel(stream);
+    }
+}
+
+static void line_on_closed(void *user, struct rpc_stream *stream, const struct rpc_end *end)
+{
+    struct line_tap *tap = user;
+    struct agent_event *event = agent_event_new(AGENT_EVENT_CLOSED);
+
+    (void)stream;
+    event->stream = tap->stream_id;
+    event->closed.leader = arena_strdup(&event->arena, end->leader);
+    error_set(&event->closed.error,
+              end->status == RPC_OK ? ERR_UNAVAILABLE : rpc_status_to_error(end->status), "%s",
+              end->message[0] == '\0' ? "the coordinator ended the stream" : end->message);
+    mailbox_post_reserved(tap->inbox, event);
+    free(tap);
+}
+
+static bool line_find_client(struct line *line, const char *address, struct rpc_client **ret_client,
+                             struct error *err)
+{
+    for (struct line_client *client = line->clients; client != NULL; client = client->next) {
+        if (strcmp(client->address, address) == 0) {
+            *ret_client = client->client;
+            return true;
+        }
+    }
+    struct line_client *client = memory_alloc(sizeof(*client));
+    snprintf(client->address, sizeof(client->address), "%s", address);
+    if (!rpc_client_new(address, line->options.tls, &client->client, err)) {
+        free(client);
+        return false;
+    }
+    client->next = line->clients;
+    line->clients = client;
+    *ret_client = client->client;
+    return true;
+}
+
+bool line_open(struct line *line, uint64_t *ret_stream, struct error *err)
+{
+    static const struct rpc_stream_handler handler = { .on_message = line_on_message,
+                                                       .on_closed = line_on_closed };
+    struct line_tap *tap = memory_alloc(sizeof(*tap));
+
+    line_close(line);
+    *tap = (struct line_tap){ .inbox = line->options.inbox, .stream_id = ++line->stream_id };
+    if (!line_find_client(line, line->address, &line->client, err) ||
+        !rpc_stream_open(line->client, "/skein.v1.AgentService/Connect", UINT64_MAX, &handler, tap,
+                         &line->stream, err)) {
+        free(tap);
+        return error_wrap(err, "connect to %s", line->address);
+    }
+    rpc_stream_ref(line->stream);
+    *ret_stream = line->stream_id;
+    return true;
+}
+
+void line_send(struct line *line, const struct agent_message *message)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+
+    if (line->stream != NULL) {
+        rpc_stream_send(line->stream, wire_encode_agent_message(message, &arena));
+    }
+}
+
+void line_close(struct line *line)
+{
+    if (line->stream != NULL) {
+        rpc_stream_half_close(line->stream);
+        rpc_stream_cancel(line->stream);
+        rpc_stream_unref(&line->stream);
+    }
+}
+
+const char *line_address(const struct line *line)
+{
+    return line->address;
+}
+
+void line_next_address(struct line *line, const char *leader)
+{
+    if (leader[0] != '\0' && strcmp(leader, line->address) != 0) {
+        snprintf(line->address, sizeof(line->address), "%s", leader);
+        return;
+    }
+    line->turn = (line->turn + 1) % line->options.address_count;
+    snprintf(line->address, sizeof(line->address), "%s", line->options.addresses[line->turn]);
+}
+
+/* ---- fetching a set ---- */
+
+struct line_fetch {
+    struct mailbox *inbox;
+    struct agent_event *event;
+    struct buf archive;
+};
+
+static void line_on_chunk(void *user, struct rpc_stream *stream, struct bytes message)
+{
+    struct line_fetch *fetch = user;
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct bytes chunk;
+
+    if (!wire_decode_fetch_set_response(message, &arena, &chunk, &fetch->event->archive.error) ||
+        !buf_append(&fetch->archive, chunk.data, chunk.size)) {
+        rpc_stream_cancel(stream);
+    }
+}
+
+static void line_on_fetched(void *user, struct rpc_stream *stream, const struct rpc_end *end)
+{
+    struct line_fetch *fetch = user;
+    struct agent_event *event = fetch->event;
+    struct error *err = &event->archive.error;
+
+    (void)stream;
+    if (err->code == ERR_NONE && buf_check(&fetch->archive, err) && end->status != RPC_OK) {
+        error_set(err, rpc_status_to_error(end->status), "%s", end->message);
+    }
+    event->archive.bytes.size = fetch->archive.size;
+    event->archive.bytes.data =
+        arena_memdup(&event->arena, buf_text(&fetch->archive), fetch->archive.size);
+    buf_release(&fetch->archive);
+    mailbox_post_reserved(fetch->inbox, event);
+    free(fetch);
+}
+
+void line_fetch(struct line *line, const char *set, const char *digest)
+{
+    static const struct rpc_stream_handler handler = { .on_message = line_on_chunk,
+                                                       .on_closed = line_on_fetched };
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct line_fetch *fetch = memory_alloc(sizeof(*fetch));
+    struct rpc_stream *stream = NULL;
+    struct agent_event *event = agent_event_new(AGENT_EVENT_ARCHIVE);
+
+    event->archive.name = arena_strdup(&event->arena, set);
+    event->archive.digest = arena_strdup(&event->arena, digest);
+    *fetch = (struct line_fetch){ .inbox = line->options.inbox,
+                                  .event = event,
+                                  .archive = { .size_max = SET_BYTES_MAX + SET_BYTES_MAX / 4 } };
+    if (line->client == NULL || !rpc_stream_open(line->client, "/skein.v1.AgentService/FetchSet",
+                                                 clock_monotonic_ms() + LINE_FETCH_TIMEOUT_MS,
+                                                 &handler, fetch, &stream, &event->archive.error)) {
+        if (event->archive.error.code == ERR_NONE) {
+            error_set(&event->archive.error, ERR_UNAVAILABLE, "there is no line to a coordinator");
+        }
+        mailbox_post_reserved(line->options.inbox, event);
+        free(fetch);
+        return;
+    }
+    rpc_stream_send(stream, wire_encode_fetch_set_request(set, digest, &arena));
+    rpc_stream_half_close(stream);
+}

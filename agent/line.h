@@ -1,0 +1,41 @@
+/* line.h - the agent's stream to a coordinator: opens, sends, and turns what comes into events.
+ *
+ * Owned by the agent's brain thread; what the rpc loop hears goes into the mailbox. Coordinators
+ * are tried in turn; one that says who leads is left for that one. */
+#ifndef SKEIN_AGENT_LINE_H
+#define SKEIN_AGENT_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/agent_event.h"
+#include "common/core/mailbox.h"
+#include "common/rpc/rpc_client.h"
+
+struct line;
+
+struct line_options {
+    char **addresses; /* borrowed */
+    size_t address_count;
+    const struct rpc_tls *tls; /* borrowed; NULL: plaintext */
+    struct mailbox *inbox;     /* borrowed */
+};
+
+struct line *line_new(const struct line_options *options);
+/* Cancels what is open and waits for it. */
+void line_free(struct line **line);
+
+/* Opens a Connect stream. Its events carry *ret_stream. */
+MUST_CHECK bool line_open(struct line *line, uint64_t *ret_stream, struct error *err);
+/* Encodes and sends; a stream that is gone ends in AGENT_EVENT_CLOSED anyway. */
+void line_send(struct line *line, const struct agent_message *message);
+void line_close(struct line *line);
+/* After AGENT_EVENT_CLOSED: who to try next. */
+void line_next_address(struct line *line, const char *leader);
+const char *line_address(const struct line *line);
+
+/* Fetches a set's archive; ends in AGENT_EVENT_ARCHIVE. */
+void line_fetch(struct line *line, const char *set, const char *digest);
+
+#endif
