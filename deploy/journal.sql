@@ -1,0 +1,1 @@
+../agent/keep/journal.sql
