@@ -14,8 +14,13 @@ static_assert(COUNT_OF(err_code_names) == ERR_CODE_COUNT, "every code has a name
 
 static void error_mark_truncation(struct error *err, int length)
 {
+    size_t at = ERROR_MESSAGE_BYTES - 4;
+
     if (length >= ERROR_MESSAGE_BYTES) {
-        memcpy(err->message + ERROR_MESSAGE_BYTES - 4, "...", 4);
+        while (at > 0 && ((unsigned char)err->message[at] & 0xC0) == 0x80) {
+            at--; /* never half a UTF-8 character: messages travel as protobuf strings */
+        }
+        memcpy(err->message + at, "...", 4);
     }
 }
 
