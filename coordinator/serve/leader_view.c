@@ -1,0 +1,58 @@
+#include "coordinator/serve/leader_view.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/base.h"
+#include "common/core/memory.h"
+
+struct leader_view {
+    pthread_mutex_t mutex;
+    bool leading;
+    char address[LEADER_ADDRESS_BYTES];
+};
+
+struct leader_view *leader_view_new(void)
+{
+    struct leader_view *view = memory_alloc(sizeof(*view));
+
+    pthread_mutex_init(&view->mutex, NULL);
+    return view;
+}
+
+void leader_view_free(struct leader_view **pointer)
+{
+    struct leader_view *view = *pointer;
+
+    if (view == NULL) {
+        return;
+    }
+    pthread_mutex_destroy(&view->mutex);
+    free(view);
+    *pointer = NULL;
+}
+
+void leader_view_set(struct leader_view *view, bool leading, const char *address)
+{
+    pthread_mutex_lock(&view->mutex);
+    view->leading = leading;
+    snprintf(view->address, sizeof(view->address), "%s", address);
+    pthread_mutex_unlock(&view->mutex);
+}
+
+bool leader_view_is_leading(struct leader_view *view)
+{
+    pthread_mutex_lock(&view->mutex);
+    bool leading = view->leading;
+    pthread_mutex_unlock(&view->mutex);
+    return leading;
+}
+
+void leader_view_address(struct leader_view *view, char ret_address[LEADER_ADDRESS_BYTES])
+{
+    pthread_mutex_lock(&view->mutex);
+    memcpy(ret_address, view->address, sizeof(view->address));
+    pthread_mutex_unlock(&view->mutex);
+}
