@@ -29,6 +29,7 @@ struct prepared_operation {
     const struct operation *operation;
     struct sql_script script;
     struct sql_problem problem; /* kind SQL_PROBLEM_NONE: it can run */
+    bool changes_settings; /* SET, search_path, roles: to be put right before the next script */
 };
 /* By index of migration and operation in the model. */
 const struct prepared_operation *prepared_set_operation(const struct prepared_set *set,

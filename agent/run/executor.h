@@ -29,6 +29,9 @@ struct executor_task {
     struct prepared_set *set; /* one reference, released with the task */
 };
 
+/* Frees the task, its arena and its reference. The struct itself is from memory_alloc. */
+void executor_task_free(struct executor_task **task);
+
 struct executor_options {
     const char *conninfo;
     const char *shard;
@@ -37,8 +40,8 @@ struct executor_options {
     uint32_t workers;
     bool commit_group; /* asynchronous commits, one barrier for many before they are reported */
     uint64_t statement_timeout_ms; /* 0: none */
-    /* On a worker's thread. `result` and what it points to live in `arena`, which the callee takes
-     * over. Called exactly once per task unless the executor is stopped without grace. */
+    /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
+     * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);
     void *context;
 };

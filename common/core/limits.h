@@ -91,12 +91,24 @@ enum {
     MAILBOX_EVENTS_MAX = 16384,
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
+    TASK_ATTEMPTS_MAX = 5,           /* of one task, when its database breaks off */
+    TASK_OUTAGE_MAX_MS = 30000,      /* how long a task waits for its database to come back */
+    TASK_SETTLE_MAX_MS = 600 * 1000, /* the same for a commit whose outcome is not known */
+    TASK_BACKOFF_MIN_MS = 50,
+    TASK_BACKOFF_MAX_MS = 2000,
+    CONNECTION_TASKS_MAX = 200, /* then a new one, so that a backend's memory stays flat */
+    CANCEL_REPEAT_MS = 200,     /* a cancel may fall between two statements and be lost */
+    CANCEL_SETTLE_MS = 5000,    /* how long a cancelled task looks for an unknown outcome */
+    BARRIER_TASKS_MAX = 256,    /* commits that share one barrier */
+    BARRIER_TASKS_ENOUGH = 32,  /* so many do not wait for more */
+    BARRIER_WAIT_MS = 20,       /* how long the first waits for others */
+    TENANT_READERS_MAX = 4,     /* connections that read tenant databases at the same time */
     TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
 
     /* Decisions. */
     TASK_TRIES_MAX = 5, /* of one task, where its code is worth another */
-    TASK_BACKOFF_MIN_MS = 200,
-    TASK_BACKOFF_MAX_MS = 10000,
+    TASK_RETRY_MIN_MS = 200,
+    TASK_RETRY_MAX_MS = 10000,
     TASK_RESEND_GRACE_MS = 1000, /* a reconnected agent's results come before its tasks go again */
     LOCK_RECHECK_MS = 100,       /* how often a task looks whether its tenant is free */
     LOCK_WAIT_DEFAULT_MS = 10000,

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/core/memory.h"
+#include "common/core/utf8.h"
 
-/* Cuts at a whole UTF-8 character, since these texts go to protobuf strings. */
+/* Cuts at a whole UTF-8 character, and lets nothing else through (a database in SQL_ASCII may say
+ * anything), since these texts go to protobuf strings. */
 static void pg_libpq_copy(char *target, size_t size, const char *text)
 {
     size_t length = text == NULL ? 0 : strlen(text);
@@ -24,6 +26,14 @@ static void pg_libpq_copy(char *target, size_t size, const char *text)
         memcpy(target, text, length);
     }
     target[length] = '\0';
+    for (;;) {
+        size_t invalid = utf8_find_invalid((const uint8_t *)target, length);
+
+        if (invalid >= length) {
+            return;
+        }
+        target[invalid] = '?';
+    }
 }
 
 struct pg_result *pg_libpq_result(PGresult *pg)

@@ -1,0 +1,193 @@
+#include "agent/check/prepared_set.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/core/memory.h"
+
+struct prepared_set {
+    atomic_uint references;
+    struct set model;
+    struct prepared_operation *operations; /* of all migrations in a row */
+    size_t operation_count;
+    size_t *first_operations; /* by migration */
+};
+
+static bool prepared_set_refuse(struct prepared_operation *operation, uint32_t statement,
+                                uint32_t line, const char *why)
+{
+    operation->problem.kind = SQL_PROBLEM_LIMIT;
+    operation->problem.statement = statement;
+    operation->problem.line = line;
+    return error_set(&operation->problem.error, ERR_INVALID, "%s", why);
+}
+
+static bool prepared_set_begins_with(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+
+    return strncasecmp(text, word, length) == 0 && !isalnum((unsigned char)text[length]) &&
+           text[length] != '_';
+}
+
+/* COPY from or to the client: there is no client behind a script. */
+static bool prepared_set_is_client_copy(const char *text)
+{
+    static const char *const ends[] = { "stdin", "stdout" };
+
+    if (!prepared_set_begins_with(text, "copy")) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        const char *at = strcasestr(text, ends[i]);
+
+        if (at != NULL && isspace((unsigned char)at[-1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May say yes too often, which costs a few settings more; a no that is wrong only lets a script see
+ * what an earlier script of the same tenant left. */
+static bool prepared_set_changes_settings(const char *text)
+{
+    return prepared_set_begins_with(text, "set") || prepared_set_begins_with(text, "reset") ||
+           strcasestr(text, "set_config") != NULL || strcasestr(text, "search_path") != NULL ||
+           strcasestr(text, "set role") != NULL || strcasestr(text, "set session") != NULL ||
+           strcasestr(text, "set local") != NULL;
+}
+
+static void prepared_set_look(struct prepared_operation *operation)
+{
+    for (size_t i = 0; i < operation->script.count; i++) {
+        const struct sql_statement *s = &operation->script.statements[i];
+
+        if (prepared_set_is_client_copy(s->text)) {
+            (void)prepared_set_refuse(
+                operation, s->number, s->line,
+                "COPY from stdin or to stdout cannot run here: no client feeds it; write INSERT "
+                "... VALUES, or COPY from a file of the server");
+            return;
+        }
+        if (prepared_set_changes_settings(s->text)) {
+            operation->changes_settings = true;
+        }
+    }
+}
+
+static void prepared_set_parse(struct sql_parser *parser, struct prepared_operation *prepared)
+{
+    const struct operation *operation = prepared->operation;
+
+    if (operation->kind != OPERATION_SQL) {
+        prepared->problem.kind = SQL_PROBLEM_LIMIT;
+        (void)error_set(&prepared->problem.error, ERR_INVALID,
+                        "this agent cannot run operations of the kind '%s' yet",
+                        operation_kind_name(operation->kind));
+        return;
+    }
+    if (!operation->settings.transaction) {
+        (void)prepared_set_refuse(prepared, 0, 1,
+                                  "this agent cannot run a script outside a transaction yet "
+                                  "(skein:transaction none)");
+        return;
+    }
+    if (operation->settings.control_scope) {
+        (void)prepared_set_refuse(prepared, 0, 1,
+                                  "this agent cannot run a script on the control database yet "
+                                  "(skein:scope control)");
+        return;
+    }
+    if (sql_script_parse(parser, operation->content, &prepared->script, &prepared->problem)) {
+        prepared_set_look(prepared);
+    }
+}
+
+static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *parser)
+{
+    size_t next = 0;
+
+    for (size_t m = 0; m < set->model.migration_count; m++) {
+        set->operation_count += set->model.migrations[m].operation_count;
+    }
+    set->operations = memory_alloc_array(set->operation_count + 1, sizeof(*set->operations));
+    set->first_operations =
+        memory_alloc_array(set->model.migration_count + 1, sizeof(*set->first_operations));
+    for (size_t m = 0; m < set->model.migration_count; m++) {
+        const struct migration *migration = &set->model.migrations[m];
+
+        set->first_operations[m] = next;
+        for (size_t o = 0; o < migration->operation_count; o++) {
+            struct prepared_operation *prepared = &set->operations[next++];
+
+            prepared->operation = &migration->operations[o];
+            prepared_set_parse(parser, prepared);
+        }
+    }
+}
+
+bool prepared_set_new(struct sql_parser *parser, const char *name, const char *digest,
+                      const struct set_file *files, size_t file_count,
+                      struct prepared_set **ret_set, struct error *err)
+{
+    CLEANUP(prepared_set_unref) struct prepared_set *set = memory_alloc(sizeof(*set));
+
+    atomic_init(&set->references, 1);
+    if (!set_parse(files, file_count, name, &set->model, err)) {
+        return error_wrap(err, "set '%s'", name);
+    }
+    if (strcmp(set->model.digest, digest) != 0) {
+        return error_set(err, ERR_INVALID, "set '%s': what was fetched has the digest %s, not %s",
+                         name, set->model.digest, digest);
+    }
+    if (strcmp(set->model.name, name) != 0) {
+        return error_set(err, ERR_INVALID, "set '%s': its files say that it is '%s'", name,
+                         set->model.name);
+    }
+    prepared_set_parse_all(set, parser);
+    *ret_set = TAKE(set);
+    return true;
+}
+
+void prepared_set_ref(struct prepared_set *set)
+{
+    unsigned before = atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+
+    assert(before > 0);
+    (void)before;
+}
+
+void prepared_set_unref(struct prepared_set **set)
+{
+    struct prepared_set *s = *set;
+
+    *set = NULL;
+    if (s == NULL || atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < s->operation_count; i++) {
+        sql_script_release(&s->operations[i].script);
+    }
+    free(s->operations);
+    free(s->first_operations);
+    set_release(&s->model);
+    free(s);
+}
+
+const struct set *prepared_set_model(const struct prepared_set *set)
+{
+    return &set->model;
+}
+
+const struct prepared_operation *prepared_set_operation(const struct prepared_set *set,
+                                                        size_t migration, size_t operation)
+{
+    assert(migration < set->model.migration_count);
+    assert(operation < set->model.migrations[migration].operation_count);
+    return &set->operations[set->first_operations[migration] + operation];
+}

@@ -1,0 +1,180 @@
+-- skein's journal: what was applied to the tenants of this database, recorded in the same
+-- transaction as the change. The agent runs this by itself if it may; otherwise an administrator
+-- does, with `psql --file`, as often as wanted. Then the agent's role needs
+--   GRANT USAGE ON SCHEMA skein TO <role>;
+--   GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA skein TO <role>;
+--   GRANT USAGE ON ALL SEQUENCES IN SCHEMA skein TO <role>;
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
+-- Two agents, or two threads of one, may come here at the same time.
+SELECT pg_advisory_xact_lock(6006613437391790697);
+
+CREATE SCHEMA IF NOT EXISTS skein;
+
+CREATE TABLE IF NOT EXISTS skein.meta (
+    version     integer NOT NULL,
+    upgraded_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One row per tenant and set. `version` is NULL until the first task commits: such a tenant is not
+-- managed yet. `fence` is the highest token that committed, `rollout` what last moved the version.
+CREATE TABLE IF NOT EXISTS skein.tenant (
+    tenant     text NOT NULL,
+    set_name   text NOT NULL,
+    version    text,
+    fence      bigint NOT NULL DEFAULT 0,
+    rollout    text,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant, set_name)
+) WITH (fillfactor = 70);
+
+CREATE TABLE IF NOT EXISTS skein.history (
+    id          bigserial PRIMARY KEY,
+    tenant      text NOT NULL,
+    set_name    text NOT NULL,
+    version     text NOT NULL,
+    script      text NOT NULL,
+    direction   text NOT NULL CHECK (direction IN ('up', 'down', 'baseline', 'fast_forward')),
+    checksum    bytea,
+    rollout     text NOT NULL,
+    agent       text NOT NULL,
+    fence       bigint NOT NULL,
+    state       text NOT NULL CHECK (state IN ('started', 'done', 'failed')),
+    started_at  timestamptz NOT NULL,
+    duration_ms double precision,
+    detail      jsonb
+);
+CREATE INDEX IF NOT EXISTS history_tenant ON skein.history (tenant, set_name, id);
+
+-- Begins a task inside its transaction: locks the tenant's row, and raises
+--   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
+--   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it
+--   SK008 up to date (somebody else did it)
+-- The row lock makes a second try wait for a first one that still runs on a connection that nobody
+-- listens to any more; afterwards the version says what became of it. `in_schema` is '' where a
+-- tenant is a database. `in_scripts` are the set's scripts up to `in_from`, as they are now.
+CREATE OR REPLACE FUNCTION skein.task_begin(
+    in_tenant text, in_set text, in_rollout text, in_mode text, in_from text, in_target text,
+    in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    row_version text;
+    row_rollout text;
+    row_fence bigint;
+    changed text;
+BEGIN
+    IF in_schema <> '' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = in_schema) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK001', MESSAGE =
+            format('the schema %I does not exist any more', in_schema);
+    END IF;
+
+    SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
+      FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set)
+            ON CONFLICT DO NOTHING;
+        SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
+          FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    END IF;
+
+    IF in_mode <> 'dry_run' AND row_version = in_target AND row_rollout = in_rollout
+            AND row_fence <= in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout has already done it';
+    END IF;
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the task''s token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+    IF row_version = in_target THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = row_version, MESSAGE =
+            format('the tenant is already at %s', in_target);
+    END IF;
+    IF coalesce(row_version, '') <> in_from THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = coalesce(row_version, ''), MESSAGE =
+            format('the plan starts at %s, but the tenant is at %s',
+                   coalesce(nullif(in_from, ''), 'no version'),
+                   coalesce(row_version, 'no version'));
+    END IF;
+
+    IF in_from = '' THEN
+        IF in_mode <> 'baseline' AND skein.has_objects(in_schema) THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK004', MESSAGE =
+                'the tenant holds objects, but no version is recorded for it',
+                HINT = 'Record its version with: skein tenant baseline';
+        END IF;
+    ELSE
+        SELECT s.script INTO changed
+          FROM unnest(in_scripts, in_checksums) AS s(script, checksum)
+          JOIN (SELECT DISTINCT ON (h.script) h.script, h.direction, h.checksum
+                  FROM skein.history h
+                 WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done'
+                   AND h.direction IN ('up', 'down')
+                 ORDER BY h.script, h.id DESC) AS applied ON applied.script = s.script
+         WHERE applied.direction = 'up' AND encode(applied.checksum, 'hex') <> s.checksum
+         ORDER BY s.script LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK005', MESSAGE =
+                format('script %s has changed since it was applied to this tenant', changed),
+                HINT = 'Bring the change as a new script; the old one must stay as it was.';
+        END IF;
+    END IF;
+END
+$skein$;
+
+-- Whether a schema ('': the whole database) holds anything of its user's; what extensions brought
+-- does not count.
+CREATE OR REPLACE FUNCTION skein.has_objects(in_schema text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
+    SELECT EXISTS (
+        SELECT FROM pg_namespace n JOIN pg_depend d
+            ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+         WHERE d.deptype = 'n' AND d.classid <> 'pg_extension'::regclass
+           AND CASE WHEN in_schema <> '' THEN n.nspname = in_schema
+                    ELSE n.nspname !~ '^pg_'
+                         AND n.nspname NOT IN ('information_schema', 'skein') END
+           AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
+                              AND e.objid = d.objid AND e.deptype = 'e'))
+$skein$;
+
+-- Ends a task: writes the history and the version. The row must still be locked, or written, by
+-- this very transaction (its xmax or xmin says so): a script that ended the transaction of its task
+-- behind our back is found out here (SK006), whatever it did to the settings. `skein.marks` has the
+-- time at which each script began; without it only the durations are missing.
+CREATE OR REPLACE FUNCTION skein.task_end(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_from text, in_target text,
+    in_token bigint, in_scripts text[], in_versions text[], in_directions text[],
+    in_checksums text[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    marks double precision[];
+BEGIN
+    UPDATE skein.tenant t
+       SET version = in_target, rollout = in_rollout, fence = in_token,
+           updated_at = clock_timestamp()
+     WHERE t.tenant = in_tenant AND t.set_name = in_set
+       AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
+       AND t.fence <= in_token AND coalesce(t.version, '') = in_from;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            'a script ended the transaction that it ran in, or wrote to skein''s journal';
+    END IF;
+
+    marks := string_to_array(nullif(current_setting('skein.marks', true), ''), ',')
+             || extract(epoch FROM clock_timestamp())::text;
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
+                               agent, fence, state, started_at, duration_ms)
+    SELECT in_tenant, in_set, s.version, s.script, s.direction, decode(s.checksum, 'hex'),
+           in_rollout, in_agent, in_token, 'done',
+           coalesce(to_timestamp(marks[s.ordinal]), clock_timestamp()),
+           1000 * (marks[s.ordinal + 1] - marks[s.ordinal])
+      FROM unnest(in_scripts, in_versions, in_directions, in_checksums)
+           WITH ORDINALITY AS s(script, version, direction, checksum, ordinal)
+     ORDER BY s.ordinal;
+END
+$skein$;
+
+INSERT INTO skein.meta (version) SELECT 1 WHERE NOT EXISTS (SELECT FROM skein.meta);
+UPDATE skein.meta SET version = 1, upgraded_at = now() WHERE version < 1;
+COMMIT;

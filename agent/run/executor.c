@@ -1,0 +1,261 @@
+#include "agent/run/executor.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/run/barrier.h"
+#include "agent/run/executor_queue.h"
+#include "agent/run/task_answer.h"
+#include "agent/run/task_run.h"
+#include "agent/run/worker_link.h"
+#include "common/core/clock.h"
+#include "common/core/limits.h"
+#include "common/core/memory.h"
+
+struct executor_worker {
+    struct executor *executor;
+    size_t index;
+    pthread_t thread;
+    bool started;
+    struct worker_link link;
+    char application[NAME_BYTES_MAX];
+};
+
+struct executor {
+    struct arena arena; /* owns the options' texts */
+    struct executor_options options;
+    struct executor_queue *queue;
+    struct executor_worker *workers;
+    struct barrier *barrier; /* NULL: every commit waits for the WAL itself */
+    pthread_t canceller;
+    bool canceller_started;
+    bool stopped;
+};
+
+void executor_task_free(struct executor_task **task)
+{
+    if (*task != NULL) {
+        prepared_set_unref(&(*task)->set);
+        arena_release(&(*task)->arena);
+        free(*task);
+        *task = NULL;
+    }
+}
+
+/* Takes the task over: its arena, with the result in it, goes to the callee. */
+static void executor_answer(struct executor *executor, struct executor_task *task,
+                            const struct task_result *result)
+{
+    struct arena arena = TAKE(task->arena);
+
+    executor_task_free(&task);
+    executor->options.on_result(executor->options.context, &arena, result);
+    arena_release(&arena); /* empty if the callee took it */
+    executor_queue_answered(executor->queue);
+}
+
+static void executor_answer_cancelled(struct executor *executor, struct executor_task *task)
+{
+    struct task_result *result = task_answer_new(task);
+
+    task_answer_fail(result, task, executor->options.shard, TASK_FAILED, TASK_CODE_CANCELLED,
+                     "cancelled before it began");
+    result->version = task->from;
+    executor_answer(executor, task, result);
+}
+
+static void executor_on_barrier(void *context, struct executor_task *task,
+                                struct task_result *result, enum barrier_answer answer,
+                                const char *words)
+{
+    struct executor *executor = context;
+
+    if (answer == BARRIER_DURABLE) {
+        executor_answer(executor, task, result);
+        return;
+    }
+    if (answer == BARRIER_GONE && executor_queue_put_back(executor->queue, task)) {
+        return;
+    }
+    result = task_answer_new(task);
+    if (answer == BARRIER_GONE) {
+        task_answer_fail(result, task, executor->options.shard, TASK_FAILED, TASK_CODE_CANCELLED,
+                         "PostgreSQL crashed and lost the commit; the agent is about to stop, so "
+                         "the tenant is as it was");
+        result->version = task->from;
+    } else {
+        task_answer_fail(result, task, executor->options.shard, TASK_FAILED,
+                         TASK_CODE_DATABASE_LOST,
+                         "it could not be looked up whether the tenant was migrated: %s", words);
+    }
+    executor_answer(executor, task, result);
+}
+
+static void *executor_work(void *argument)
+{
+    struct executor_worker *worker = argument;
+    struct executor *executor = worker->executor;
+    struct task_context context = { .options = &executor->options,
+                                    .queue = executor->queue,
+                                    .link = &worker->link,
+                                    .worker = worker->index };
+    struct executor_turn turn;
+
+    while (executor_queue_take(executor->queue, worker->index, &turn)) {
+        struct task_result *result = NULL;
+        bool to_barrier = task_run(&context, &turn, &result);
+
+        executor_queue_end_turn(executor->queue, worker->index);
+        if (to_barrier) {
+            barrier_add(executor->barrier, turn.task, result);
+        } else {
+            executor_answer(executor, turn.task, result);
+        }
+        if (executor->options.database_mode && !executor_queue_has_more(executor->queue)) {
+            worker_link_close(&worker->link); /* else it would stand in the way of DROP DATABASE */
+        }
+    }
+    return NULL;
+}
+
+/* A thread of its own, because asking a server that is away may block for long. */
+static void *executor_cancel_run(void *argument)
+{
+    struct executor *executor = argument;
+    struct executor_order order;
+
+    for (;;) {
+        executor_queue_wait_order(executor->queue, &order);
+        switch (order.kind) {
+        case EXECUTOR_ORDER_DROP:
+            executor_answer_cancelled(executor, order.task);
+            break;
+        case EXECUTOR_ORDER_CANCEL:
+            worker_link_cancel(&executor->workers[order.worker].link, order.serial);
+            break;
+        case EXECUTOR_ORDER_END:
+            return NULL;
+        }
+    }
+}
+
+static bool executor_start_threads(struct executor *executor, struct error *err)
+{
+    struct barrier_options barrier = { .conninfo = executor->options.conninfo,
+                                       .answer = executor_on_barrier,
+                                       .context = executor };
+
+    if (executor->options.commit_group && !barrier_new(&barrier, &executor->barrier, err)) {
+        return false;
+    }
+    if (pthread_create(&executor->canceller, NULL, executor_cancel_run, executor) != 0) {
+        return error_set(err, ERR_INTERNAL, "start the canceller's thread");
+    }
+    executor->canceller_started = true;
+    (void)pthread_setname_np(executor->canceller, "canceller");
+    for (size_t i = 0; i < executor->options.workers; i++) {
+        struct executor_worker *worker = &executor->workers[i];
+        char name[16]; /* the kernel's limit */
+
+        if (pthread_create(&worker->thread, NULL, executor_work, worker) != 0) {
+            return error_set(err, ERR_INTERNAL, "start worker %zu", i);
+        }
+        worker->started = true;
+        (void)snprintf(name, sizeof(name), "worker-%u", (unsigned)((i + 1) % 1000));
+        (void)pthread_setname_np(worker->thread, name);
+    }
+    return true;
+}
+
+bool executor_start(const struct executor_options *options, struct executor **ret_executor,
+                    struct error *err)
+{
+    if (options->workers == 0 || options->workers > AGENT_WORKERS_MAX) {
+        return error_set(err, ERR_INVALID, "the number of workers has to be 1 to %d",
+                         AGENT_WORKERS_MAX);
+    }
+    CLEANUP(executor_free) struct executor *executor = memory_alloc(sizeof(*executor));
+
+    executor->options = *options;
+    executor->options.conninfo = arena_strdup(&executor->arena, options->conninfo);
+    executor->options.shard = arena_strdup(&executor->arena, options->shard);
+    executor->options.agent = arena_strdup(&executor->arena, options->agent);
+    /* The barrier looks tenants up in one database; where each has its own, opening connections
+     * costs more than the commits, so each commit waits for itself. */
+    executor->options.commit_group = options->commit_group && !options->database_mode;
+    executor->queue = executor_queue_new(options->workers);
+    executor->workers = memory_alloc_array(options->workers, sizeof(*executor->workers));
+    for (size_t i = 0; i < options->workers; i++) {
+        struct executor_worker *worker = &executor->workers[i];
+
+        worker->executor = executor;
+        worker->index = i;
+        (void)snprintf(worker->application, sizeof(worker->application), "skein-agent worker %zu",
+                       i + 1);
+        worker_link_init(&worker->link, executor->options.conninfo, worker->application);
+    }
+    if (!executor_start_threads(executor, err)) {
+        return false;
+    }
+    *ret_executor = TAKE(executor);
+    return true;
+}
+
+void executor_submit(struct executor *executor, struct executor_task *task)
+{
+    executor_queue_push(executor->queue, task);
+}
+
+void executor_cancel(struct executor *executor, const char *rollout, const char *const *tenants,
+                     size_t tenant_count)
+{
+    executor_queue_cancel(executor->queue, rollout, tenants, tenant_count);
+}
+
+size_t executor_load(struct executor *executor)
+{
+    return executor_queue_load(executor->queue);
+}
+
+void executor_stop(struct executor *executor, uint64_t grace_ms)
+{
+    if (executor->stopped) {
+        return;
+    }
+    executor->stopped = true;
+    executor_queue_close(executor->queue);
+    if (!executor_queue_wait_idle(executor->queue, clock_monotonic_ms() + grace_ms)) {
+        executor_queue_cancel(executor->queue, NULL, NULL, 0);
+    }
+    for (size_t i = 0; i < executor->options.workers; i++) {
+        if (executor->workers[i].started) {
+            (void)pthread_join(executor->workers[i].thread, NULL);
+        }
+    }
+    barrier_free(&executor->barrier);
+    if (executor->canceller_started) {
+        executor_queue_finish(executor->queue);
+        (void)pthread_join(executor->canceller, NULL);
+    }
+}
+
+void executor_free(struct executor **executor)
+{
+    struct executor *e = *executor;
+
+    *executor = NULL;
+    if (e == NULL) {
+        return;
+    }
+    executor_stop(e, 0);
+    for (size_t i = 0; i < e->options.workers; i++) {
+        worker_link_release(&e->workers[i].link);
+    }
+    free(e->workers);
+    executor_queue_free(&e->queue);
+    arena_release(&e->arena);
+    free(e);
+}

@@ -1,0 +1,337 @@
+#include "agent/run/executor_queue.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/limits.h"
+#include "common/core/memory.h"
+
+struct executor_entry {
+    struct executor_task *task;
+    bool settle;
+    bool cancelled;
+};
+
+struct executor_list {
+    struct executor_entry *items;
+    size_t count;
+    size_t capacity;
+};
+
+struct executor_slot {
+    struct executor_turn turn; /* task NULL: the worker is idle */
+    bool cancelled;
+    uint64_t next_cancel_ms;
+};
+
+struct executor_queue {
+    pthread_mutex_t mutex;
+    pthread_cond_t work;    /* for workers: something waits, closed */
+    pthread_cond_t orders;  /* for the canceller */
+    pthread_cond_t changes; /* for those who pause or wait for the end */
+    struct executor_list waiting;
+    struct executor_list dropped;
+    struct executor_slot *slots;
+    size_t slot_count;
+    uint64_t serial;
+    size_t load;
+    bool closed;
+    bool finished;
+};
+
+struct executor_queue *executor_queue_new(size_t worker_count)
+{
+    struct executor_queue *queue = memory_alloc(sizeof(*queue));
+
+    pthread_mutex_init(&queue->mutex, NULL);
+    clock_cond_init(&queue->work);
+    clock_cond_init(&queue->orders);
+    clock_cond_init(&queue->changes);
+    queue->slots = memory_alloc_array(worker_count, sizeof(*queue->slots));
+    queue->slot_count = worker_count;
+    return queue;
+}
+
+static void executor_list_release(struct executor_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        executor_task_free(&list->items[i].task);
+    }
+    free(list->items);
+}
+
+void executor_queue_free(struct executor_queue **queue)
+{
+    struct executor_queue *q = *queue;
+
+    *queue = NULL;
+    if (q == NULL) {
+        return;
+    }
+    executor_list_release(&q->waiting);
+    executor_list_release(&q->dropped);
+    free(q->slots);
+    pthread_cond_destroy(&q->work);
+    pthread_cond_destroy(&q->orders);
+    pthread_cond_destroy(&q->changes);
+    pthread_mutex_destroy(&q->mutex);
+    free(q);
+}
+
+/* The list is short (a window of tasks), so shifting it is cheaper than being clever. */
+static void executor_list_insert(struct executor_list *list, size_t at, struct executor_entry entry)
+{
+    list->items = memory_reserve(list->items, list->count, &list->capacity, sizeof(*list->items));
+    memmove(&list->items[at + 1], &list->items[at], (list->count - at) * sizeof(*list->items));
+    list->items[at] = entry;
+    list->count++;
+}
+
+static struct executor_entry executor_list_take(struct executor_list *list, size_t at)
+{
+    struct executor_entry entry = list->items[at];
+
+    list->count--;
+    memmove(&list->items[at], &list->items[at + 1], (list->count - at) * sizeof(*list->items));
+    return entry;
+}
+
+void executor_queue_push(struct executor_queue *queue, struct executor_task *task)
+{
+    struct executor_entry entry = { .task = task };
+
+    pthread_mutex_lock(&queue->mutex);
+    queue->load++;
+    if (queue->closed) {
+        executor_list_insert(&queue->dropped, queue->dropped.count, entry);
+        pthread_cond_signal(&queue->orders);
+    } else {
+        executor_list_insert(&queue->waiting, queue->waiting.count, entry);
+        pthread_cond_signal(&queue->work);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+bool executor_queue_put_back(struct executor_queue *queue, struct executor_task *task)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool open = !queue->closed;
+    if (open) {
+        executor_list_insert(&queue->waiting, 0,
+                             (struct executor_entry){ .task = task, .settle = true });
+        pthread_cond_signal(&queue->work);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return open;
+}
+
+bool executor_queue_take(struct executor_queue *queue, size_t worker,
+                         struct executor_turn *ret_turn)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    assert(slot->turn.task == NULL);
+    while (queue->waiting.count == 0 && !queue->closed) {
+        (void)clock_cond_wait_until(&queue->work, &queue->mutex, UINT64_MAX);
+    }
+    bool taken = queue->waiting.count > 0;
+    if (taken) {
+        struct executor_entry entry = executor_list_take(&queue->waiting, 0);
+
+        slot->turn.task = entry.task;
+        slot->turn.settle = entry.settle;
+        slot->turn.serial = ++queue->serial;
+        slot->cancelled = entry.cancelled;
+        slot->next_cancel_ms = 0;
+        *ret_turn = slot->turn;
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return taken;
+}
+
+bool executor_queue_has_more(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool more = queue->waiting.count > 0;
+    pthread_mutex_unlock(&queue->mutex);
+    return more;
+}
+
+void executor_queue_end_turn(struct executor_queue *queue, size_t worker)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->slots[worker].turn.task = NULL;
+    queue->slots[worker].cancelled = false;
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_answered(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    assert(queue->load > 0);
+    queue->load--;
+    if (queue->load == 0) {
+        pthread_cond_broadcast(&queue->changes);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+bool executor_queue_is_cancelled(struct executor_queue *queue, size_t worker)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool cancelled = queue->slots[worker].cancelled;
+    pthread_mutex_unlock(&queue->mutex);
+    return cancelled;
+}
+
+bool executor_queue_pause(struct executor_queue *queue, size_t worker, uint64_t milliseconds)
+{
+    uint64_t deadline_ms = clock_monotonic_ms() + milliseconds;
+
+    pthread_mutex_lock(&queue->mutex);
+    while (!queue->slots[worker].cancelled &&
+           clock_cond_wait_until(&queue->changes, &queue->mutex, deadline_ms)) {
+    }
+    bool cancelled = queue->slots[worker].cancelled;
+    pthread_mutex_unlock(&queue->mutex);
+    return !cancelled;
+}
+
+static bool executor_queue_matches(const struct executor_task *task, const char *rollout,
+                                   const char *const *tenants, size_t tenant_count)
+{
+    if (rollout == NULL) {
+        return true;
+    }
+    if (strcmp(task->rollout, rollout) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < tenant_count; i++) {
+        if (strcmp(task->tenant, tenants[i]) == 0) {
+            return true;
+        }
+    }
+    return tenants == NULL;
+}
+
+void executor_queue_cancel(struct executor_queue *queue, const char *rollout,
+                           const char *const *tenants, size_t tenant_count)
+{
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < queue->waiting.count;) {
+        struct executor_entry *entry = &queue->waiting.items[i];
+
+        if (!executor_queue_matches(entry->task, rollout, tenants, tenant_count)) {
+            i++;
+        } else if (entry->settle) {
+            entry->cancelled = true; /* somebody has to find out what became of it */
+            i++;
+        } else {
+            executor_list_insert(&queue->dropped, queue->dropped.count,
+                                 executor_list_take(&queue->waiting, i));
+        }
+    }
+    for (size_t i = 0; i < queue->slot_count; i++) {
+        struct executor_slot *slot = &queue->slots[i];
+
+        if (slot->turn.task != NULL &&
+            executor_queue_matches(slot->turn.task, rollout, tenants, tenant_count)) {
+            slot->cancelled = true;
+        }
+    }
+    pthread_cond_signal(&queue->orders);
+    pthread_cond_broadcast(&queue->changes);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_close(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->closed = true;
+    for (size_t i = 0; i < queue->waiting.count;) {
+        if (queue->waiting.items[i].settle) {
+            i++;
+        } else {
+            executor_list_insert(&queue->dropped, queue->dropped.count,
+                                 executor_list_take(&queue->waiting, i));
+        }
+    }
+    pthread_cond_broadcast(&queue->work);
+    pthread_cond_signal(&queue->orders);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_finish(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->finished = true;
+    pthread_cond_signal(&queue->orders);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+/* Fills the order if there is something to do now; else says when to look again. */
+static bool executor_queue_find_order(struct executor_queue *queue,
+                                      struct executor_order *ret_order, uint64_t *ret_deadline_ms)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    *ret_deadline_ms = UINT64_MAX;
+    if (queue->dropped.count > 0) {
+        struct executor_entry entry = executor_list_take(&queue->dropped, 0);
+
+        *ret_order = (struct executor_order){ .kind = EXECUTOR_ORDER_DROP, .task = entry.task };
+        return true;
+    }
+    for (size_t i = 0; i < queue->slot_count; i++) {
+        struct executor_slot *slot = &queue->slots[i];
+
+        if (slot->turn.task == NULL || !slot->cancelled) {
+            continue;
+        }
+        if (slot->next_cancel_ms <= now_ms) {
+            slot->next_cancel_ms = now_ms + CANCEL_REPEAT_MS;
+            *ret_order = (struct executor_order){ .kind = EXECUTOR_ORDER_CANCEL,
+                                                  .worker = i,
+                                                  .serial = slot->turn.serial };
+            return true;
+        }
+        if (slot->next_cancel_ms < *ret_deadline_ms) {
+            *ret_deadline_ms = slot->next_cancel_ms;
+        }
+    }
+    *ret_order = (struct executor_order){ .kind = EXECUTOR_ORDER_END };
+    return queue->finished;
+}
+
+void executor_queue_wait_order(struct executor_queue *queue, struct executor_order *ret_order)
+{
+    uint64_t deadline_ms = 0;
+
+    pthread_mutex_lock(&queue->mutex);
+    while (!executor_queue_find_order(queue, ret_order, &deadline_ms)) {
+        (void)clock_cond_wait_until(&queue->orders, &queue->mutex, deadline_ms);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+size_t executor_queue_load(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    size_t load = queue->load;
+    pthread_mutex_unlock(&queue->mutex);
+    return load;
+}
+
+bool executor_queue_wait_idle(struct executor_queue *queue, uint64_t deadline_ms)
+{
+    pthread_mutex_lock(&queue->mutex);
+    while (queue->load > 0 && clock_cond_wait_until(&queue->changes, &queue->mutex, deadline_ms)) {
+    }
+    bool idle = queue->load == 0;
+    pthread_mutex_unlock(&queue->mutex);
+    return idle;
+}

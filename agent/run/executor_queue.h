@@ -1,0 +1,69 @@
+/* executor_queue.h - the tasks of an executor: waiting, running, and those to be cancelled.
+ *
+ * Thread-safe: one mutex guards everything here. The executor owns it. */
+#ifndef SKEIN_AGENT_RUN_EXECUTOR_QUEUE_H
+#define SKEIN_AGENT_RUN_EXECUTOR_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/run/executor.h"
+#include "common/core/base.h"
+
+struct executor_queue;
+
+/* A task in a worker's hands. */
+struct executor_turn {
+    struct executor_task *task;
+    uint64_t serial; /* never used twice */
+    bool settle;     /* an earlier try may have committed */
+};
+
+struct executor_queue *executor_queue_new(size_t worker_count);
+/* Frees the tasks that are left. */
+void executor_queue_free(struct executor_queue **queue);
+
+/* Takes ownership. After executor_queue_close the task is dropped at once. */
+void executor_queue_push(struct executor_queue *queue, struct executor_task *task);
+/* For a task whose commit the database lost: it runs next. False (and the task stays the caller's)
+ * after executor_queue_close. */
+MUST_CHECK bool executor_queue_put_back(struct executor_queue *queue, struct executor_task *task);
+
+/* Waits for a task. False: the queue is closed and nothing is left. */
+MUST_CHECK bool executor_queue_take(struct executor_queue *queue, size_t worker,
+                                    struct executor_turn *ret_turn);
+/* False when nothing waits just now. */
+bool executor_queue_has_more(struct executor_queue *queue);
+/* The worker's turn is over (its task may still wait for the barrier). */
+void executor_queue_end_turn(struct executor_queue *queue, size_t worker);
+/* A task was answered: it is no load any more. */
+void executor_queue_answered(struct executor_queue *queue);
+
+bool executor_queue_is_cancelled(struct executor_queue *queue, size_t worker);
+/* Waits; false as soon as the worker's task is cancelled. */
+bool executor_queue_pause(struct executor_queue *queue, size_t worker, uint64_t milliseconds);
+
+/* See executor_cancel. */
+void executor_queue_cancel(struct executor_queue *queue, const char *rollout,
+                           const char *const *tenants, size_t tenant_count);
+/* Drops what waits; nothing comes in any more. */
+void executor_queue_close(struct executor_queue *queue);
+/* The canceller has nothing more to do. */
+void executor_queue_finish(struct executor_queue *queue);
+
+enum executor_order_kind { EXECUTOR_ORDER_DROP, EXECUTOR_ORDER_CANCEL, EXECUTOR_ORDER_END };
+struct executor_order {
+    enum executor_order_kind kind;
+    struct executor_task *task; /* DROP: to be answered */
+    size_t worker;              /* CANCEL */
+    uint64_t serial;
+};
+/* For the canceller: waits for what is to be done. A cancel comes again until its turn is over. */
+void executor_queue_wait_order(struct executor_queue *queue, struct executor_order *ret_order);
+
+size_t executor_queue_load(struct executor_queue *queue);
+/* False when the deadline passed. */
+bool executor_queue_wait_idle(struct executor_queue *queue, uint64_t deadline_ms);
+
+#endif

@@ -1,0 +1,145 @@
+#include "agent/run/task_answer.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/core/error.h"
+
+/* The SQLSTATEs that mean something to a rollout; SK... are raised by the journal's functions. */
+static const struct {
+    const char *sqlstate;
+    enum task_code code;
+    enum task_outcome outcome;
+} task_answer_codes[] = {
+    { "SK001", TASK_CODE_TENANT_MISSING, TASK_SKIPPED },
+    { "SK002", TASK_CODE_FENCED, TASK_FAILED },
+    { "SK003", TASK_CODE_VERSION_MOVED, TASK_FAILED },
+    { "SK004", TASK_CODE_UNMANAGED, TASK_FAILED },
+    { "SK005", TASK_CODE_CHECKSUM_MISMATCH, TASK_FAILED },
+    { "SK006", TASK_CODE_TRANSACTION_CONTROL, TASK_FAILED },
+    { "SK008", TASK_CODE_UP_TO_DATE, TASK_SKIPPED },
+    { "55P03", TASK_CODE_LOCK_TIMEOUT, TASK_FAILED },
+};
+
+struct task_result *task_answer_new(struct executor_task *task)
+{
+    struct task_result *result = arena_alloc(&task->arena, sizeof(*result));
+
+    *result = (struct task_result){ .rollout = task->rollout,
+                                    .mode = task->mode,
+                                    .tenant = task->tenant,
+                                    .token = task->token,
+                                    .version = "" };
+    result->error = (struct task_error){ .tenant = task->tenant,
+                                         .mode = task->mode,
+                                         .sqlstate = "",
+                                         .message = "",
+                                         .detail = "",
+                                         .hint = "",
+                                         .file = "" };
+    return result;
+}
+
+void task_answer_succeed(struct task_result *result, const struct executor_task *task,
+                         size_t scripts)
+{
+    result->outcome = TASK_SUCCEEDED;
+    result->scripts = (uint32_t)scripts;
+    result->version = task->mode == TASK_DRY_RUN ? task->from : task->target;
+}
+
+static void task_answer_set(struct task_result *result, struct executor_task *task,
+                            const char *shard, enum task_outcome outcome, enum task_code code)
+{
+    assert(code != TASK_CODE_NONE);
+    result->outcome = outcome;
+    result->error.code = code;
+    result->error.tenant = arena_printf(&task->arena, "%s/%s", shard, task->tenant);
+}
+
+void task_answer_fail(struct task_result *result, struct executor_task *task, const char *shard,
+                      enum task_outcome outcome, enum task_code code, const char *format, ...)
+{
+    struct error sentence = { 0 };
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)error_set_v(&sentence, ERR_INTERNAL, format, arguments);
+    va_end(arguments);
+    task_answer_set(result, task, shard, outcome, code);
+    result->error.message = arena_strdup(&task->arena, sentence.message);
+}
+
+static const char *task_answer_hint(const struct pg_error *error)
+{
+    if (error->hint[0] == '\0' && strcmp(error->sqlstate, "25001") == 0) {
+        return "All scripts of a tenant run in one transaction; statements that cannot run in one "
+               "are not supported yet.";
+    }
+    return error->hint;
+}
+
+static void task_answer_place(struct task_result *result, struct executor_task *task,
+                              const struct task_outcome_report *report)
+{
+    if (report->operation == NULL) {
+        return;
+    }
+    result->error.file = arena_strdup(&task->arena, report->operation->operation->path);
+    result->error.statement = report->statement->number;
+    result->error.line = sql_statement_line_at(report->statement, report->error.position);
+}
+
+void task_answer_refused(struct task_result *result, struct executor_task *task, const char *shard,
+                         const struct task_outcome_report *report, bool cancelled)
+{
+    const struct pg_error *error = &report->error;
+    enum task_outcome outcome = TASK_FAILED;
+    enum task_code code = TASK_CODE_SQL;
+    bool ours = strncmp(error->sqlstate, "SK", 2) == 0;
+
+    for (size_t i = 0; i < COUNT_OF(task_answer_codes); i++) {
+        if (strcmp(error->sqlstate, task_answer_codes[i].sqlstate) == 0) {
+            code = task_answer_codes[i].code;
+            outcome = task_answer_codes[i].outcome;
+        }
+    }
+    if (cancelled && strcmp(error->sqlstate, "57014") == 0) {
+        code = TASK_CODE_CANCELLED;
+    }
+    task_answer_set(result, task, shard, outcome, code);
+    result->error.message = arena_strdup(&task->arena, error->message);
+    result->error.hint = arena_strdup(&task->arena, task_answer_hint(error));
+    if (ours) {
+        /* The detail of these is the version that was found. */
+        bool has_version = code == TASK_CODE_VERSION_MOVED || code == TASK_CODE_UP_TO_DATE;
+
+        result->version = has_version ? arena_strdup(&task->arena, error->detail) : "";
+    } else {
+        result->error.sqlstate = arena_strdup(&task->arena, error->sqlstate);
+        result->error.detail = arena_strdup(&task->arena, error->detail);
+        result->version = task->from; /* all was rolled back */
+        task_answer_place(result, task, report);
+    }
+}
+
+void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
+                         const struct prepared_operation *operation)
+{
+    const struct sql_problem *problem = &operation->problem;
+    enum task_code code = problem->kind == SQL_PROBLEM_TRANSACTION_CONTROL
+                              ? TASK_CODE_TRANSACTION_CONTROL
+                              : TASK_CODE_RUNNER;
+
+    if (problem->kind == SQL_PROBLEM_SYNTAX) {
+        code = TASK_CODE_SQL;
+    }
+    task_answer_fail(result, task, shard, TASK_FAILED, code, "%s", problem->error.message);
+    result->error.sqlstate = code == TASK_CODE_SQL ? "42601" : "";
+    result->error.file = arena_strdup(&task->arena, operation->operation->path);
+    result->error.statement = problem->statement;
+    result->error.line = problem->line;
+    result->version = task->from;
+}

@@ -1,0 +1,294 @@
+#include "agent/run/task_batch.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/run/task_text.h"
+#include "common/core/crash.h"
+#include "common/core/memory.h"
+#include "common/model/semver.h"
+
+/* What holds for the transaction: all LOCAL, so that a pooler in transaction mode is safe too.
+ * `standard_conforming_strings` because scripts were cut into statements by that rule. A commit is
+ * never less than locally durable unless a barrier follows ($4 is 'off' then, else NULL). */
+#define TASK_SETTINGS                                                                              \
+    "set_config('search_path', coalesce($1, current_setting('search_path')), true),"               \
+    " set_config('lock_timeout', $2, true), set_config('statement_timeout', $3, true),"            \
+    " set_config('synchronous_commit', coalesce($4, nullif(current_setting('synchronous_commit')," \
+    " 'off'), 'local'), true),"                                                                    \
+    " set_config('standard_conforming_strings', 'on', true),"                                      \
+    " set_config('client_min_messages', 'warning', true)"
+/* A server that notices that nobody listens any more ends the statement, and with it the wait of
+ * the next try for the row lock. */
+#define TASK_SETTINGS_14 ", set_config('client_connection_check_interval', '5s', true)"
+#define TASK_BEGIN                                                                                 \
+    ", skein.task_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
+    " set_config('skein.marks', extract(epoch FROM clock_timestamp())::text, true)"
+
+enum { TASK_SETTING_COUNT = 4, TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11 };
+
+static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
+static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
+static const char task_settings_sql[] = "SELECT " TASK_SETTINGS;
+static const char task_mark_sql[] =
+    "SELECT pg_catalog.set_config('skein.marks', pg_catalog.concat_ws(',',"
+    " pg_catalog.current_setting('skein.marks', true),"
+    " extract(epoch FROM pg_catalog.clock_timestamp())), true)";
+static const char task_end_sql[] =
+    "SELECT skein.task_end($1, $2, $3, $4, $5, $6, $7::bigint, $8::text[], $9::text[],"
+    " $10::text[], $11::text[])";
+
+struct task_tag {
+    enum task_step step;
+    const struct prepared_operation *operation;
+    const struct sql_statement *statement;
+};
+
+struct task_batch {
+    struct pg_conn *conn;
+    struct pg_batch *batch;
+    const struct task_order *order;
+    struct arena arena; /* parameters */
+    struct task_tag *tags;
+    size_t tag_count;
+    size_t tag_capacity;
+    bool splits; /* a crash point stands between two statements: separate round trips */
+    const char *settings[TASK_SETTING_COUNT];
+    struct task_outcome_report *report;
+};
+
+static bool task_batch_splits(void)
+{
+#ifdef SKEIN_CRASH_POINTS
+    const char *at = getenv("SKEIN_CRASH_AT");
+
+    return at != NULL &&
+           (strncmp(at, "after_begin", 11) == 0 || strncmp(at, "before_commit", 13) == 0);
+#else
+    return false;
+#endif
+}
+
+static void task_batch_add(struct task_batch *b, struct task_tag tag, const char *sql,
+                           const char *const *parameters, size_t parameter_count)
+{
+    b->tags = memory_reserve(b->tags, b->tag_count, &b->tag_capacity, sizeof(*b->tags));
+    b->tags[b->tag_count] = tag;
+    pg_batch_add(b->batch, sql, parameters, parameter_count, b->tag_count);
+    b->tag_count++;
+}
+
+static void task_batch_add_step(struct task_batch *b, enum task_step step, const char *sql)
+{
+    task_batch_add(b, (struct task_tag){ .step = step }, sql, NULL, 0);
+}
+
+static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report *answers)
+{
+    struct task_outcome_report *report = b->report;
+
+    if (answers->failed && !report->failed) {
+        const struct task_tag *tag = &b->tags[answers->items[answers->failed_index].tag];
+
+        if (tag->step != TASK_STEP_CLEAN) {
+            report->failed = true;
+            report->failed_step = tag->step;
+            report->operation = tag->operation;
+            report->statement = tag->statement;
+            report->error = answers->error;
+        }
+    }
+    if (answers->lost && !report->lost) {
+        report->lost = true;
+        if (!report->failed) {
+            report->error = answers->error;
+        }
+    }
+    for (size_t i = 0; i < answers->count; i++) {
+        const struct pg_batch_item *item = &answers->items[i];
+        enum task_step step = b->tags[item->tag].step;
+
+        if (item->step == PG_STEP_DONE && step == TASK_STEP_COMMIT) {
+            report->end_answered = true;
+            report->committed = strcmp(pg_result_tag(item->result), "COMMIT") == 0;
+        } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CLEAN) {
+            report->clean = true;
+        }
+    }
+}
+
+static void task_batch_send(struct task_batch *b)
+{
+    const struct pg_batch_report *answers = NULL;
+
+    pg_batch_run(b->batch, &answers);
+    task_batch_absorb(b, answers);
+}
+
+/* A point in the middle of the transaction at which a test build may die. */
+static void task_batch_cut(struct task_batch *b, const char *crash_name)
+{
+    if (b->splits && !b->report->failed && !b->report->lost) {
+        task_batch_send(b);
+        if (!b->report->failed && !b->report->lost) {
+            crash_point(crash_name);
+        }
+    }
+}
+
+static bool task_batch_is_broken(const struct task_batch *b)
+{
+    return b->report->failed || b->report->lost;
+}
+
+static void task_batch_add_begin(struct task_batch *b)
+{
+    const struct executor_options *options = b->order->options;
+    const struct executor_task *task = b->order->task;
+    const struct set *set = prepared_set_model(task->set);
+    struct arena *arena = &b->arena;
+    const char **p = arena_alloc_array(arena, TASK_BEGIN_COUNT, sizeof(*p));
+    struct task_text_rows applied = { 0 };
+
+    b->settings[0] = options->database_mode ? NULL : task_text_identifier(arena, task->tenant);
+    b->settings[1] = arena_printf(arena, "%" PRIu64 "ms", task->lock_timeout_ms);
+    b->settings[2] = arena_printf(arena, "%" PRIu64 "ms", options->statement_timeout_ms);
+    b->settings[3] = b->order->asynchronous ? "off" : NULL;
+    if (task->from[0] != '\0') {
+        task_text_applied(arena, set, task->from, &applied);
+    }
+    memcpy(p, b->settings, sizeof(b->settings));
+    p[4] = task->tenant;
+    p[5] = set->name;
+    p[6] = task->rollout;
+    p[7] = task_mode_name(task->mode);
+    p[8] = task->from;
+    p[9] = task->target;
+    p[10] = arena_printf(arena, "%" PRIu64, task->token);
+    p[11] = options->database_mode ? "" : task->tenant;
+    p[12] = applied.scripts != NULL ? applied.scripts : "{}";
+    p[13] = applied.checksums != NULL ? applied.checksums : "{}";
+    task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN },
+                   pg_conn_server_version(b->conn) >= 140000 ? task_begin_14_sql : task_begin_sql,
+                   p, TASK_BEGIN_COUNT);
+    task_batch_cut(b, "after_begin");
+}
+
+/* What a script set is put right before anything else runs: the next script of the tenant, and
+ * task_end, want the role and the path that they know. */
+static void task_batch_add_settings(struct task_batch *b)
+{
+    task_batch_add_step(b, TASK_STEP_END, "RESET SESSION AUTHORIZATION");
+    task_batch_add_step(b, TASK_STEP_END, "RESET ROLE");
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_settings_sql, b->settings,
+                   TASK_SETTING_COUNT);
+}
+
+static void task_batch_add_operation(struct task_batch *b,
+                                     const struct prepared_operation *operation)
+{
+    const struct operation_settings *settings = &operation->operation->settings;
+    bool own_settings = settings->lock_timeout_ms != 0 || settings->statement_timeout_ms != 0;
+
+    if (settings->lock_timeout_ms != 0) {
+        task_batch_add_step(b, TASK_STEP_BEGIN,
+                            arena_printf(&b->arena, "SET LOCAL lock_timeout = %" PRIu64,
+                                         settings->lock_timeout_ms));
+    }
+    if (settings->statement_timeout_ms != 0) {
+        task_batch_add_step(b, TASK_STEP_BEGIN,
+                            arena_printf(&b->arena, "SET LOCAL statement_timeout = %" PRIu64,
+                                         settings->statement_timeout_ms));
+    }
+    for (size_t i = 0; i < operation->script.count; i++) {
+        struct task_tag tag = { .step = TASK_STEP_SCRIPT,
+                                .operation = operation,
+                                .statement = &operation->script.statements[i] };
+
+        task_batch_add(b, tag, tag.statement->text, NULL, 0);
+    }
+    if (own_settings || operation->changes_settings) {
+        task_batch_add_settings(b);
+    }
+}
+
+static void task_batch_add_scripts(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    const struct set *set = prepared_set_model(task->set);
+    const struct plan *plan = b->order->plan;
+
+    for (size_t m = plan->first; m < plan->first + plan->count; m++) {
+        if (m > plan->first) {
+            task_batch_add_step(b, TASK_STEP_END, task_mark_sql);
+        }
+        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
+            task_batch_add_operation(b, prepared_set_operation(task->set, m, o));
+        }
+    }
+    /* Deferred constraints are checked here in both modes, so that a dry run sees what the commit
+     * would see, under the tenant's own path. */
+    if (plan->count > 0) {
+        task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+    }
+}
+
+static void task_batch_add_end(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    struct arena *arena = &b->arena;
+    const char **p = arena_alloc_array(arena, TASK_END_COUNT, sizeof(*p));
+    struct task_text_rows rows = { 0 };
+
+    task_text_history(arena, task, b->order->plan, &rows);
+    p[0] = task->tenant;
+    p[1] = prepared_set_model(task->set)->name;
+    p[2] = task->rollout;
+    p[3] = b->order->options->agent;
+    p[4] = task->from;
+    p[5] = task->target;
+    p[6] = arena_printf(arena, "%" PRIu64, task->token);
+    p[7] = rows.scripts;
+    p[8] = rows.versions;
+    p[9] = rows.directions;
+    p[10] = rows.checksums;
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_end_sql, p, TASK_END_COUNT);
+}
+
+void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,
+                    struct task_outcome_report *ret_report)
+{
+    struct task_batch b = { .conn = conn,
+                            .batch = batch,
+                            .order = order,
+                            .splits = task_batch_splits(),
+                            .report = ret_report };
+    bool commits = order->task->mode != TASK_DRY_RUN && !order->probe;
+
+    memset(ret_report, 0, sizeof(*ret_report));
+    crash_point("before_begin");
+    task_batch_add_begin(&b);
+    if (!order->probe && !task_batch_is_broken(&b)) {
+        task_batch_add_scripts(&b);
+        task_batch_add_end(&b);
+        task_batch_cut(&b, "before_commit");
+    }
+    /* Each of the last two in a segment of its own: COMMIT has to be answered whatever happened
+     * before (after a failure it is the ROLLBACK, in the same round trip), and DISCARD ALL refuses
+     * to stand behind another statement in a segment. */
+    pg_batch_end_segment(batch);
+    task_batch_add_step(&b, TASK_STEP_COMMIT, commits ? "COMMIT" : "ROLLBACK");
+    pg_batch_end_segment(batch);
+    task_batch_add_step(&b, TASK_STEP_CLEAN, "DISCARD ALL");
+    if (!ret_report->lost) {
+        task_batch_send(&b);
+    }
+    if (ret_report->committed) {
+        crash_point("after_commit");
+    }
+    free(b.tags);
+    arena_release(&b.arena);
+}

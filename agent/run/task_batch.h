@@ -1,0 +1,48 @@
+/* task_batch.h - one task as one pipeline: its transaction, then a clean session.
+ *
+ * Blocks; used by a worker's thread. One round trip, whatever comes of it:
+ *   BEGIN, skein.task_begin, every statement of every script, skein.task_end
+ *   COMMIT (of a failed transaction: it rolls back and says so), or ROLLBACK in a dry run
+ *   DISCARD ALL, so that nothing of this tenant reaches the next one */
+#ifndef SKEIN_AGENT_RUN_TASK_BATCH_H
+#define SKEIN_AGENT_RUN_TASK_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/run/executor.h"
+#include "common/model/plan.h"
+#include "common/pg/pg_batch.h"
+
+struct task_order {
+    const struct executor_options *options;
+    const struct executor_task *task;
+    const struct plan *plan; /* count 0 for a baseline */
+    bool asynchronous;       /* commit without waiting for the WAL: a barrier comes later */
+    bool probe;              /* only look whether it is done already: no script, no commit */
+};
+
+enum task_step {
+    TASK_STEP_BEGIN,  /* skein.task_begin and what stands before it */
+    TASK_STEP_SCRIPT, /* a statement of a script */
+    TASK_STEP_END,    /* deferred constraints, skein.task_end */
+    TASK_STEP_COMMIT, /* COMMIT or ROLLBACK */
+    TASK_STEP_CLEAN,
+};
+
+struct task_outcome_report {
+    bool failed; /* the server refused something up to COMMIT */
+    enum task_step failed_step;
+    const struct prepared_operation *operation; /* TASK_STEP_SCRIPT only */
+    const struct sql_statement *statement;      /* the same */
+    struct pg_error error;                      /* of `failed`, or of `lost` */
+    bool lost;         /* the connection broke before every answer was there */
+    bool end_answered; /* COMMIT or ROLLBACK was answered without an error */
+    bool committed;    /* with the tag COMMIT: that of a failed transaction says ROLLBACK */
+    bool clean;        /* the connection may be used again */
+};
+
+void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,
+                    struct task_outcome_report *ret_report);
+
+#endif

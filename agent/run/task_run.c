@@ -1,0 +1,344 @@
+/* How a lost answer to COMMIT is settled: never guessed. The task is run again from its start, on a
+ * new connection. skein.task_begin takes the tenant's row lock, which waits for the old backend as
+ * long as its transaction lives; then the row's version and rollout say whether it committed
+ * (SK007: this rollout did it) or not (then this try does the work). So a try that follows a lost
+ * one needs no state but the journal's, and any number of tries has the effect of one. */
+#include "agent/run/task_run.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "agent/keep/journal.h"
+#include "agent/run/barrier.h"
+#include "agent/run/task_answer.h"
+#include "agent/run/task_batch.h"
+#include "common/core/clock.h"
+#include "common/core/limits.h"
+#include "common/model/plan.h"
+
+enum task_verdict {
+    TASK_VERDICT_DONE,      /* committed, or the dry run passed */
+    TASK_VERDICT_ALREADY,   /* an earlier try of this rollout committed */
+    TASK_VERDICT_REFUSED,   /* the server said no: rolled back */
+    TASK_VERDICT_AGAIN,     /* rolled back by an accident: another try may do better */
+    TASK_VERDICT_UNCERTAIN, /* COMMIT was perhaps sent, and not answered */
+    TASK_VERDICT_NO_JOURNAL,
+};
+
+struct task_try {
+    struct task_context *context;
+    struct executor_task *task;
+    struct task_result *result;
+    struct task_order order;
+    struct plan plan;
+    bool uncertain;          /* an earlier try may have committed */
+    uint32_t attempts;       /* that ended by an accident */
+    uint64_t outage_ends_ms; /* 0: the database is there */
+    uint64_t settle_ends_ms; /* 0: nothing to settle */
+    uint64_t backoff_ms;
+};
+
+static bool task_run_is_cancelled(const struct task_try *t)
+{
+    return executor_queue_is_cancelled(t->context->queue, t->context->worker);
+}
+
+static void task_run_fail(struct task_try *t, enum task_code code, const char *words)
+{
+    const char *shard = t->context->options->shard;
+
+    if (t->uncertain) {
+        /* The one thing that must not be said here is that nothing happened. */
+        task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_DATABASE_LOST,
+                         "the connection broke during COMMIT and it could not be looked up whether "
+                         "the tenant was migrated: %s",
+                         words);
+        return;
+    }
+    task_answer_fail(t->result, t->task, shard, TASK_FAILED, code, "%s", words);
+    t->result->version = t->task->from;
+}
+
+/* Waits before the next try. False: the time is over, or the task was cancelled. */
+static bool task_run_wait(struct task_try *t, uint64_t *ends_ms, uint64_t most_ms)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (*ends_ms == 0) {
+        *ends_ms = now_ms + most_ms;
+    }
+    if (task_run_is_cancelled(t) && *ends_ms > now_ms + CANCEL_SETTLE_MS) {
+        *ends_ms = now_ms + CANCEL_SETTLE_MS;
+    }
+    if (now_ms >= *ends_ms) {
+        return false;
+    }
+    t->backoff_ms = t->backoff_ms == 0 ? TASK_BACKOFF_MIN_MS : 2 * t->backoff_ms;
+    if (t->backoff_ms > TASK_BACKOFF_MAX_MS) {
+        t->backoff_ms = TASK_BACKOFF_MAX_MS;
+    }
+    (void)executor_queue_pause(t->context->queue, t->context->worker, t->backoff_ms);
+    return t->uncertain || !task_run_is_cancelled(t);
+}
+
+/* A connection, through an outage of bounded length. False: the result says why not. */
+static bool task_run_connect(struct task_try *t)
+{
+    const struct executor_options *options = t->context->options;
+    const char *database = options->database_mode ? t->task->tenant : "";
+
+    for (;;) {
+        struct error err = { 0 };
+
+        if (worker_link_open(t->context->link, database, &err)) {
+            return true;
+        }
+        if (err.code == ERR_NOT_FOUND && options->database_mode) {
+            task_answer_fail(t->result, t->task, options->shard, TASK_SKIPPED,
+                             TASK_CODE_TENANT_MISSING, "the database does not exist any more");
+            return false;
+        }
+        bool may_come_back = err.code == ERR_UNAVAILABLE || err.code == ERR_LIMIT;
+        if (!may_come_back || !task_run_wait(t, &t->outage_ends_ms, TASK_OUTAGE_MAX_MS)) {
+            task_run_fail(t,
+                          task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
+                          err.message);
+            return false;
+        }
+    }
+}
+
+static bool task_run_has_sqlstate(const struct pg_error *error, const char *const *sqlstates,
+                                  size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(error->sqlstate, sqlstates[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The server threw this transaction out for reasons that lie outside of it. */
+static bool task_run_is_accident(const struct pg_error *error)
+{
+    static const char *const accidents[] = { "40001", "40P01", "57P01", "57P02", "57P03",
+                                             "57P05", "25P03", "08006", "08P01" };
+
+    return task_run_has_sqlstate(error, accidents, COUNT_OF(accidents)) ||
+           (strcmp(error->sqlstate, "XX000") == 0 &&
+            strncmp(error->message, "tuple concurrently", 18) == 0);
+}
+
+/* The session ended: said at COMMIT, it does not say whether that took effect. */
+static bool task_run_is_farewell(const struct pg_error *error)
+{
+    static const char *const farewells[] = { "57P01", "57P02", "57P03", "57P05", "25P03" };
+
+    return task_run_has_sqlstate(error, farewells, COUNT_OF(farewells));
+}
+
+static enum task_verdict task_run_judge(const struct task_try *t,
+                                        const struct task_outcome_report *report)
+{
+    bool commits = t->task->mode != TASK_DRY_RUN && !t->order.probe;
+
+    if (report->failed) {
+        if (strcmp(report->error.sqlstate, "SK007") == 0) {
+            return TASK_VERDICT_ALREADY;
+        }
+        if (report->failed_step == TASK_STEP_COMMIT && commits &&
+            (report->lost || task_run_is_farewell(&report->error))) {
+            return TASK_VERDICT_UNCERTAIN;
+        }
+        if (report->failed_step == TASK_STEP_BEGIN && journal_is_missing(&report->error)) {
+            return TASK_VERDICT_NO_JOURNAL;
+        }
+        return task_run_is_accident(&report->error) ? TASK_VERDICT_AGAIN : TASK_VERDICT_REFUSED;
+    }
+    if (report->end_answered) {
+        return TASK_VERDICT_DONE;
+    }
+    assert(report->lost);
+    return commits ? TASK_VERDICT_UNCERTAIN : TASK_VERDICT_AGAIN;
+}
+
+/* After an accident: whether to try once more. False: the result says what it came to. */
+static bool task_run_again(struct task_try *t, const struct task_outcome_report *report)
+{
+    bool refused = report->failed && !task_run_is_farewell(&report->error) && !report->lost;
+
+    t->attempts++;
+    if (t->attempts < TASK_ATTEMPTS_MAX && (t->uncertain || !task_run_is_cancelled(t))) {
+        if (refused) {
+            (void)task_run_wait(t, &t->outage_ends_ms, TASK_OUTAGE_MAX_MS);
+        }
+        return true;
+    }
+    if (refused && !t->uncertain) {
+        task_answer_refused(t->result, t->task, t->context->options->shard, report, false);
+    } else {
+        task_run_fail(t, task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
+                      report->error.message);
+    }
+    return false;
+}
+
+/* The server said no. True: to be tried again, because the old try may still hold the row. */
+static bool task_run_refused(struct task_try *t, const struct task_outcome_report *report)
+{
+    bool waits = t->uncertain && report->failed_step == TASK_STEP_BEGIN &&
+                 (strcmp(report->error.sqlstate, "55P03") == 0 ||
+                  strcmp(report->error.sqlstate, "57014") == 0);
+
+    if (waits) {
+        if (task_run_wait(t, &t->settle_ends_ms, TASK_SETTLE_MAX_MS)) {
+            return true;
+        }
+        task_run_fail(t, TASK_CODE_DATABASE_LOST, "its old transaction still holds the tenant");
+        return false;
+    }
+    task_answer_refused(t->result, t->task, t->context->options->shard, report,
+                        task_run_is_cancelled(t));
+    return false;
+}
+
+static bool task_run_install(struct task_try *t)
+{
+    struct error err = { 0 };
+
+    if (journal_ensure(t->context->link->conn, &err)) {
+        return true;
+    }
+    if (pg_conn_is_lost(t->context->link->conn)) {
+        return true;
+    }
+    task_run_fail(t, TASK_CODE_RUNNER, err.message);
+    return false;
+}
+
+/* Makes a commit durable that this try did not make. */
+static bool task_run_settle_already(struct task_try *t)
+{
+    struct error err = { 0 };
+
+    if (!barrier_flush(t->context->link->conn, &err)) {
+        return false; /* the next try finds it again, or finds that it is gone */
+    }
+    task_answer_succeed(t->result, t->task, t->plan.count);
+    return true;
+}
+
+/* One try. True: another one is wanted; else the result is complete. */
+static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
+{
+    struct worker_link *link = t->context->link;
+    struct task_outcome_report report;
+    bool cancelled = task_run_is_cancelled(t);
+    bool again = false;
+
+    if (cancelled && !t->uncertain) {
+        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled before it began");
+        return false;
+    }
+    if (!task_run_connect(t)) {
+        return false;
+    }
+    t->order.probe = cancelled;
+    task_batch_run(link->conn, link->batch, &t->order, &report);
+    switch (task_run_judge(t, &report)) {
+    case TASK_VERDICT_DONE:
+        if (t->order.probe) {
+            t->uncertain = false; /* the row is free and its version is the old one */
+            task_run_fail(t, TASK_CODE_CANCELLED, "cancelled");
+        } else if (t->task->mode != TASK_DRY_RUN && !report.committed) {
+            /* COMMIT of an aborted transaction answers ROLLBACK and is no error. */
+            task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
+                          "the server rolled the transaction back at COMMIT");
+        } else {
+            task_answer_succeed(t->result, t->task, t->plan.count);
+            *ret_to_barrier = report.committed && t->order.asynchronous;
+        }
+        break;
+    case TASK_VERDICT_ALREADY:
+        again = !task_run_settle_already(t) && task_run_again(t, &report);
+        break;
+    case TASK_VERDICT_REFUSED:
+        again = task_run_refused(t, &report);
+        break;
+    case TASK_VERDICT_UNCERTAIN:
+        t->uncertain = true;
+        again = task_run_again(t, &report);
+        break;
+    case TASK_VERDICT_NO_JOURNAL:
+        again = task_run_install(t) && task_run_again(t, &report);
+        break;
+    case TASK_VERDICT_AGAIN:
+        again = task_run_again(t, &report);
+        break;
+    }
+    if (!report.clean || pg_conn_is_lost(link->conn)) {
+        worker_link_close(link);
+    }
+    return again;
+}
+
+/* What can be said without a database. True: the task may run. */
+static bool task_run_prepare(struct task_try *t)
+{
+    const struct executor_task *task = t->task;
+    const struct set *set = prepared_set_model(task->set);
+    const char *shard = t->context->options->shard;
+
+    if (task->mode == TASK_BASELINE) {
+        return true;
+    }
+    /* Whether a tenant without a version holds anything is seen in its transaction. */
+    plan_make(set, task->from, false, task->target, &t->plan);
+    if (t->plan.code != TASK_CODE_NONE) {
+        bool done = t->plan.code == TASK_CODE_UP_TO_DATE;
+
+        task_answer_fail(t->result, t->task, shard, done ? TASK_SKIPPED : TASK_FAILED, t->plan.code,
+                         "%s", done ? "the tenant is already there" : t->plan.error.message);
+        t->result->version = task->from;
+        return false;
+    }
+    for (size_t m = t->plan.first; m < t->plan.first + t->plan.count; m++) {
+        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
+            const struct prepared_operation *operation = prepared_set_operation(task->set, m, o);
+
+            if (operation->problem.kind != SQL_PROBLEM_NONE) {
+                task_answer_problem(t->result, t->task, shard, operation);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool task_run(struct task_context *context, const struct executor_turn *turn,
+              struct task_result **ret_result)
+{
+    struct task_try t = { .context = context,
+                          .task = turn->task,
+                          .result = task_answer_new(turn->task),
+                          .uncertain = turn->settle };
+    uint64_t started_us = clock_monotonic_us();
+    bool to_barrier = false;
+
+    t.order = (struct task_order){
+        .options = context->options,
+        .task = turn->task,
+        .plan = &t.plan,
+        .asynchronous = context->options->commit_group && turn->task->mode != TASK_DRY_RUN,
+    };
+    if (task_run_prepare(&t)) {
+        worker_link_begin(context->link, turn->serial);
+        while (task_run_once(&t, &to_barrier)) {
+        }
+        worker_link_end(context->link);
+    }
+    t.result->duration_us = clock_monotonic_us() - started_us;
+    *ret_result = t.result;
+    return to_barrier;
+}

@@ -1,0 +1,35 @@
+/* task_text.h - what a task says to the journal's functions, as PostgreSQL's text.
+ *
+ * Pure. Texts live in the arena. */
+#ifndef SKEIN_AGENT_RUN_TASK_TEXT_H
+#define SKEIN_AGENT_RUN_TASK_TEXT_H
+
+#include <stddef.h>
+
+#include "agent/run/executor.h"
+#include "common/core/arena.h"
+#include "common/model/plan.h"
+#include "common/model/set.h"
+
+/* "t_1" with its quotes. */
+const char *task_text_identifier(struct arena *arena, const char *name);
+/* {"a","b",NULL}: an item that is NULL is SQL's. */
+const char *task_text_array(struct arena *arena, const char *const *items, size_t count);
+
+/* Columns as arrays of text. */
+struct task_text_rows {
+    const char *scripts;
+    const char *versions;
+    const char *directions;
+    const char *checksums; /* hex digits */
+};
+
+/* The set's scripts up to `from`: scripts and checksums only. */
+void task_text_applied(struct arena *arena, const struct set *set, const char *from,
+                       struct task_text_rows *ret_rows);
+/* The history rows that a task leaves: its scripts, then one without a script where the version
+ * goes further than they do (fast_forward), or none of them ran (baseline). */
+void task_text_history(struct arena *arena, const struct executor_task *task,
+                       const struct plan *plan, struct task_text_rows *ret_rows);
+
+#endif
