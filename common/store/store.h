@@ -7,9 +7,15 @@
  *
  * Revisions are etcd's: one counter for the whole store that grows with each transaction that
  * writes. Outcomes: ERR_UNAVAILABLE: nothing happened; ERR_UNCERTAIN: it may have happened, read
- * back; ERR_LIMIT: the store is full (NOSPACE) or the request is too large; ERR_INVALID: the store
- * answered something that is no store's answer. A compare that fails is no error: `succeeded` is
- * false. */
+ * back; ERR_LIMIT: the store is full (NOSPACE), the request is too large or too many are open;
+ * ERR_INVALID: the request is wrong, or the store answered something that is no store's answer;
+ * ERR_CONFLICT: a put names a lease that is gone; ERR_NOT_FOUND: that revision is compacted;
+ * ERR_REFUSED: the store does not let us. A compare that fails is no error: `succeeded` is false.
+ * One trap: etcd may have carried out the very write that it answers with NOSPACE, so read back
+ * after the first ERR_LIMIT of a full store too. An ERR_INVALID about the answer to a write says
+ * nothing about the write either.
+ *
+ * Requests are not ordered among each other: wait for an answer where order matters. */
 #ifndef SKEIN_COMMON_STORE_STORE_H
 #define SKEIN_COMMON_STORE_STORE_H
 
@@ -85,13 +91,14 @@ typedef void store_lease_done(void *user, const struct store_lease_result *resul
  * thread. */
 struct store_watch_handler {
     void (*on_events)(void *user, const struct store_event *events, size_t count, int64_t revision);
-    void (*on_lost)(void *user, const struct error *err);
+    void (*on_lost)(void *user, const struct error *err); /* ERR_NOT_FOUND: compacted */
     void *user;
 };
 struct store_watch;
 
 /* `location`: "sqlite:FILE" or "etcd:http://HOST:PORT[,http://...]" (https with the TLS files).
- * ERR_INVALID for a location that is none; a store that is down is no error here. */
+ * ERR_INVALID for a location that is none (also a file that is no store, or cannot be opened),
+ * ERR_CONFLICT for a file that another coordinator has open; an etcd that is down is no error. */
 struct store_options {
     const char *location;
     const char *tls_cert; /* "" for none */
@@ -104,18 +111,20 @@ struct store_options {
 };
 MUST_CHECK bool store_open(const struct store_options *options, struct store **ret_store,
                            struct error *err);
-/* Waits for the thread; answers what is open as described above. */
+/* Waits for the thread; answers what is open as described above. Stop the watches before, and do
+ * not call from a callback. */
 void store_free(struct store **store);
 
 /* All compares hold and all operations are applied, or nothing is. At most STORE_TXN_OPS_MAX
- * operations and as many compares, STORE_TXN_BYTES_MAX of keys and values, no key twice; else
- * ERR_LIMIT or ERR_INVALID. Copies what it is given. */
+ * operations and as many compares, STORE_TXN_BYTES_MAX of keys and values, no key twice (nor a put
+ * below a prefix that is deleted); else ERR_LIMIT or ERR_INVALID. Copies what it is given. */
 void store_txn(struct store *store, const struct store_compare *compares, size_t compare_count,
                const struct store_op *ops, size_t op_count, store_txn_done *done, void *user);
 
 /* Keys with the prefix that are greater than `after` ("" for all), in order, at most `limit` (0:
- * STORE_PAGE_KEYS). For the next page give the last key as `after` and the first page's `revision`
- * (0: now), so that all pages show one moment. */
+ * STORE_PAGE_KEYS, which is also the most) and STORE_PAGE_BYTES_MAX or so. For the next page give
+ * the last key as `after` and the first page's `revision` (0: now), so that all pages show one
+ * moment; ERR_NOT_FOUND if that was compacted meanwhile: begin again. */
 void store_range(struct store *store, const char *prefix, const char *after, size_t limit,
                  int64_t revision, store_range_done *done, void *user);
 
@@ -127,14 +136,14 @@ void store_lease_keep_alive(struct store *store, int64_t lease_id, store_lease_d
 /* Deletes the lease and its keys. A lease that is gone already is success. */
 void store_lease_revoke(struct store *store, int64_t lease_id, store_lease_done *done, void *user);
 
-/* From `from_revision` (inclusive) on. */
+/* From `from_revision` (inclusive) on; 0: what happens from now on. Stop it also after on_lost. */
 struct store_watch *store_watch_start(struct store *store, const char *prefix,
                                       int64_t from_revision,
                                       const struct store_watch_handler *handler);
 /* After this returns, the handler is not called any more. Not from a callback. */
 void store_watch_stop(struct store_watch **watch);
 
-/* For maintenance: forget history before `revision`. */
+/* For maintenance: forget history before `revision`. Success also if it is forgotten already. */
 void store_compact(struct store *store, int64_t revision, store_txn_done *done, void *user);
 
 /* For logs and errors: the location without secrets; and whether the last request was answered. */
