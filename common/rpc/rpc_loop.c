@@ -8,13 +8,17 @@
 
 #include "common/core/log.h"
 
-/* What gRPC has to say is detail: our own errors name what matters. */
+/* What gRPC has to say is detail: our own errors name what matters. Except for its last words. */
 static void rpc_loop_on_grpc_log(gpr_log_func_args *line)
 {
     char quoted[LOG_QUOTED_BYTES];
 
-    log_debug("grpc", "file=%s line=%d text=%s", line->file, line->line,
-              log_quote(line->message, quoted));
+    log_quote(line->message, quoted);
+    if (strstr(line->message, "assertion failed") != NULL) {
+        log_warning("grpc_assertion", "file=%s line=%d text=%s", line->file, line->line, quoted);
+    } else {
+        log_debug("grpc", "file=%s line=%d text=%s", line->file, line->line, quoted);
+    }
 }
 
 /* gRPC reads its environment when it starts. Its fork handlers stay out: skein never forks. Names
