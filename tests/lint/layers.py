@@ -4,7 +4,7 @@
 - An include goes only to a layer below (LAYERS), and to a library only where it is at home.
 - Every header compiles alone.
 - A file has at most 600 lines, and a name that no other file has.
-- Some functions are banned.
+- Some functions are banned; a function has at most 5 levels.
 
 Usage: layers.py [--no-headers] [BUILD_DIR]   (the build folder holds the generated protobuf headers)
 """
@@ -73,6 +73,7 @@ BANNED = re.compile(
 EXIT = re.compile(r"(?<![\w.>])exit\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)
 LINES_MAX = 600
+LEVELS_MAX = 5  # of braces inside a function
 SAME_NAMES = {"main.c", "README.md", "CMakeLists.txt", "__init__.py", "conftest.py"}
 SYSTEM_PACKAGES = ["grpc", "gpr", "libprotobuf-c", "libpq", "libcurl", "sqlite3", "jansson",
                    "yaml-0.1", "libcrypto", "libmicrohttpd", "cmocka"]
@@ -157,6 +158,17 @@ def check_functions(path, text, complaints):
             complaints.append(f"{path}:{line_of(code, match.start())}: exit() outside a main file")
 
 
+def check_levels(path, text, complaints):
+    depth = 0
+    for number, line in enumerate(without_comments(text).splitlines(), 1):
+        if line.startswith("#"):
+            continue
+        for char in line:
+            depth += (char == "{") - (char == "}")
+            if char == "{" and depth == LEVELS_MAX + 2:
+                complaints.append(f"{path}:{number}: more than {LEVELS_MAX} levels; split the function")
+
+
 def check_size(path, text, complaints):
     count = text.count("\n")
     if count > LINES_MAX:
@@ -216,6 +228,7 @@ def main():
         check_includes(path, text, complaints)
         check_own_header_first(path, text, complaints)
         check_functions(path, text, complaints)
+        check_levels(path, text, complaints)
     check_names(files, complaints)
     if "--no-headers" not in sys.argv:
         check_headers([f for f in sources if f.endswith(".h")], build, complaints)
