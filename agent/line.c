@@ -130,7 +130,6 @@ bool line_open(struct line *line, uint64_t *ret_stream, struct error *err)
         free(tap);
         return error_wrap(err, "connect to %s", line->address);
     }
-    rpc_stream_ref(line->stream);
     *ret_stream = line->stream_id;
     return true;
 }
@@ -232,4 +231,5 @@ void line_fetch(struct line *line, const char *set, const char *digest)
     }
     rpc_stream_send(stream, wire_encode_fetch_set_request(set, digest, &arena));
     rpc_stream_half_close(stream);
+    rpc_stream_unref(&stream);
 }

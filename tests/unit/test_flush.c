@@ -1,0 +1,287 @@
+/* LIBS: coordinator_store */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/core/clock.h"
+#include "common/core/limits.h"
+#include "coordinator/store/flush.h"
+
+enum { PERFORMED_MAX = 512, WAIT_MS = 10000 };
+
+/* A flush over a real store in a file, with the test as the brain. */
+struct fixture {
+    char folder[64];
+    char location[128];
+    struct store *store;
+    struct mailbox *inbox;
+    struct metrics *metrics;
+    struct flush *flush;
+    uint64_t tickets[PERFORMED_MAX]; /* in the order in which they were performed */
+    uint64_t revisions[PERFORMED_MAX];
+    size_t performed;
+    int64_t gone;
+    bool deposed;
+};
+
+static void discard(void *message)
+{
+    struct event *event = message;
+
+    event_free(&event);
+}
+
+static void on_perform(void *context, const struct effect *effect, uint64_t revision)
+{
+    struct fixture *fixture = context;
+
+    assert_true(fixture->performed < PERFORMED_MAX);
+    fixture->tickets[fixture->performed] = effect->ticket;
+    fixture->revisions[fixture->performed++] = revision;
+}
+
+static void on_lease_gone(void *context, int64_t lease_id)
+{
+    ((struct fixture *)context)->gone = lease_id;
+}
+
+static void on_deposed(void *context)
+{
+    struct fixture *fixture = context;
+
+    fixture->deposed = true;
+    flush_set_term(fixture->flush, 0);
+}
+
+static uint64_t take_leader_key(struct fixture *fixture, const char *value)
+{
+    const struct store_op op = { .kind = STORE_PUT,
+                                 .key = "/skein/leader",
+                                 .value = bytes_of_text(value) };
+    const struct store_op drop = { .kind = STORE_DELETE, .key = "/skein/leader" };
+    struct store_txn_result result;
+    struct error err = { 0 };
+
+    assert_true(store_txn_wait(fixture->store, NULL, 0, &drop, 1, &result, &err));
+    assert_true(store_txn_wait(fixture->store, NULL, 0, &op, 1, &result, &err));
+    return (uint64_t)result.revision;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct error err = { 0 };
+
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/skein-flush-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->location, sizeof(fixture->location), "sqlite:%s/s.db", fixture->folder);
+    const struct store_options options = {
+        .location = fixture->location,
+        .tls_cert = "",
+        .tls_key = "",
+        .tls_ca = "",
+        .user = "",
+        .password = "",
+    };
+    assert_true(store_open(&options, &fixture->store, &err));
+    fixture->inbox = mailbox_new(1024, discard);
+    fixture->metrics = metrics_new();
+    const struct flush_hooks hooks = { .perform = on_perform,
+                                       .lease_gone = on_lease_gone,
+                                       .deposed = on_deposed,
+                                       .context = fixture };
+    fixture->flush = flush_new(fixture->store, fixture->inbox, "/skein", fixture->metrics, &hooks);
+    flush_set_term(fixture->flush, take_leader_key(fixture, "me"));
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const files[] = { "s.db", "s.db-wal", "s.db-shm", "s.db.lock" };
+    char path[256];
+
+    store_free(&fixture->store);
+    flush_free(&fixture->flush);
+    mailbox_free(&fixture->inbox);
+    metrics_free(&fixture->metrics);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", fixture->folder, files[i]);
+        unlink(path);
+    }
+    rmdir(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+/* Plays the brain until the flush has nothing left to do. */
+static void pump(struct fixture *fixture)
+{
+    uint64_t until = clock_monotonic_ms() + WAIT_MS;
+    void *message;
+
+    while (!flush_is_idle(fixture->flush)) {
+        uint64_t now_ms = clock_monotonic_ms();
+        assert_true(now_ms < until);
+        if (mailbox_take(fixture->inbox, &message, 1, now_ms + 20) == 1) {
+            struct event *event = message;
+            flush_on_answer(fixture->flush, event, clock_monotonic_ms());
+            event_free(&event);
+        }
+        flush_on_tick(fixture->flush, clock_monotonic_ms());
+    }
+}
+
+static void put_shard(struct effects *effects, const char *name, int64_t lease_id)
+{
+    struct effect *effect = effects_add(effects, EFFECT_PUT);
+
+    effect->record = RECORD_SHARD;
+    effect->key = arena_strdup(&effects->arena, name);
+    effect->lease_id = lease_id;
+    effect->shard.name = effect->key;
+}
+
+static void then(struct effects *effects, uint64_t ticket)
+{
+    effects_add(effects, EFFECT_AFTER_STORED)->ticket = ticket;
+}
+
+static size_t count_keys(struct fixture *fixture, const char *prefix)
+{
+    struct store_kv_list list = { 0 };
+    struct error err = { 0 };
+
+    assert_true(store_range_wait(fixture->store, prefix, &list, &err));
+    size_t count = list.count;
+    store_kv_list_release(&list);
+    return count;
+}
+
+static void what_needs_no_write_is_done_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, 0);
+    assert_int_equal(fixture->performed, 1);
+    assert_true(flush_is_idle(fixture->flush));
+}
+
+static void nothing_is_done_before_what_stands_before_it_is_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+    char name[32];
+
+    then(&effects, 1);
+    for (int i = 0; i < 300; i++) { /* three transactions */
+        snprintf(name, sizeof(name), "s%03d", i);
+        put_shard(&effects, name, 0);
+    }
+    then(&effects, 2);
+    flush_add(fixture->flush, &effects, 0);
+    assert_int_equal(fixture->performed, 1);
+    pump(fixture);
+    assert_int_equal(fixture->performed, 2);
+    assert_int_equal(fixture->tickets[1], 2);
+    assert_true(fixture->revisions[1] > 0);
+    assert_int_equal(count_keys(fixture, "/skein/shards/"), 300);
+}
+
+static void what_comes_while_a_write_is_under_way_shares_the_next_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+
+    for (uint64_t i = 0; i < 50; i++) {
+        put_shard(&effects, i % 2 == 0 ? "even" : "odd", 0); /* the same keys again and again */
+        then(&effects, i);
+        flush_add(fixture->flush, &effects, 0);
+    }
+    pump(fixture);
+    assert_int_equal(fixture->performed, 50);
+    for (uint64_t i = 0; i < 50; i++) {
+        assert_int_equal(fixture->tickets[i], i);
+        assert_true(i == 0 || fixture->revisions[i] >= fixture->revisions[i - 1]);
+    }
+    assert_true(fixture->revisions[49] - fixture->revisions[0] <= 2); /* two transactions in all */
+}
+
+static void a_coordinator_that_no_longer_leads_writes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+
+    take_leader_key(fixture, "another");
+    put_shard(&effects, "eu-1", 0);
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, 0);
+    pump(fixture);
+    assert_true(fixture->deposed);
+    assert_int_equal(fixture->performed, 0);
+    assert_int_equal(count_keys(fixture, "/skein/shards/"), 0);
+}
+
+static void a_lease_that_is_gone_takes_only_its_own_writes_along(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+    struct store_lease_result lease;
+    struct error err = { 0 };
+
+    assert_true(store_lease_grant_wait(fixture->store, 10000, &lease, &err));
+    assert_true(store_lease_revoke_wait(fixture->store, lease.lease_id, &err));
+    put_shard(&effects, "of-the-dead", lease.lease_id);
+    put_shard(&effects, "of-the-living", 0);
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, clock_monotonic_ms());
+    pump(fixture);
+    assert_int_equal(fixture->gone, lease.lease_id);
+    assert_int_equal(fixture->performed, 1);
+    assert_int_equal(count_keys(fixture, "/skein/shards/of-the-living"), 1);
+    assert_int_equal(count_keys(fixture, "/skein/shards/of-the-dead"), 0);
+}
+
+static void a_large_archive_is_cut_into_chunks(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+    const size_t size = 3 * SET_CHUNK_BYTES + 5;
+    struct effect *effect = effects_add(&effects, EFFECT_PUT);
+
+    effect->record = RECORD_SET_ARCHIVE;
+    effect->key = "billing";
+    effect->id = "sha256:ab";
+    effect->archive.size = size;
+    effect->archive.data = arena_alloc(&effects.arena, size);
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, 0);
+    pump(fixture);
+    assert_int_equal(fixture->performed, 1);
+    assert_int_equal(count_keys(fixture, "/skein/sets/billing/sha256:ab/"), 4);
+}
+
+int main(void)
+{
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(what_needs_no_write_is_done_at_once),
+        WITH_FIXTURE(nothing_is_done_before_what_stands_before_it_is_durable),
+        WITH_FIXTURE(what_comes_while_a_write_is_under_way_shares_the_next_one),
+        WITH_FIXTURE(a_coordinator_that_no_longer_leads_writes_nothing),
+        WITH_FIXTURE(a_lease_that_is_gone_takes_only_its_own_writes_along),
+        WITH_FIXTURE(a_large_archive_is_cut_into_chunks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

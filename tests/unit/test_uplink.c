@@ -1,0 +1,132 @@
+/* LIBS: agent_decide */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/decide/uplink.h"
+
+enum { TTL_MS = 15000, INTERVAL_MS = 3000 };
+
+static struct uplink working_at(uint64_t hello_ms, uint64_t welcome_ms)
+{
+    struct uplink uplink;
+
+    uplink_init(&uplink, hello_ms);
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_OPENED, hello_ms));
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_WELCOME, welcome_ms));
+    uplink_start_lease(&uplink, 7, TTL_MS, INTERVAL_MS, welcome_ms);
+    return uplink;
+}
+
+static void the_table_is_well_formed(void **state)
+{
+    struct error err = { 0 };
+
+    (void)state;
+    assert_true(fsm_check(uplink_machine(), &err));
+}
+
+static void a_lease_counts_from_when_hello_was_sent(void **state)
+{
+    struct uplink uplink = working_at(1000, 9000);
+
+    (void)state;
+    assert_false(uplink_lease_ran_out(&uplink, 1000 + TTL_MS + 499));
+    assert_true(uplink_lease_ran_out(&uplink, 9000 + TTL_MS / 2));
+    assert_int_equal(uplink.lease_id, 0);
+    assert_false(uplink_lease_ran_out(&uplink, 99000)); /* only once */
+}
+
+static void an_acknowledged_heartbeat_counts_from_when_it_was_sent(void **state)
+{
+    struct uplink uplink = working_at(0, 10);
+    uint64_t sequence = 0;
+
+    (void)state;
+    assert_true(uplink_take_heartbeat(&uplink, 10, &sequence));
+    assert_false(uplink_take_heartbeat(&uplink, 11, &sequence));
+    assert_true(uplink_take_heartbeat(&uplink, 5000, &sequence));
+    uplink_on_heartbeat_ack(&uplink, sequence); /* the answer may take long; that does not count */
+    assert_false(uplink_lease_ran_out(&uplink, 5000 + TTL_MS - 1));
+    assert_true(uplink_lease_ran_out(&uplink, 5000 + TTL_MS));
+}
+
+static void an_old_or_invented_acknowledgement_does_not_lengthen_the_lease(void **state)
+{
+    struct uplink uplink = working_at(0, 10);
+    uint64_t sequence = 0;
+
+    (void)state;
+    for (uint64_t at = 10; at < 100000; at += INTERVAL_MS) {
+        uplink_take_heartbeat(&uplink, at, &sequence);
+    }
+    uint64_t until = uplink.lease_until_ms;
+    uplink_on_heartbeat_ack(&uplink, 1); /* its slot was used again */
+    uplink_on_heartbeat_ack(&uplink, sequence + 5);
+    uplink_on_heartbeat_ack(&uplink, 0);
+    assert_int_equal(uplink.lease_until_ms, until);
+}
+
+static void messages_of_an_older_term_are_not_obeyed(void **state)
+{
+    struct uplink uplink;
+
+    (void)state;
+    uplink_init(&uplink, 0);
+    assert_true(uplink_accepts_term(&uplink, 5));
+    assert_true(uplink_accepts_term(&uplink, 5));
+    assert_true(uplink_accepts_term(&uplink, 9));
+    assert_false(uplink_accepts_term(&uplink, 8));
+}
+
+static void reconnects_wait_longer_each_time_and_start_over_after_a_welcome(void **state)
+{
+    struct uplink uplink;
+    uint64_t now = 0;
+
+    (void)state;
+    uplink_init(&uplink, now);
+    uint64_t delays[8];
+    for (int i = 0; i < 8; i++) {
+        uplink_step(&uplink, UPLINK_EVENT_OPENED, now);
+        uplink_step(&uplink, UPLINK_EVENT_CLOSED, now);
+        delays[i] = uplink.retry_at_ms - now;
+        now = uplink.retry_at_ms;
+    }
+    assert_int_equal(delays[0], 0);
+    assert_true(delays[2] > delays[1]);
+    assert_int_equal(delays[7], 2000);
+    uplink_step(&uplink, UPLINK_EVENT_OPENED, now);
+    uplink_step(&uplink, UPLINK_EVENT_WELCOME, now);
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, now);
+    assert_int_equal(uplink.retry_at_ms, now);
+}
+
+static void a_lost_stream_does_not_end_the_lease(void **state)
+{
+    struct uplink uplink = working_at(0, 10);
+
+    (void)state;
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_CLOSED, 20));
+    assert_int_equal(uplink.lease_id, 7);
+    assert_int_equal(uplink.state, UPLINK_DOWN);
+    assert_true(uplink_next_ms(&uplink) <= 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_is_well_formed),
+        cmocka_unit_test(a_lease_counts_from_when_hello_was_sent),
+        cmocka_unit_test(an_acknowledged_heartbeat_counts_from_when_it_was_sent),
+        cmocka_unit_test(an_old_or_invented_acknowledgement_does_not_lengthen_the_lease),
+        cmocka_unit_test(messages_of_an_older_term_are_not_obeyed),
+        cmocka_unit_test(reconnects_wait_longer_each_time_and_start_over_after_a_welcome),
+        cmocka_unit_test(a_lost_stream_does_not_end_the_lease),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
