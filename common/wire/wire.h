@@ -57,4 +57,8 @@ struct bytes wire_encode_fetch_set_response(struct bytes chunk, struct arena *ar
 MUST_CHECK bool wire_decode_fetch_set_response(struct bytes wire, struct arena *arena,
                                                struct bytes *ret_chunk, struct error *err);
 
+/* One chunk of PublishSet, from the command's side. */
+struct bytes wire_encode_publish_set_request(struct bytes chunk, bool dry_run, const char *reason,
+                                             struct arena *arena);
+
 #endif
