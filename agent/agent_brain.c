@@ -38,6 +38,7 @@ struct agent_brain {
     bool tenants_sent; /* the coordinator has all of `tenants` */
     uint64_t refresh;  /* newest that `tenants` answers */
     char trouble[TEXT_BYTES_MAX];
+    char closed[ERROR_MESSAGE_BYTES]; /* why the last stream ended; said once */
     uint64_t now_ms;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
@@ -274,6 +275,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
                        welcome->heartbeat_interval_ms, brain->now_ms);
     log_info("session_started", "shard=%s coordinator=%s lease=%" PRId64 " term=%" PRIu64,
              brain->parts.shard, line_address(brain->line), welcome->lease_id, brain->uplink.term);
+    brain->closed[0] = '\0';
     task_list_send_again(brain->tasks);
     agent_send_all_tenants(brain);
 }
