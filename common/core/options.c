@@ -224,7 +224,7 @@ static void option_variable(const char *name, char variable[OPTION_WHERE_BYTES])
 
     for (int i = 0; i < size && i < OPTION_WHERE_BYTES - 1; i++) {
         char c = variable[i];
-        variable[i] = c == '-' || c == '.' ? '_' : (char)toupper((unsigned char)c);
+        variable[i] = (char)(c == '-' || c == '.' ? '_' : toupper((unsigned char)c));
     }
 }
 
@@ -261,10 +261,10 @@ static bool options_read_file(struct option_parse *parse, const char *file_name,
     for (size_t i = 0; i < file_count; i++) {
         const struct option_spec *spec = options_find(parse->specs, parse->count, file[i].key);
         if (spec == NULL || spec->flag_only) {
-            snprintf(where, sizeof(where), "%s line %u: unknown key", file_name, file[i].line);
+            snprintf(where, sizeof(where), "%s:%u: unknown key", file_name, file[i].line);
             return options_unknown(parse, where, file[i].key, "", err);
         }
-        snprintf(where, sizeof(where), "%s line %u: %s", file_name, file[i].line, file[i].key);
+        snprintf(where, sizeof(where), "%s:%u: %s", file_name, file[i].line, file[i].key);
         if (!options_put(parse, spec, ORIGIN_FILE, file[i].value, where, err)) {
             return false;
         }
@@ -424,10 +424,10 @@ static void option_help_row(const struct option_spec *spec, struct buf *buf)
     char left[OPTION_WHERE_BYTES];
     const char *argument = spec->argument;
 
-    if (argument == NULL && spec->type != OPTION_FLAG) {
-        argument = spec->choices != NULL      ? spec->choices
-                   : spec->type == OPTION_U64 ? "NUMBER"
-                                              : "TEXT";
+    if (argument == NULL && spec->choices != NULL) {
+        argument = spec->choices;
+    } else if (argument == NULL && spec->type != OPTION_FLAG) {
+        argument = spec->type == OPTION_U64 ? "NUMBER" : "TEXT";
     }
     int size = snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", spec->letter != 0 ? '-' : ' ',
                         spec->letter != 0 ? spec->letter : ' ', spec->letter != 0 ? ", " : "  ",

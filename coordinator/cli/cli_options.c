@@ -1,0 +1,139 @@
+#include "coordinator/cli/cli_options.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/core/limits.h"
+
+#define CLI_FIELD(name) offsetof(struct cli_options, name)
+
+static const struct option_spec cli_global_options[] = {
+    { "coordinator", OPTION_LIST, CLI_FIELD(coordinator), .argument = "HOST:PORT[,...]",
+      .fallback = "127.0.0.1:7443", .help = "coordinators; the one that leads is found" },
+    { "output", OPTION_CHOICE, CLI_FIELD(output), .letter = 'o', .choices = "table|json|ndjson",
+      .fallback = "table", .help = "form of what is printed" },
+    { "timeout", OPTION_TEXT, CLI_FIELD(timeout), .argument = "DURATION", .fallback = "",
+      .help = "give up after this long, such as 30s or 5min (exit code 124)" },
+    { "yes", OPTION_FLAG, CLI_FIELD(yes), .help = "do not ask" },
+    { "reason", OPTION_TEXT, CLI_FIELD(reason), .argument = "TEXT", .fallback = "",
+      .help = "why, for the audit events" },
+    { "tls-cert", OPTION_TEXT, CLI_FIELD(tls_cert), .argument = "FILE", .fallback = "",
+      .help = "your certificate (PEM)" },
+    { "tls-key", OPTION_TEXT, CLI_FIELD(tls_key), .argument = "FILE", .fallback = "",
+      .help = "its key" },
+    { "tls-ca", OPTION_TEXT, CLI_FIELD(tls_ca), .argument = "FILE", .fallback = "",
+      .help = "who signs coordinators' certificates" },
+    { "insecure", OPTION_FLAG, CLI_FIELD(insecure), .help = "plain text also to other machines" },
+    { "config", OPTION_TEXT, CLI_FIELD(config), .argument = "FILE", .fallback = "",
+      .flag_only = true, .help = "YAML file with any of these options (SKEIN_CONFIG)" },
+    { "color", OPTION_CHOICE, CLI_FIELD(color), .choices = "auto|always|never", .fallback = "auto",
+      .help = "colours; NO_COLOR is honoured" },
+    { "help", OPTION_FLAG, CLI_FIELD(help), .letter = 'h', .flag_only = true,
+      .help = "what this verb does, with examples" },
+    { "version", OPTION_FLAG, CLI_FIELD(show_version), .flag_only = true,
+      .help = "the version of skein" },
+};
+
+static const struct option_spec cli_verb_options[] = {
+    { "dry-run", OPTION_FLAG, CLI_FIELD(dry_run), .help = "check everything, store nothing" },
+    { "to", OPTION_TEXT, CLI_FIELD(to), .argument = "VERSION", .fallback = "",
+      .help = "target version; the set's latest where it is not given" },
+    { "tenants", OPTION_TEXT, CLI_FIELD(tenants), .argument = "SELECTOR", .fallback = "",
+      .help = "which tenants, such as 'shard=eu-*,tier!=free'; all where not given" },
+    { "exit-code", OPTION_FLAG, CLI_FIELD(exit_code),
+      .help = "exit with 3 if changes are pending" },
+    { "policy", OPTION_CHOICE, CLI_FIELD(policy), .choices = "pause|abort|continue|rollback",
+      .fallback = "pause", .help = "what to do when tenants fail" },
+    { "max-failures", OPTION_TEXT, CLI_FIELD(max_failures), .argument = "N|P%", .fallback = "",
+      .help = "failures borne before the policy acts" },
+    { "concurrency", OPTION_U64, CLI_FIELD(concurrency), .argument = "N", .max = UINT32_MAX,
+      .help = "tenants at work at once, in all" },
+    { "concurrency-per-shard", OPTION_U64, CLI_FIELD(concurrency_per_shard), .argument = "N",
+      .max = UINT32_MAX, .help = "the same on each shard" },
+    { "lock-timeout", OPTION_TEXT, CLI_FIELD(lock_timeout), .argument = "DURATION", .fallback = "",
+      .help = "how long a tenant that somebody holds is waited for (10s)" },
+    { "dry-run-only", OPTION_FLAG, CLI_FIELD(dry_run_only),
+      .help = "run everything in transactions that are rolled back, then stop" },
+    { "wait", OPTION_FLAG, CLI_FIELD(wait),
+      .help = "return when it has ended or waits for a person; the exit code says which" },
+    { "detach", OPTION_FLAG, CLI_FIELD(detach), .help = "do not wait (the default)" },
+    { "where", OPTION_TEXT, CLI_FIELD(where), .argument = "SELECTOR", .fallback = "",
+      .help = "which tenants, such as 'shard=eu-*,tier!=free'" },
+    { "set", OPTION_TEXT, CLI_FIELD(set), .argument = "SET", .fallback = "",
+      .help = "the migration set's name" },
+    { "version", OPTION_TEXT, CLI_FIELD(version), .argument = "VERSION", .fallback = "",
+      .flag_only = true, .help = "the version that the tenant has already" },
+    { "ttl", OPTION_TEXT, CLI_FIELD(ttl), .argument = "DURATION", .fallback = "",
+      .help = "the lock ends by itself after this long (1h; at most 24h)" },
+    { "owner", OPTION_TEXT, CLI_FIELD(owner), .argument = "NAME", .fallback = "",
+      .help = "who holds it; you where it is not given" },
+    { "limit", OPTION_U64, CLI_FIELD(limit), .argument = "N", .fallback = "100", .min = 1,
+      .max = 1000, .help = "how many, newest first" },
+    { "errors", OPTION_U64, CLI_FIELD(errors), .argument = "N", .fallback = "5000", .min = 1,
+      .max = FAILURES_KEPT_MAX, .help = "how many errors and warnings to list" },
+    { "schema", OPTION_TEXT, CLI_FIELD(schema), .argument = "FILE", .fallback = "",
+      .help = "what existed before, as SQL (not available in this version)" },
+    { "trace", OPTION_TEXT, CLI_FIELD(trace), .argument = "CONNINFO", .fallback = "",
+      .help = "try it on a real server (not available in this version)" },
+};
+
+static_assert(COUNT_OF(cli_global_options) + COUNT_OF(cli_verb_options) <= CLI_OPTIONS_MAX,
+              "any verb's rows fit");
+
+static bool cli_options_has(const char *names, const char *name)
+{
+    const size_t size = strlen(name);
+
+    for (const char *at = strstr(names, name); at != NULL; at = strstr(at + 1, name)) {
+        bool starts = at == names || at[-1] == ' ';
+        if (starts && (at[size] == ' ' || at[size] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t cli_options_own_count(const char *names)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(cli_verb_options); i++) {
+        count += cli_options_has(names, cli_verb_options[i].name) ? 1 : 0;
+    }
+    return count;
+}
+
+size_t cli_options_collect(const char *names, struct option_spec ret_specs[CLI_OPTIONS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(cli_verb_options); i++) {
+        if (cli_options_has(names, cli_verb_options[i].name)) {
+            ret_specs[count++] = cli_verb_options[i];
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(cli_global_options); i++) {
+        if (!cli_options_has(names, cli_global_options[i].name)) {
+            ret_specs[count++] = cli_global_options[i];
+        }
+    }
+    return count;
+}
+
+const struct option_spec *cli_options_find(const char *name)
+{
+    const struct option_spec *spec =
+        options_find(cli_global_options, COUNT_OF(cli_global_options), name);
+
+    return spec != NULL ? spec : options_find(cli_verb_options, COUNT_OF(cli_verb_options), name);
+}
+
+const struct option_spec *cli_options_find_letter(char letter)
+{
+    for (size_t i = 0; i < COUNT_OF(cli_global_options); i++) {
+        if (cli_global_options[i].letter == letter) {
+            return &cli_global_options[i];
+        }
+    }
+    return NULL;
+}

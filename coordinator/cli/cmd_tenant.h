@@ -1,0 +1,14 @@
+/* cmd_tenant.h - what the tenant verbs share.
+ *
+ * Main thread only. */
+#ifndef SKEIN_COORDINATOR_CLI_CMD_TENANT_H
+#define SKEIN_COORDINATOR_CLI_CMD_TENANT_H
+
+#include "common/core/buf.h"
+#include "coordinator/cli/cli.h"
+
+/* "eu-1/t_7" as a selector of this one tenant; false after saying what is wrong with it. */
+MUST_CHECK bool cmd_tenant_selector(const struct cli *cli, const char *tenant,
+                                    struct buf *selector);
+
+#endif

@@ -1,0 +1,278 @@
+#include "coordinator/cli/command.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/core/base.h"
+#include "common/core/suggest.h"
+#include "coordinator/cli/cli_options.h"
+#include "coordinator/cli/cmd.h"
+
+static const struct command commands[] = {
+    { "set publish", cmd_set_publish, "DIR", 1, 1, "dry-run",
+      "check a migration set and give it to the coordinator",
+      "The set is linted here and again by the coordinator. A published set may only grow: "
+      "changing\n"
+      "or removing a published script is refused.\n\n"
+      "  skein set publish ./billing --dry-run\n"
+      "  skein set publish ./billing --reason 'ticket 4711'\n",
+      false, false },
+    { "set list", cmd_set_list, "", 0, 0, "", "the newest published of each set", NULL, false,
+      false },
+    { "set show", cmd_set_show, "NAME[@DIGEST]", 1, 1, "", "the migrations of one set",
+      "  skein set show billing\n", false, false },
+    { "lint", cmd_lint, "DIR|FILE...", 1, SIZE_MAX, "schema trace",
+      "check scripts without a coordinator",
+      "Exits with 6 if there is an error. A directory is checked as a whole set, a file for "
+      "itself.\n\n"
+      "  skein lint ./billing\n"
+      "  skein lint billing/0.4.0__x.sql -o json\n",
+      true, false },
+    { "plan", cmd_plan, "SET", 1, 1, "to tenants exit-code",
+      "which tenants, from where to where, by which scripts; changes nothing",
+      "  skein plan billing\n"
+      "  skein plan billing --to 0.4.3 --tenants 'shard=eu-*' --exit-code\n",
+      false, false },
+    { "rollout start", cmd_rollout_start, "SET", 1, 1,
+      "to tenants policy max-failures concurrency concurrency-per-shard lock-timeout dry-run-only "
+      "wait detach",
+      "dry-run every tenant, then migrate them; prints the rollout's id",
+      "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
+      "acts: pause (the default), abort, or continue (collect every error, stop for none).\n\n"
+      "  skein rollout start billing\n"
+      "  skein rollout start billing --to 0.4.3 --tenants 'region=eu,tier!=free' --wait\n"
+      "  skein rollout start billing --policy continue --max-failures 2% --concurrency 16\n",
+      false, false },
+    { "rollout list", cmd_rollout_list, "", 0, 0, "", "rollouts, newest first", NULL, false,
+      false },
+    { "rollout status", cmd_rollout_status, "ID", 1, 1, "wait",
+      "is it moving, waiting or broken, and what makes sense now",
+      "  skein rollout status 7f3a\n"
+      "  skein rollout status 7f3a --wait --timeout 30min; echo $?\n"
+      "      0 done, 4 finished with failed tenants, 5 waits for you, 6 the dry run said no,\n"
+      "      7 aborted, 124 the timeout passed and the work goes on\n",
+      false, false },
+    { "rollout watch", cmd_rollout_watch, "ID", 1, 1, "", "follow it live until it ends",
+      "Ctrl-C leaves; the work goes on. Without a terminal: one line per second.\n\n"
+      "  skein rollout watch 7f3a\n"
+      "  skein rollout watch 7f3a -o ndjson\n",
+      false, false },
+    { "rollout report", cmd_rollout_report, "ID", 1, 1, "errors",
+      "what became of every tenant: counts, causes, each error, each warning", NULL, false, false },
+    { "rollout pause", cmd_rollout_pause, "ID", 1, 1, "wait",
+      "hand out no more tasks; what runs is finished", NULL, false, false },
+    { "rollout resume", cmd_rollout_resume, "ID", 1, 1, "wait", "go on after a pause", NULL, false,
+      false },
+    { "rollout abort", cmd_rollout_abort, "ID", 1, 1, "wait",
+      "end it for good; what is migrated stays migrated", NULL, false, false },
+    { "rollout retry", cmd_rollout_retry, "ID", 1, 1, "wait", "queue the failed tenants again",
+      NULL, false, false },
+    { "rollout approve", cmd_rollout_unavailable, "ID", 0, SIZE_MAX, "", "", NULL, true, true },
+    { "rollout rollback", cmd_rollout_unavailable, "ID", 0, SIZE_MAX, "", "", NULL, true, true },
+    { "tenant list", cmd_tenant_list, "", 0, 0, "where", "tenants with their labels and versions",
+      "  skein tenant list --where 'region=eu,tenant in (t_1*,t_2*),!frozen'\n", false, false },
+    { "tenant show", cmd_tenant_show, "TENANT", 1, 1, "", "all that is known of one tenant",
+      "  skein tenant show eu-1/t_7\n", false, false },
+    { "tenant history", cmd_tenant_history, "TENANT", 1, 1, "limit",
+      "what was applied to it, from its own journal", "  skein tenant history eu-1/t_7\n", false,
+      false },
+    { "tenant lock", cmd_tenant_lock, "TENANT", 1, 1, "ttl owner",
+      "keep rollouts away from one tenant for a while",
+      "  skein tenant lock eu-1/t_7 --ttl 2h --reason 'restoring a backup'\n", false, false },
+    { "tenant unlock", cmd_tenant_unlock, "TENANT", 1, 1, "", "end an operator's lock",
+      "  skein tenant unlock eu-1/t_7 --yes\n", false, false },
+    { "tenant baseline", cmd_baseline, "TENANT", 1, 1, "set version",
+      "say which version a tenant has that skein has not migrated; runs no script",
+      "  skein tenant baseline eu-1/t_7 --set billing --version 0.3.0\n", false, false },
+    { "shard list", cmd_shard_list, "", 0, 0, "", "shards and their agents", NULL, false, false },
+    { "shard forget", cmd_shard_forget, "NAME", 1, 1, "",
+      "forget a shard whose agent is gone for good", "  skein shard forget eu-9 --yes\n", false,
+      false },
+    { "lock list", cmd_lock_list, "", 0, 0, "", "who holds which tenant, and why", NULL, false,
+      false },
+    { "event list", cmd_event_list, "", 0, 0, "limit", "who did what, newest first", NULL, false,
+      false },
+    { "config show", cmd_config_show, "", 0, 0, "", "the options as they are in effect", NULL, true,
+      false },
+    { "completion bash", cmd_completion_bash, "", 0, 0, "", "a script for bash-completion",
+      "  skein completion bash > /etc/bash_completion.d/skein\n", true, false },
+};
+
+size_t command_count(void)
+{
+    return COUNT_OF(commands);
+}
+
+const struct command *command_at(size_t index)
+{
+    return &commands[index];
+}
+
+/* How many words of the path are the first of `words`; 0 if not all of the path is there. */
+static size_t command_match(const char *path, char *const words[], size_t word_count)
+{
+    size_t used = 0;
+
+    while (*path != '\0') {
+        size_t size = strcspn(path, " ");
+        if (used >= word_count || strlen(words[used]) != size ||
+            memcmp(words[used], path, size) != 0) {
+            return 0;
+        }
+        used++;
+        path += size;
+        path += *path == ' ' ? 1 : 0;
+    }
+    return used;
+}
+
+const struct command *command_find(char *const words[], size_t word_count, size_t *ret_used)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        size_t used = command_match(commands[i].path, words, word_count);
+        if (used > 0) {
+            *ret_used = used;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+bool command_is_group(const char *word)
+{
+    const size_t size = strlen(word);
+
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strncmp(commands[i].path, word, size) == 0 && commands[i].path[size] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *command_suggest(char *const words[], size_t word_count)
+{
+    struct suggestion near = { 0 };
+    struct suggestion verb = { 0 };
+    char typed[128];
+
+    snprintf(typed, sizeof(typed), "%s%s%s", words[0], word_count > 1 ? " " : "",
+             word_count > 1 ? words[1] : "");
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (commands[i].hidden) {
+            continue;
+        }
+        suggest_offer(&near, typed, commands[i].path);
+        /* `skein start` and `skein tenants` are worth an answer too. */
+        const char *space = strchr(commands[i].path, ' ');
+        if (space != NULL && suggest_distance(words[0], space + 1) <= 1 && verb.word == NULL) {
+            verb.word = commands[i].path;
+        }
+        if (space != NULL && suggest_distance(words[0], commands[i].path) != 0 &&
+            strlen(words[0]) >= 3 &&
+            strncmp(words[0], commands[i].path, (size_t)(space - commands[i].path)) == 0 &&
+            verb.word == NULL) {
+            verb.word = commands[i].path;
+        }
+    }
+    return near.word != NULL ? near.word : verb.word;
+}
+
+void command_help(const struct command *command, struct buf *buf)
+{
+    struct option_spec specs[CLI_OPTIONS_MAX];
+    const size_t own = cli_options_own_count(command->options);
+    const size_t count = cli_options_collect(command->options, specs);
+
+    buf_printf(buf, "skein %s - %s\n\nUsage: skein %s%s%s [options]\n", command->path,
+               command->help, command->path, command->arguments[0] != '\0' ? " " : "",
+               command->arguments);
+    if (command->more != NULL) {
+        buf_printf(buf, "\n%s", command->more);
+    }
+    if (own > 0) {
+        buf_puts(buf, "\nOptions:\n");
+        options_help(specs, own, buf);
+    }
+    buf_puts(buf, "\nFor every verb:\n");
+    options_help(&specs[own], count - own, buf);
+}
+
+static void command_help_row(const struct command *command, struct buf *buf)
+{
+    char left[64];
+
+    snprintf(left, sizeof(left), "%s%s%s", command->path, command->arguments[0] != '\0' ? " " : "",
+             command->arguments);
+    buf_printf(buf, "  %-30s  %s\n", left, command->help);
+}
+
+/* How many rows begin with the first word of this one. */
+static size_t command_group_size(const struct command *command)
+{
+    const size_t size = strcspn(command->path, " ");
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        count += strncmp(commands[i].path, command->path, size) == 0 &&
+                         commands[i].path[size] == command->path[size]
+                     ? 1
+                     : 0;
+    }
+    return count;
+}
+
+/* Larger groups stand apart, single verbs stand together. */
+static bool command_starts_block(const struct command *command, const struct command *last)
+{
+    const size_t size = strcspn(command->path, " ");
+
+    if (last == NULL) {
+        return true;
+    }
+    bool same = strncmp(last->path, command->path, size) == 0 && last->path[size] == ' ';
+    return !same && (command_group_size(command) > 1 || command_group_size(last) > 1);
+}
+
+static void command_help_tail(struct buf *buf)
+{
+    struct option_spec specs[CLI_OPTIONS_MAX];
+
+    buf_puts(buf, "\nFor every verb (before or after it; each also as SKEIN_NAME and in "
+                  "--config FILE):\n");
+    options_help(specs, cli_options_collect("", specs), buf);
+    buf_puts(
+        buf,
+        "\nExit codes: 0 done, 1 unexpected, 2 usage, 3 changes pending, 4 tenants failed,\n"
+        "5 waits for you, 6 lint or dry run said no, 7 refused, 8 not reachable, 124 timeout\n");
+}
+
+void command_help_group(const char *group, struct buf *buf)
+{
+    const size_t size = group == NULL ? 0 : strlen(group);
+    const struct command *last = NULL;
+
+    if (group == NULL) {
+        buf_puts(buf, "skein - take schema and data migrations to every tenant of a fleet\n\n"
+                      "Usage: skein VERB [arguments] [options]\n");
+    } else {
+        buf_printf(buf, "Usage: skein %s VERB [arguments] [options]\n", group);
+    }
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        const struct command *command = &commands[i];
+        bool belongs = group == NULL ||
+                       (strncmp(command->path, group, size) == 0 && command->path[size] == ' ');
+        if (command->hidden || !belongs) {
+            continue;
+        }
+        buf_puts(buf, command_starts_block(command, last) ? "\n" : "");
+        command_help_row(command, buf);
+        last = command;
+    }
+    if (group == NULL) {
+        command_help_tail(buf);
+    }
+    buf_printf(buf, "\n'skein %s%sVERB --help' tells more.\n", group == NULL ? "" : group,
+               group == NULL ? "" : " ");
+}

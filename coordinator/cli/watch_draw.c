@@ -1,0 +1,419 @@
+#include "coordinator/cli/watch_draw.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/core/arena.h"
+#include "common/core/clock.h"
+#include "common/model/duration.h"
+#include "coordinator/cli/exit_code.h"
+#include "coordinator/cli/failure_group.h"
+#include "coordinator/cli/field.h"
+#include "coordinator/cli/watch_shards.h"
+
+enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 9, WATCH_GROUPS_MAX = 8 };
+
+static bool watch_draw_is(const json_t *rollout, const char *phase)
+{
+    return strcmp(field_text(rollout, "phase"), phase) == 0;
+}
+
+static uint64_t watch_draw_count(const json_t *rollout, const char *key)
+{
+    return field_u64(field_get(rollout, "counts"), key);
+}
+
+/* ", 41.2/s, 1m 10s to 2m 00s left", as far as known. */
+static void watch_draw_speed(const json_t *rollout, struct buf *buf)
+{
+    char from[DURATION_TEXT_BYTES];
+    char to[DURATION_TEXT_BYTES];
+    const double rate = field_real(rollout, "tasks_per_second");
+    const uint64_t left_min_ms = field_u64(rollout, "left_min_ms");
+    const uint64_t left_max_ms = field_u64(rollout, "left_max_ms");
+
+    if (rate > 0) {
+        buf_printf(buf, ", %.1f/s", rate);
+    }
+    if (left_max_ms > 0) {
+        duration_format(left_min_ms, from);
+        duration_format(left_max_ms, to);
+        if (strcmp(from, to) == 0) {
+            buf_printf(buf, ", %s left", to);
+        } else {
+            buf_printf(buf, ", %s to %s left", from, to);
+        }
+    }
+}
+
+static void watch_draw_progress(const json_t *rollout, struct buf *buf)
+{
+    const uint64_t total = watch_draw_count(rollout, "total");
+    const uint64_t failed = watch_draw_count(rollout, "failed");
+
+    if (watch_draw_is(rollout, "DRY_RUN")) {
+        buf_printf(buf, "dry run, %" PRIu64 " of %" PRIu64 " tenants looked at",
+                   watch_shards_done(field_get(rollout, "counts"), true), total);
+    } else {
+        buf_printf(buf, "%" PRIu64 " of %" PRIu64 " tenants done",
+                   watch_shards_done(field_get(rollout, "counts"), false), total);
+    }
+    if (failed > 0) {
+        buf_printf(buf, ", %" PRIu64 " failed", failed);
+    }
+}
+
+static void watch_draw_took(const json_t *rollout, int64_t now_ms, struct buf *buf)
+{
+    char text[DURATION_TEXT_BYTES];
+    const int64_t started_ms = field_time_ms(rollout, "started_at");
+    const int64_t finished_ms = field_time_ms(rollout, "finished_at");
+    const int64_t end_ms = finished_ms > 0 ? finished_ms : now_ms;
+
+    if (started_ms > 0 && end_ms >= started_ms) {
+        buf_printf(buf, " in %s", duration_format((uint64_t)(end_ms - started_ms), text));
+    }
+}
+
+/* "98 migrated, 1 skipped, 1 failed": only what there is. */
+static void watch_draw_outcomes(const json_t *rollout, struct buf *buf)
+{
+    static const char *const keys[][2] = {
+        { "migrated", "migrated" },       { "skipped", "skipped" }, { "failed", "failed" },
+        { "rolled_back", "rolled back" }, { "unknown", "unknown" }, { "queued", "not reached" }
+    };
+    const char *comma = "";
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        uint64_t count = watch_draw_count(rollout, keys[i][0]);
+        if (count > 0) {
+            buf_printf(buf, "%s%" PRIu64 " %s", comma, count, keys[i][1]);
+            comma = ", ";
+        }
+    }
+    if (comma[0] == '\0') {
+        buf_puts(buf, watch_draw_count(rollout, "total") == 0 ? "no tenant is selected"
+                                                              : "nothing to do");
+    }
+}
+
+static void watch_draw_moving(const json_t *rollout, const struct style *style, struct buf *buf)
+{
+    const char *waiting_for = field_text(rollout, "waiting_for");
+
+    if (waiting_for[0] != '\0') {
+        style_put(style, buf, TONE_WAIT, "waiting: ");
+        style_clean(waiting_for, buf);
+        buf_puts(buf, "; ");
+        watch_draw_progress(rollout, buf);
+        return;
+    }
+    style_put(style, buf, TONE_GOOD, "moving: ");
+    if (watch_draw_is(rollout, "PENDING")) {
+        buf_puts(buf, "about to start");
+        return;
+    }
+    watch_draw_progress(rollout, buf);
+    watch_draw_speed(rollout, buf);
+}
+
+static void watch_draw_ended(const json_t *rollout, const struct style *style, int64_t now_ms,
+                             struct buf *buf)
+{
+    const uint64_t failed = watch_draw_count(rollout, "failed");
+    const char *reason = field_text(rollout, "phase_reason");
+
+    if (watch_draw_is(rollout, "DRY_RUN_FAILED")) {
+        style_put(style, buf, TONE_BAD, "stopped: ");
+        buf_printf(buf,
+                   "the dry run failed on %" PRIu64 " of %" PRIu64 " tenants; "
+                   "nothing was changed",
+                   failed, watch_draw_count(rollout, "total"));
+        return;
+    }
+    if (watch_draw_is(rollout, "SUCCEEDED") && field_flag(rollout, "dry_run_only")) {
+        style_put(style, buf, TONE_GOOD, "done: ");
+        buf_printf(buf, "the dry run passed on %" PRIu64 " tenants",
+                   watch_draw_count(rollout, "total"));
+        watch_draw_took(rollout, now_ms, buf);
+        buf_puts(buf, "; nothing was changed");
+        return;
+    }
+    if (watch_draw_is(rollout, "SUCCEEDED")) {
+        style_put(style, buf, failed > 0 ? TONE_BAD : TONE_GOOD, "done: ");
+    } else {
+        style_put(style, buf, TONE_BAD,
+                  watch_draw_is(rollout, "ABORTED") ? "aborted: " : "failed: ");
+    }
+    watch_draw_outcomes(rollout, buf);
+    watch_draw_took(rollout, now_ms, buf);
+    if (!watch_draw_is(rollout, "SUCCEEDED") && reason[0] != '\0') {
+        buf_puts(buf, " (");
+        style_clean(reason, buf);
+        buf_puts(buf, ")");
+    }
+}
+
+void watch_draw_headline(const json_t *rollout, const struct style *style, int64_t now_ms,
+                         struct buf *buf)
+{
+    if (exit_code_phase_is_final(field_text(rollout, "phase"))) {
+        watch_draw_ended(rollout, style, now_ms, buf);
+        return;
+    }
+    if (!exit_code_phase_is_settled(field_text(rollout, "phase"))) {
+        watch_draw_moving(rollout, style, buf);
+        return;
+    }
+    const char *why = field_text(rollout, "waiting_for");
+    if (why[0] == '\0') {
+        why = field_text(rollout, "phase_reason");
+    }
+    style_put(style, buf, TONE_WAIT, "paused: waiting for you");
+    if (why[0] != '\0') {
+        buf_puts(buf, ": ");
+        style_clean(why, buf);
+    }
+    buf_puts(buf, "; ");
+    watch_draw_outcomes(rollout, buf);
+}
+
+static void watch_draw_budget(const json_t *rollout, struct buf *buf)
+{
+    const uint64_t number = field_u64(rollout, "max_failures");
+    const uint64_t percent = field_u64(rollout, "max_failures_percent");
+
+    buf_printf(buf, "policy %s", field_text(rollout, "policy"));
+    if (percent > 0) {
+        buf_printf(buf, " beyond %" PRIu64 "%% failures", percent);
+    } else if (number > 0) {
+        buf_printf(buf, " beyond %" PRIu64 " failures", number);
+    }
+    if (field_flag(rollout, "dry_run_only")) {
+        buf_puts(buf, ", dry run only");
+    }
+}
+
+void watch_draw_facts(const json_t *rollout, const struct style *style, int64_t now_ms,
+                      struct buf *buf)
+{
+    static const char *const keys[][2] = { { "total", "total" },
+                                           { "queued", "queued" },
+                                           { "running", "running" },
+                                           { "migrated", "migrated" },
+                                           { "skipped", "skipped" },
+                                           { "failed", "failed" },
+                                           { "unknown", "unknown" },
+                                           { "rolled_back", "rolled back" },
+                                           { "dry_run_passed", "dry run passed" } };
+    char ago[DURATION_TEXT_BYTES];
+    const int64_t started_ms = field_time_ms(rollout, "started_at");
+
+    buf_puts(buf, "rollout  ");
+    style_put(style, buf, TONE_BOLD, field_text(rollout, "id"));
+    buf_printf(buf, "  %s %s %s  %s  ", field_text(rollout, "set"), style_arrow(style),
+               field_text(rollout, "target"), field_text(rollout, "phase"));
+    watch_draw_budget(rollout, buf);
+    buf_puts(buf, "\nasked    by ");
+    style_clean(field_text(rollout, "created_by"), buf);
+    if (started_ms > 0 && now_ms >= started_ms) {
+        buf_printf(buf, ", started %s ago",
+                   duration_format((uint64_t)(now_ms - started_ms) / 1000 * 1000, ago));
+    }
+    if (field_text(rollout, "selector")[0] != '\0') {
+        buf_puts(buf, ", tenants ");
+        style_clean(field_text(rollout, "selector"), buf);
+    }
+    if (field_text(rollout, "reason")[0] != '\0') {
+        buf_puts(buf, ", because: ");
+        style_clean(field_text(rollout, "reason"), buf);
+    }
+    buf_puts(buf, "\ntenants  ");
+    const char *dot = "";
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        uint64_t count = watch_draw_count(rollout, keys[i][0]);
+        if (i == 0 || count > 0) {
+            buf_printf(buf, "%s%s%s%" PRIu64 " %s", dot, dot[0] != '\0' ? " " : "", "", count,
+                       keys[i][1]);
+        }
+        dot = style->utf8 ? " ·" : ",";
+    }
+    buf_puts(buf, "\n");
+}
+
+/* "SQL 23505 duplicate key ... (0.4.0__x.sql:14, statement 2)". */
+static void watch_draw_cause(const json_t *error, struct buf *buf)
+{
+    const char *file = field_text(error, "file");
+
+    buf_puts(buf, field_text(error, "code"));
+    if (field_text(error, "sqlstate")[0] != '\0') {
+        buf_printf(buf, " %s", field_text(error, "sqlstate"));
+    }
+    buf_puts(buf, "  ");
+    style_clean(field_text(error, "message"), buf);
+    if (file[0] != '\0') {
+        buf_puts(buf, "  (");
+        style_clean(file, buf);
+        if (field_u64(error, "line") > 0) {
+            buf_printf(buf, ":%" PRIu64, field_u64(error, "line"));
+        }
+        if (field_u64(error, "statement") > 0) {
+            buf_printf(buf, ", statement %" PRIu64, field_u64(error, "statement"));
+        }
+        buf_puts(buf, ")");
+    }
+}
+
+static void watch_draw_group(const struct failure_group *group, const struct style *style,
+                             struct buf *buf)
+{
+    char count[32];
+    const char *advice = failure_group_advice(group);
+
+    snprintf(count, sizeof(count), "%6zu", group->count);
+    style_put(style, buf, TONE_BAD, count);
+    buf_puts(buf, " x ");
+    watch_draw_cause(group->example, buf);
+    buf_puts(buf, "\n         ");
+    for (size_t i = 0; i < group->tenant_count; i++) {
+        buf_puts(buf, i > 0 ? ", " : "");
+        style_clean(group->tenants[i], buf);
+    }
+    if (group->count > group->tenant_count) {
+        buf_printf(buf, " and %zu more", group->count - group->tenant_count);
+    }
+    if (advice[0] != '\0') {
+        buf_puts(buf, "\n         ");
+        style_put(style, buf, TONE_DIM, advice);
+    }
+    buf_puts(buf, "\n");
+}
+
+void watch_draw_failures(const json_t *rollout, const struct style *style, size_t groups_max,
+                         struct buf *buf)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const json_t *errors = field_get(rollout, "errors");
+    const size_t listed = json_array_size(errors);
+    const struct failure_groups groups = failure_group_make(errors, &arena);
+
+    if (groups.count == 0) {
+        return;
+    }
+    buf_printf(buf, "\nfailures  %zu %s of %zu cause%s\n", listed,
+               listed == 1 ? "tenant" : "tenants", groups.count, groups.count == 1 ? "" : "s");
+    for (size_t i = 0; i < groups.count && i < groups_max; i++) {
+        watch_draw_group(&groups.items[i], style, buf);
+    }
+    if (groups.count > groups_max) {
+        buf_printf(buf, "         %zu more causes: skein rollout report %s\n",
+                   groups.count - groups_max, field_text(rollout, "id"));
+    }
+}
+
+/* Which verbs make sense in a phase; %s is the id. */
+static const struct {
+    const char *phase;
+    const char *verbs[4];
+} watch_draw_verbs[] = {
+    { "PENDING", { "pause", "abort" } }, { "DRY_RUN", { "pause", "abort" } },
+    { "RUNNING", { "pause", "abort" } }, { "PAUSED", { "resume", "retry", "abort", "report" } },
+    { "DRY_RUN_FAILED", { "report" } },  { "FAILED", { "retry", "report" } },
+    { "ABORTED", { "report" } },         { "SUCCEEDED", { "report" } },
+};
+
+void watch_draw_next(const json_t *rollout, const struct style *style, struct buf *buf)
+{
+    const char *lead = "\nnext      ";
+    const uint64_t failed = watch_draw_count(rollout, "failed");
+
+    for (size_t i = 0; i < COUNT_OF(watch_draw_verbs); i++) {
+        if (!watch_draw_is(rollout, watch_draw_verbs[i].phase)) {
+            continue;
+        }
+        for (size_t j = 0; j < COUNT_OF(watch_draw_verbs[i].verbs); j++) {
+            const char *verb = watch_draw_verbs[i].verbs[j];
+            if (verb == NULL || (strcmp(verb, "retry") == 0 && failed == 0)) {
+                continue;
+            }
+            buf_printf(buf, "%sskein rollout %s %s", lead, verb, field_text(rollout, "id"));
+            lead = style->utf8 ? "  ·  " : "  |  ";
+        }
+    }
+    if (watch_draw_is(rollout, "DRY_RUN_FAILED") || watch_draw_is(rollout, "ABORTED")) {
+        buf_printf(buf, "%sskein rollout start %s --to %s", lead, field_text(rollout, "set"),
+                   field_text(rollout, "target"));
+        if (field_text(rollout, "selector")[0] != '\0') {
+            buf_printf(buf, " --tenants '%s'", field_text(rollout, "selector"));
+        }
+    }
+    buf_puts(buf, "\n");
+}
+
+static size_t watch_draw_line_count(const struct buf *buf)
+{
+    size_t count = 0;
+
+    for (const char *c = buf_text(buf); *c != '\0'; c++) {
+        count += *c == '\n' ? 1 : 0;
+    }
+    return count;
+}
+
+void watch_draw_status(const json_t *rollout, const struct style *style, int64_t now_ms,
+                       struct buf *buf)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = WATCH_TEXT_BYTES };
+    CLEANUP(buf_release) struct buf failures = { .size_max = WATCH_TEXT_BYTES };
+    size_t groups_max = WATCH_GROUPS_MAX;
+    size_t shards_max = WATCH_SHARDS_SHOWN;
+
+    /* On a terminal the picture has to fit: causes get up to half of what is left, shards the rest,
+     * since a picture that scrolls cannot be drawn again in its place. */
+    if (style->height > 0) {
+        size_t room = style->height > WATCH_FIXED_LINES ? style->height - WATCH_FIXED_LINES : 2;
+        groups_max = room / 2 / 3 < 1 ? 1 : room / 2 / 3;
+        groups_max = groups_max > WATCH_GROUPS_MAX ? WATCH_GROUPS_MAX : groups_max;
+        watch_draw_failures(rollout, style, groups_max, &failures);
+        size_t used = watch_draw_line_count(&failures);
+        shards_max = room > used ? room - used : 1;
+        shards_max = shards_max > WATCH_SHARDS_SHOWN ? WATCH_SHARDS_SHOWN : shards_max;
+    } else {
+        watch_draw_failures(rollout, style, groups_max, &failures);
+    }
+    watch_draw_headline(rollout, style, now_ms, &text);
+    buf_puts(&text, "\n");
+    watch_draw_facts(rollout, style, now_ms, &text);
+    watch_shards_draw(rollout, style, shards_max, &text);
+    buf_puts(&text, buf_text(&failures));
+    watch_draw_next(rollout, style, &text);
+    style_cut_lines(style, buf_text(&text), buf);
+}
+
+void watch_draw_line(const json_t *rollout, int64_t now_ms, struct buf *buf)
+{
+    static const char *const keys[] = { "total",   "queued", "running", "migrated",
+                                        "skipped", "failed", "unknown", "dry_run_passed" };
+    char time_text[CLOCK_TEXT_BYTES];
+
+    clock_format_wall(now_ms, time_text);
+    buf_printf(buf, "%s rollout=%s set=%s target=%s phase=%s", time_text, field_text(rollout, "id"),
+               field_text(rollout, "set"), field_text(rollout, "target"),
+               field_text(rollout, "phase"));
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        buf_printf(buf, " %s=%" PRIu64, keys[i], watch_draw_count(rollout, keys[i]));
+    }
+    buf_printf(buf, " rate=%.1f", field_real(rollout, "tasks_per_second"));
+    if (field_u64(rollout, "left_max_ms") > 0) {
+        buf_printf(buf, " left_s=%" PRIu64 "-%" PRIu64, field_u64(rollout, "left_min_ms") / 1000,
+                   field_u64(rollout, "left_max_ms") / 1000);
+    }
+    if (field_text(rollout, "waiting_for")[0] != '\0') {
+        buf_puts(buf, " waiting_for=\"");
+        style_clean(field_text(rollout, "waiting_for"), buf);
+        buf_puts(buf, "\"");
+    }
+    buf_puts(buf, "\n");
+}
