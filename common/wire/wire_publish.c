@@ -7,8 +7,9 @@
 struct bytes wire_encode_publish_set_request(struct bytes chunk, bool dry_run, const char *reason,
                                              struct arena *arena)
 {
-    Skein__V1__PublishSetRequest request = SKEIN__V1__PUBLISH_SET_REQUEST__INIT;
+    Skein__V1__PublishSetRequest request;
 
+    skein__v1__publish_set_request__init(&request);
     request.chunk.data = (uint8_t *)(uintptr_t)chunk.data;
     request.chunk.len = chunk.size;
     request.dry_run = dry_run;

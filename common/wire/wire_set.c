@@ -15,8 +15,9 @@ static ProtobufCBinaryData wire_set_borrow(struct bytes bytes)
 struct bytes wire_encode_set_archive(const struct set_file *files, size_t count,
                                      struct arena *arena)
 {
-    Skein__V1__SetArchive archive = SKEIN__V1__SET_ARCHIVE__INIT;
+    Skein__V1__SetArchive archive;
 
+    skein__v1__set_archive__init(&archive);
     archive.n_files = count;
     archive.files = arena_alloc_array(arena, count, sizeof(Skein__V1__SetArchive__File *));
     for (size_t i = 0; i < count; i++) {
@@ -64,8 +65,9 @@ bool wire_decode_set_archive(struct bytes wire, struct arena *arena, struct set_
 
 struct bytes wire_encode_fetch_set_request(const char *set, const char *digest, struct arena *arena)
 {
-    Skein__V1__FetchSetRequest request = SKEIN__V1__FETCH_SET_REQUEST__INIT;
+    Skein__V1__FetchSetRequest request;
 
+    skein__v1__fetch_set_request__init(&request);
     request.set = wire_codec_borrow(set);
     request.digest = wire_codec_borrow(digest);
     return wire_codec_pack(&request.base, arena);
@@ -93,8 +95,9 @@ bool wire_decode_fetch_set_request(struct bytes wire, struct arena *arena, const
 
 struct bytes wire_encode_fetch_set_response(struct bytes chunk, struct arena *arena)
 {
-    Skein__V1__FetchSetResponse response = SKEIN__V1__FETCH_SET_RESPONSE__INIT;
+    Skein__V1__FetchSetResponse response;
 
+    skein__v1__fetch_set_response__init(&response);
     response.chunk = wire_set_borrow(chunk);
     return wire_codec_pack(&response.base, arena);
 }

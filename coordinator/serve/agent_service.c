@@ -123,7 +123,7 @@ static void agent_service_on_message(void *user, struct rpc_call *call, struct b
         agent_service_refuse(stream, &err);
         return;
     }
-    TAKE(event);
+    event = NULL; /* the mailbox's */
     stream->greeted = true;
 }
 

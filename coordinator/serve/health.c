@@ -60,8 +60,9 @@ static health_status health_status_of(bool serving)
 
 static void health_send(struct rpc_call *call, health_status status)
 {
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Grpc__Health__V1__HealthCheckResponse response;
 
+    grpc__health__v1__health_check_response__init(&response);
     response.status = status;
     serve_reply_send(call, &response.base);
 }

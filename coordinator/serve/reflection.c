@@ -18,6 +18,20 @@ extern const size_t skein_descriptors_size;
 typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse reflection_response;
 
+/* The generated names of these are longer than a line. */
+enum {
+    REFLECTION_FILE =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME,
+    REFLECTION_SYMBOL =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL,
+    REFLECTION_EXTENSION =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION,
+    REFLECTION_EXTENSIONS_OF_TYPE =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE,
+    REFLECTION_LIST_SERVICES =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES,
+};
+
 struct reflection {
     struct descriptor_set set;
 };
@@ -119,25 +133,22 @@ static void reflection_give_extensions(const struct descriptor_set *set, char *t
 static void reflection_fill(const struct descriptor_set *set, const reflection_request *request,
                             reflection_response *response, struct arena *arena)
 {
+    const int asked = (int)request->message_request_case;
     size_t file = DESCRIPTOR_FILES_MAX;
 
-    switch (request->message_request_case) {
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-        file = descriptor_set_find_file(set, request->file_by_filename);
-        break;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-        file = descriptor_set_find_symbol(set, request->file_containing_symbol);
-        break;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
-        break; /* there is none */
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-        reflection_give_extensions(set, request->all_extension_numbers_of_type, response, arena);
-        return;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
+    if (asked == REFLECTION_LIST_SERVICES) {
         reflection_give_services(set, response, arena);
         return;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST__NOT_SET:
-    default: /* a newer client's */
+    }
+    if (asked == REFLECTION_EXTENSIONS_OF_TYPE) {
+        reflection_give_extensions(set, request->all_extension_numbers_of_type, response, arena);
+        return;
+    }
+    if (asked == REFLECTION_FILE) {
+        file = descriptor_set_find_file(set, request->file_by_filename);
+    } else if (asked == REFLECTION_SYMBOL) {
+        file = descriptor_set_find_symbol(set, request->file_containing_symbol);
+    } else if (asked != REFLECTION_EXTENSION) { /* of which there is none */
         reflection_refuse(response, arena, RPC_UNIMPLEMENTED, "this kind of request is not known");
         return;
     }
@@ -151,13 +162,14 @@ static void reflection_fill(const struct descriptor_set *set, const reflection_r
 bool reflection_answer(const struct reflection *reflection, struct bytes request,
                        struct arena *arena, struct bytes *ret_response, struct error *err)
 {
-    reflection_response response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+    reflection_response response;
     reflection_request *asked = wire_codec_unpack(
         &grpc__reflection__v1__server_reflection_request__descriptor, request, arena, err);
 
     if (asked == NULL) {
         return false;
     }
+    grpc__reflection__v1__server_reflection_response__init(&response);
     response.valid_host = asked->host;
     response.original_request = asked;
     reflection_fill(&reflection->set, asked, &response, arena);

@@ -1,0 +1,100 @@
+#include "coordinator/serve/operator_reply.h"
+
+#include <string.h>
+
+#include "common/core/arena.h"
+#include "common/wire/wire_codec.h"
+#include "common/wire/wire_parts.h"
+#include "common/wire/wire_record.h"
+#include "coordinator/serve/operator_view.h"
+#include "coordinator/serve/serve_reply.h"
+#include "skein/v1/operator.pb-c.h"
+
+void operator_reply_published(const struct operator_answer *answer)
+{
+    Skein__V1__PublishSetResponse response;
+
+    skein__v1__publish_set_response__init(&response);
+    response.set = wire_codec_borrow(answer->published->set);
+    response.digest = wire_codec_borrow(answer->published->digest);
+    response.changed = answer->effect->reply.publish_changed;
+    response.latest = wire_codec_borrow(answer->published->latest);
+    response.migrations = answer->published->migrations;
+    serve_reply_message(answer->call, &response.base);
+}
+
+void operator_reply_rollout(const struct operator_answer *answer)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct error err = { 0 };
+    struct rollout_view view;
+
+    if (!fleet_rollout_find(answer->fleet, answer->effect->reply.object, answer->now_ms, &view,
+                            &err)) {
+        serve_reply_error(answer->call, &err);
+        return;
+    }
+    Skein__V1__Rollout *rollout = operator_view_rollout(&view, &arena);
+    operator_view_add_lists(rollout, &view, 0, &arena);
+    serve_reply_message(answer->call, &rollout->base);
+}
+
+struct operator_reply_search {
+    const char *tenant;
+    const struct lock_record *found;
+};
+
+static void operator_reply_visit_lock(void *user, const struct lock_record *lock)
+{
+    struct operator_reply_search *search = user;
+
+    if (strcmp(lock->tenant, search->tenant) == 0) {
+        search->found = lock;
+    }
+}
+
+void operator_reply_locked(const struct operator_answer *answer)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    Skein__V1__LockTenantResponse response;
+    struct operator_reply_search search = { .tenant = answer->effect->reply.object };
+
+    skein__v1__lock_tenant_response__init(&response);
+    fleet_visit_locks(answer->fleet, operator_reply_visit_lock, &search);
+    if (search.found != NULL) {
+        response.lock = wire_record_of_lock(search.found, &arena);
+    }
+    serve_reply_message(answer->call, &response.base);
+}
+
+void operator_reply_unlocked(const struct operator_answer *answer)
+{
+    Skein__V1__UnlockTenantResponse response;
+
+    skein__v1__unlock_tenant_response__init(&response);
+    serve_reply_message(answer->call, &response.base);
+}
+
+void operator_reply_forgotten(const struct operator_answer *answer)
+{
+    Skein__V1__ForgetShardResponse response;
+
+    skein__v1__forget_shard_response__init(&response);
+    serve_reply_message(answer->call, &response.base);
+}
+
+void operator_reply_history(const struct operator_answer *answer)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    Skein__V1__GetTenantHistoryResponse response;
+    const struct history_reply *history = &answer->effect->reply.history;
+
+    skein__v1__get_tenant_history_response__init(&response);
+    if (history->error != NULL && history->error[0] != '\0') {
+        rpc_call_finish(answer->call, RPC_FAILED_PRECONDITION, history->error);
+        return;
+    }
+    response.entries = wire_parts_of_history(history->entries, history->count, &arena);
+    response.n_entries = history->count;
+    serve_reply_message(answer->call, &response.base);
+}
