@@ -145,14 +145,16 @@ bool set_path_parse(const char *path, struct arena *arena, struct set_path *ret_
                     struct error *err)
 {
     struct set_path parsed = { .role = SET_PATH_SCRIPT };
-    const char *file;
+    const char *file = NULL;
     size_t size;
     bool ok;
 
-    if (!set_path_split(path, &file, err)) {
+    /* Whatever lies in a hidden folder is hidden too; "." and ".." are refused below. */
+    bool hidden = path[0] == '.' && strcspn(path, "/") > strspn(path, ".");
+    if (!hidden && !set_path_split(path, &file, err)) {
         return false;
     }
-    if (path[0] == '.' || set_path_is_ignored(file == NULL ? path : file)) {
+    if (hidden || set_path_is_ignored(file == NULL ? path : file)) {
         *ret_path = (struct set_path){ .role = SET_PATH_IGNORED };
         return true;
     }

@@ -45,12 +45,19 @@ static void set_read_close_directory(DIR **directory)
     }
 }
 
-static bool set_read_fail(struct set_reader *reader, enum err_code code, const char *path,
-                          const char *problem)
+static bool set_read_limit(struct set_reader *reader, const char *path, const char *what, int max)
 {
     char quoted[QUOTE_BYTES];
 
-    return error_set(reader->err, code, "%s in '%s': %s", quote_text(path, quoted),
+    return error_set(reader->err, ERR_LIMIT, "%s in '%s': %s, expected at most %d",
+                     quote_text(path, quoted), reader->directory, what, max);
+}
+
+static bool set_read_fail(struct set_reader *reader, const char *path, const char *problem)
+{
+    char quoted[QUOTE_BYTES];
+
+    return error_set(reader->err, ERR_INVALID, "%s in '%s': %s", quote_text(path, quoted),
                      reader->directory, problem);
 }
 
@@ -64,21 +71,21 @@ static bool set_read_file(struct set_reader *reader, int directory, const char *
     struct stat status;
 
     if (fd < 0 || fstat(fd, &status) != 0) {
-        return set_read_fail(reader, ERR_INVALID, path,
+        return set_read_fail(reader, path,
                              errno == ELOOP ? "links do not belong into a set" : strerror(errno));
     }
     if (!S_ISREG(status.st_mode)) {
-        return set_read_fail(reader, ERR_INVALID, path, "neither a file nor a folder");
+        return set_read_fail(reader, path, "neither a file nor a folder");
     }
     if (reader->count == SET_FILES_MAX) {
-        return set_read_fail(reader, ERR_LIMIT, path, "more than 40000 files");
+        return set_read_limit(reader, path, "too many files", SET_FILES_MAX);
     }
     if (status.st_size > SCRIPT_BYTES_MAX) {
-        return set_read_fail(reader, ERR_LIMIT, path, "larger than 4 MiB");
+        return set_read_limit(reader, path, "too many bytes in a file", SCRIPT_BYTES_MAX);
     }
     size_t size = (size_t)status.st_size;
     if (size > SET_BYTES_MAX - reader->bytes) {
-        return set_read_fail(reader, ERR_LIMIT, path, "the set is larger than 64 MiB with it");
+        return set_read_limit(reader, path, "too many bytes in the set", SET_BYTES_MAX);
     }
     char *content = arena_alloc(reader->arena, size + 1);
     size_t used = 0;
@@ -88,7 +95,7 @@ static bool set_read_file(struct set_reader *reader, int directory, const char *
             continue;
         }
         if (count <= 0) {
-            return set_read_fail(reader, ERR_INVALID, path,
+            return set_read_fail(reader, path,
                                  count == 0 ? "became shorter while it was read" : strerror(errno));
         }
         used += (size_t)count;
@@ -111,17 +118,16 @@ static bool set_read_entry(struct set_reader *reader, int directory, const char 
     struct stat status;
 
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return set_read_fail(reader, ERR_INVALID, path, strerror(errno));
+        return set_read_fail(reader, path, strerror(errno));
     }
     if (!S_ISDIR(status.st_mode)) {
         return set_read_file(reader, directory, name, path);
     }
     if (folder != NULL) {
-        return set_read_fail(reader, ERR_INVALID, path,
-                             "a migration's folder may hold no further folder");
+        return set_read_fail(reader, path, "a migration's folder may hold no further folder");
     }
     if (reader->folder_count == SET_FILES_MAX) {
-        return set_read_fail(reader, ERR_LIMIT, path, "more than 40000 folders");
+        return set_read_limit(reader, path, "too many folders", SET_FILES_MAX);
     }
     reader->folders = memory_reserve(reader->folders, reader->folder_count,
                                      &reader->folder_capacity, sizeof(*reader->folders));
@@ -136,7 +142,7 @@ static bool set_read_folder(struct set_reader *reader, int fd, const char *folde
     size_t count = 0;
 
     if (directory == NULL) {
-        set_read_fail(reader, ERR_INVALID, folder == NULL ? "." : folder, strerror(errno));
+        set_read_fail(reader, folder == NULL ? "." : folder, strerror(errno));
         close(fd);
         return false;
     }
@@ -144,8 +150,7 @@ static bool set_read_folder(struct set_reader *reader, int fd, const char *folde
         errno = 0;
         const struct dirent *entry = readdir(directory); /* the stream is this call's own */
         if (entry == NULL && errno != 0) {
-            return set_read_fail(reader, ERR_INVALID, folder == NULL ? "." : folder,
-                                 strerror(errno));
+            return set_read_fail(reader, folder == NULL ? "." : folder, strerror(errno));
         }
         if (entry == NULL) {
             break;
@@ -159,7 +164,7 @@ static bool set_read_folder(struct set_reader *reader, int fd, const char *folde
         count++;
     }
     if (folder != NULL && count == 0) {
-        return set_read_fail(reader, ERR_INVALID, folder, "the folder holds no operation");
+        return set_read_fail(reader, folder, "the folder holds no operation");
     }
     return true;
 }
@@ -182,7 +187,7 @@ bool set_read_files(const char *directory, struct arena *arena, struct set_file 
     }
     int again = openat(top, ".", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     if (again < 0) {
-        return set_read_fail(&reader, ERR_INVALID, ".", strerror(errno));
+        return set_read_fail(&reader, ".", strerror(errno));
     }
     if (!set_read_folder(&reader, again, NULL)) {
         return false;
@@ -190,7 +195,7 @@ bool set_read_files(const char *directory, struct arena *arena, struct set_file 
     for (size_t i = 0; i < reader.folder_count; i++) {
         int fd = openat(top, reader.folders[i], O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW);
         if (fd < 0) {
-            return set_read_fail(&reader, ERR_INVALID, reader.folders[i], strerror(errno));
+            return set_read_fail(&reader, reader.folders[i], strerror(errno));
         }
         if (!set_read_folder(&reader, fd, reader.folders[i])) {
             return false;

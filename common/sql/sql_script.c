@@ -10,6 +10,8 @@
 #include "common/sql/sql_parser.h"
 #include "common/sql/sql_text.h"
 
+enum { SQL_SCRIPT_OPERATOR_COST_MAX = 1 << 30 };
+
 #define SQL_SCRIPT_NO_COPY                                                                         \
     "COPY ... FROM STDIN is not possible in a migration, there is nobody to send the data: write " \
     "INSERT statements, or let an exec operation load the file"
@@ -63,6 +65,32 @@ static bool sql_script_fail(struct sql_problem *problem, enum sql_problem_kind k
                      sentence);
 }
 
+/* PostgreSQL's lexer takes a run of operator characters whole, decides on its first one or two and
+ * starts again behind them: 256 KiB of slashes and stars cost it a minute. The sum of the runs'
+ * squares bounds that; the largest sum allowed is about a second. A run of 30,000 characters
+ * passes, and so does a script full of ruled lines. */
+static bool sql_script_check_operators(struct bytes text, struct sql_problem *problem)
+{
+    uint64_t cost = 0;
+    size_t at = 0;
+
+    while (at < text.size) {
+        size_t start = at;
+        while (at < text.size && strchr("~!@#^&|`?+-*/%<>=", text.data[at]) != NULL) {
+            at++;
+        }
+        cost += (uint64_t)(at - start) * (at - start);
+        if (cost > SQL_SCRIPT_OPERATOR_COST_MAX) {
+            return sql_script_fail(problem, SQL_PROBLEM_LIMIT,
+                                   1 + sql_script_count_lines((const char *)text.data, start),
+                                   "too many operator characters (such as /, *, - or =) in a row: "
+                                   "shorten the ruled lines");
+        }
+        at++;
+    }
+    return true;
+}
+
 static bool sql_script_check_bytes(struct bytes text, struct sql_problem *problem)
 {
     const char *data = (const char *)text.data;
@@ -94,7 +122,7 @@ static bool sql_script_check_bytes(struct bytes text, struct sql_problem *proble
                                "the script starts with a byte order mark: save it as UTF-8 "
                                "without one");
     }
-    return true;
+    return sql_script_check_operators(text, problem);
 }
 
 /* COPY table [(columns)] FROM STDIN; `first` has been read. */

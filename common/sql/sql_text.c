@@ -121,7 +121,12 @@ struct sql_token sql_text_next(struct sql_text *text)
     } else if (c == '\'' || c == '"') {
         sql_text_skip_quoted(text, c, /* escapes= */ false);
         token.kind = SQL_TOKEN_QUOTED;
-    } else if (sql_text_is_word(c) && c != '$') {
+    } else if (sql_text_is_digit(c)) {
+        while (sql_text_is_word(sql_text_peek(text, 0)) && sql_text_peek(text, 0) != '$') {
+            text->at++;
+        }
+        token.kind = SQL_TOKEN_WORD;
+    } else if (sql_text_is_word_start(c)) {
         while (sql_text_is_word(sql_text_peek(text, 0))) {
             text->at++;
         }

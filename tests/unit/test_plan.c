@@ -1,0 +1,178 @@
+/* LIBS: skein_model */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/model/plan.h"
+
+static const char *const script_names[] = {
+    "0.1.0__a.sql", "0.2.0-alpha.0__b.sql", "0.2.0-alpha.2__c.sql", "0.2.0__d.sql", "0.4.0__e.sql",
+};
+
+/* The first `script_count` releases, or all scripts where prereleases are allowed. */
+static void make_set(bool prereleases, const char *latest, const char *min_version,
+                     struct set *ret_set)
+{
+    struct set_file files[COUNT_OF(script_names) + 1];
+    size_t count = 0;
+    char yaml[256];
+    struct error err = { 0 };
+
+    snprintf(yaml, sizeof(yaml), "name: billing\nprereleases: %s\n%s%s\n%s%s\n",
+             prereleases ? "true" : "false", latest[0] == '\0' ? "#" : "latest: ", latest,
+             min_version[0] == '\0' ? "#" : "min_version: ", min_version);
+    files[count++] = (struct set_file){ "skein.yaml", bytes_of_text(yaml) };
+    for (size_t i = 0; i < COUNT_OF(script_names); i++) {
+        if (prereleases || strstr(script_names[i], "alpha") == NULL) {
+            files[count++] = (struct set_file){ script_names[i], bytes_of_text("SELECT 1") };
+        }
+    }
+    if (!set_parse(files, count, "x", ret_set, &err)) {
+        fail_msg("%s", err.message);
+    }
+}
+
+struct row {
+    const char *what;
+    bool prereleases;
+    const char *latest;
+    const char *min_version;
+    const char *from;
+    bool has_objects;
+    const char *to;
+    enum task_code code;
+    const char *scripts; /* of the plan, joined by a blank */
+};
+
+static const struct row rows[] = {
+    { "an empty tenant starts below everything", false, "", "", "", false, "0.4.0", TASK_CODE_NONE,
+      "0.1.0__a 0.2.0__d 0.4.0__e" },
+    { "an empty tenant may stop between two scripts", false, "", "", "", false, "0.3.0",
+      TASK_CODE_NONE, "0.1.0__a 0.2.0__d" },
+    { "an empty tenant may stop below the first script", false, "", "", "", false, "0.0.1",
+      TASK_CODE_NONE, "" },
+    { "an empty tenant does not care about the minimum", false, "", "0.2.0", "", false, "0.4.0",
+      TASK_CODE_NONE, "0.1.0__a 0.2.0__d 0.4.0__e" },
+    { "a tenant with objects and no version is unmanaged", false, "", "", "", true, "0.4.0",
+      TASK_CODE_UNMANAGED, "" },
+    { "start between two scripts", false, "", "", "0.1.5", true, "0.4.0", TASK_CODE_NONE,
+      "0.2.0__d 0.4.0__e" },
+    { "start at a script", false, "", "", "0.2.0", true, "0.4.0", TASK_CODE_NONE, "0.4.0__e" },
+    { "start below the first script", false, "", "", "0.0.1", true, "0.1.0", TASK_CODE_NONE,
+      "0.1.0__a" },
+    { "after the last script the version moves alone", false, "0.5.0", "", "0.4.0", true, "0.5.0",
+      TASK_CODE_NONE, "" },
+    { "at the target there is nothing to do", false, "", "", "0.4.0", true, "0.4.0",
+      TASK_CODE_UP_TO_DATE, "" },
+    { "build metadata makes no other version", false, "", "", "0.4.0+b1", true, "0.4.0",
+      TASK_CODE_UP_TO_DATE, "" },
+    { "start above the latest", false, "", "", "0.4.1", true, "0.4.0", TASK_CODE_FUTURE_VERSION,
+      "" },
+    { "start above the target", false, "", "", "0.2.0", true, "0.1.0", TASK_CODE_FUTURE_VERSION,
+      "" },
+    { "start below the minimum", false, "", "0.2.0", "0.1.0", true, "0.4.0",
+      TASK_CODE_VERSION_TOO_OLD, "" },
+    { "start at the minimum", false, "", "0.2.0", "0.2.0", true, "0.4.0", TASK_CODE_NONE,
+      "0.4.0__e" },
+    { "start at a prerelease without permission", false, "", "", "0.2.0-alpha.1", true, "0.4.0",
+      TASK_CODE_PRERELEASE, "" },
+    { "start at a prerelease with permission", true, "", "", "0.2.0-alpha.1", true, "0.2.0",
+      TASK_CODE_NONE, "0.2.0-alpha.2__c 0.2.0__d" },
+    { "go to a prerelease with permission", true, "", "", "0.1.0", true, "0.2.0-alpha.1",
+      TASK_CODE_NONE, "0.2.0-alpha.0__b" },
+    { "a release is above its prereleases", true, "", "", "0.2.0-alpha.2", true, "0.2.0",
+      TASK_CODE_NONE, "0.2.0__d" },
+    { "a journal with something else in it", false, "", "", "five", true, "0.4.0",
+      TASK_CODE_VERSION_MOVED, "" },
+};
+
+static void each_rule_of_a_linear_history_holds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct row *row = &rows[i];
+        CLEANUP(set_release) struct set set = { 0 };
+        struct plan plan;
+        char scripts[256] = "";
+
+        make_set(row->prereleases, row->latest, row->min_version, &set);
+        plan_make(&set, row->from, row->has_objects, row->to, &plan);
+        for (size_t m = 0; m < plan.count; m++) {
+            strcat(scripts, m == 0 ? "" : " ");
+            strcat(scripts, set.migrations[plan.first + m].script);
+        }
+        if (plan.code != row->code || strcmp(scripts, row->scripts) != 0) {
+            fail_msg("%s: code '%s', scripts '%s', %s", row->what, task_code_name(plan.code),
+                     scripts, plan.error.message);
+        }
+        bool failed = plan.code != TASK_CODE_NONE && plan.code != TASK_CODE_UP_TO_DATE;
+        assert_int_equal(plan.error.code != ERR_NONE, failed);
+        if (failed && row->from[0] != '\0') {
+            assert_non_null(strstr(plan.error.message, row->from));
+        }
+    }
+}
+
+static void check_target(const struct set *set, const char *target, const char *expected,
+                         const char *part)
+{
+    const char *text = NULL;
+    struct error err = { 0 };
+    bool ok = plan_check_target(set, target, &text, &err);
+
+    assert_int_equal(ok, expected != NULL);
+    if (ok) {
+        assert_string_equal(text, expected);
+    } else if (strstr(err.message, part) == NULL) {
+        fail_msg("%s", err.message);
+    }
+}
+
+static void a_target_must_be_one_that_the_set_reaches(void **state)
+{
+    CLEANUP(set_release) struct set set = { 0 };
+    CLEANUP(set_release) struct set early = { 0 };
+
+    (void)state;
+    make_set(false, "0.5.0", "0.2.0", &set);
+    check_target(&set, "", "0.5.0", "");
+    check_target(&set, "0.5.0", "0.5.0", "");
+    check_target(&set, "0.3.7", "0.3.7", "");
+    check_target(&set, "0.2.0", "0.2.0", "");
+    check_target(&set, "0.5.1", NULL, "FUTURE_VERSION: the target '0.5.1' is above");
+    check_target(&set, "0.1.9", NULL, "VERSION_TOO_OLD: the target '0.1.9' is below");
+    check_target(&set, "0.3.0-rc.1", NULL, "PRERELEASE: the target '0.3.0-rc.1'");
+    check_target(&set, "latest", NULL, "position 1");
+    make_set(true, "0.5.0-rc.1", "", &early);
+    check_target(&early, "", "0.5.0-rc.1", "");
+    check_target(&early, "0.3.0-rc.1", "0.3.0-rc.1", "");
+    check_target(&early, "0.5.0", NULL, "FUTURE_VERSION");
+}
+
+static void a_target_that_is_no_version_is_an_error_and_no_crash(void **state)
+{
+    CLEANUP(set_release) struct set set = { 0 };
+    struct plan plan;
+
+    (void)state;
+    make_set(false, "", "", &set);
+    plan_make(&set, "", false, "soon", &plan);
+    assert_int_not_equal(plan.code, TASK_CODE_NONE);
+    assert_non_null(strstr(plan.error.message, "'soon'"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_rule_of_a_linear_history_holds),
+        cmocka_unit_test(a_target_must_be_one_that_the_set_reaches),
+        cmocka_unit_test(a_target_that_is_no_version_is_an_error_and_no_crash),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
