@@ -70,21 +70,37 @@ static int cli_print_help(const char *group, const struct command *command, FILE
     return stream == stdout ? EXIT_CODE_DONE : EXIT_CODE_USAGE;
 }
 
+/* No verb at all: help, unless one of the options makes no sense. */
+static int cli_no_words(const struct cli_words *words, int argc, char *argv[])
+{
+    struct option_spec specs[CLI_OPTIONS_MAX];
+    const size_t count = cli_options_collect("", specs);
+    struct cli_options options = { 0 };
+    struct error err = { 0 };
+    int positional = 0;
+
+    bool valid =
+        options_parse(specs, count, argc, argv, NULL, NULL, 0, &options, &positional, &err);
+    options_release(specs, count, &options);
+    if (!valid) {
+        output_say("%s (see 'skein --help')", err.message);
+        return EXIT_CODE_USAGE;
+    }
+    if (words->version) {
+        (void)printf("skein %s\n", SKEIN_VERSION);
+        return EXIT_CODE_DONE;
+    }
+    return cli_print_help(NULL, NULL, words->help ? stdout : stderr);
+}
+
 /* No verb matched: help, where that is what was asked for, else what was probably meant. */
 static int cli_no_command(const struct cli_words *words)
 {
-    const char *first = words->count > 0 ? words->items[0] : NULL;
+    const char *first = words->items[0];
 
-    if (words->version && first == NULL) {
+    if (strcmp(first, "version") == 0) {
         (void)printf("skein %s\n", SKEIN_VERSION);
         return EXIT_CODE_DONE;
-    }
-    if (first != NULL && strcmp(first, "version") == 0) {
-        (void)printf("skein %s\n", SKEIN_VERSION);
-        return EXIT_CODE_DONE;
-    }
-    if (first == NULL) {
-        return cli_print_help(NULL, NULL, words->help ? stdout : stderr);
     }
     if (command_is_group(first) && (words->help || words->count == 1)) {
         return cli_print_help(first, NULL, words->help ? stdout : stderr);
@@ -283,7 +299,9 @@ int cli_run(int argc, char *argv[])
 
     cli_words_find(argc, argv, &words);
     cli.command = command_find(words.items, words.count, &verb_words);
-    if (words.count > 0 && strcmp(words.items[0], "help") == 0) {
+    if (words.count == 0) {
+        code = cli_no_words(&words, argc, argv);
+    } else if (strcmp(words.items[0], "help") == 0) {
         code = cli_help_words(&words);
     } else if (cli.command == NULL) {
         code = cli_no_command(&words);

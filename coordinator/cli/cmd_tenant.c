@@ -191,8 +191,8 @@ int cmd_tenant_show(struct cli *cli)
     }
     const json_t *tenant = json_array_get(tenants, 0);
     if (tenant == NULL) {
-        code = cli_usage(cli, "no tenant '%s' is known; 'skein tenant list' shows them",
-                         cli->arguments[0]);
+        output_say("no tenant '%s' is known; 'skein tenant list' shows them", cli->arguments[0]);
+        code = EXIT_CODE_INTERNAL;
     } else if (cli->format != OUTPUT_TABLE) {
         output_json(cli->format, tenant);
     } else {
@@ -326,9 +326,13 @@ int cmd_tenant_unlock(struct cli *cli)
     if (!cmd_tenant_selector(cli, cli->arguments[0], &selector)) {
         return EXIT_CODE_USAGE;
     }
-    int code = cli_confirm(cli, "End the lock on %s, whoever holds it?", cli->arguments[0]);
-    if (code != EXIT_CODE_DONE) {
-        return code;
+    /* Asked only where somebody is there to answer: it concerns one tenant, and 'tenant lock' takes
+     * it back. */
+    bool asked = false;
+    if (!output_confirm(cli->options.yes, "End that tenant's lock, whoever holds it?", &asked) &&
+        asked) {
+        output_say("nothing was done");
+        return EXIT_CODE_USAGE;
     }
     json_t *request =
         json_pack("{s:s, s:s}", "tenant", cli->arguments[0], "reason", cli->options.reason);

@@ -362,6 +362,21 @@ static size_t watch_draw_line_count(const struct buf *buf)
     return count;
 }
 
+/* A very small terminal loses the end of the picture; its last line is the cursor's. */
+static void watch_draw_clip(const struct style *style, struct buf *text)
+{
+    size_t lines = 0;
+
+    for (size_t i = 0; style->height > 1 && i < text->size; i++) {
+        lines += text->data[i] == '\n' ? 1 : 0;
+        if (lines == style->height - 1) {
+            text->size = i + 1;
+            text->data[text->size] = '\0';
+            return;
+        }
+    }
+}
+
 void watch_draw_status(const json_t *rollout, const struct style *style, int64_t now_ms,
                        struct buf *buf)
 {
@@ -389,6 +404,7 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
     watch_shards_draw(rollout, style, shards_max, &text);
     buf_puts(&text, buf_text(&failures));
     watch_draw_next(rollout, style, &text);
+    watch_draw_clip(style, &text);
     style_cut_lines(style, buf_text(&text), buf);
 }
 
