@@ -1,0 +1,78 @@
+/* fleet_state.h - what the leader knows, as the modules of decide/ share it, and one step on it.
+ *
+ * Pure. Each part belongs to the module that is named beside it; others only read it. */
+#ifndef SKEIN_COORDINATOR_DECIDE_FLEET_STATE_H
+#define SKEIN_COORDINATOR_DECIDE_FLEET_STATE_H
+
+#include <uthash.h>
+
+#include "coordinator/decide/audit.h"
+#include "coordinator/decide/effects.h"
+#include "coordinator/decide/event.h"
+#include "coordinator/decide/fleet.h"
+#include "coordinator/decide/set_shelf.h"
+
+struct agent_link;
+struct history_call;
+struct lock;
+struct rollout;
+struct shard;
+struct window;
+
+/* Something that was asked for and comes back in an event with this id. */
+enum waiting_kind { WAITING_GRANT, WAITING_SESSION, WAITING_WINDOW };
+struct waiting {
+    uint64_t id;
+    enum waiting_kind kind;
+    struct shard *shard;
+    int64_t lease_id;      /* WAITING_SESSION */
+    struct window *window; /* WAITING_WINDOW: owned */
+    UT_hash_handle hh;
+};
+
+struct fleet {
+    bool leading;
+    uint64_t term;
+    uint64_t next_tick_ms;
+    uint64_t next_id; /* of tickets and requests */
+
+    struct shard **shards; /* registry.h: sorted by name */
+    size_t shard_count, shard_capacity;
+    uint64_t tenant_count; /* that exist now */
+
+    struct agent_link *links; /* session.h: by stream */
+    struct shard *by_lease;   /* session.h: shards with a living lease */
+    struct waiting *waiting;
+
+    struct lock **holds; /* lock_table.h: operators' holds, to be looked at for their end */
+    size_t hold_count, hold_capacity;
+    uint64_t rollout_lock_count;
+
+    struct rollout **rollouts; /* rollout.h: oldest first */
+    size_t rollout_count, rollout_capacity;
+    struct rollout *rollouts_by_id;
+
+    struct set_shelf sets;
+    struct audit audit;
+    struct history_call *history; /* history.h */
+    size_t history_count;
+
+    uint64_t tasks_in_flight[TASK_MODE_COUNT];
+    uint64_t task_results[TASK_MODE_COUNT][TASK_OUTCOME_COUNT];
+    uint64_t results_stale; /* answers that were too late to count */
+};
+
+/* One event being decided. */
+struct step {
+    struct fleet *fleet;
+    struct effects *effects;
+    uint64_t now_ms;
+    int64_t wall_ms;
+};
+
+/* The new entry's id is unique in this leadership. */
+struct waiting *fleet_wait(struct step *step, enum waiting_kind kind, struct shard *shard);
+/* Removes the entry and gives it to the caller, who frees it; NULL if nobody waits for this. */
+struct waiting *fleet_take_waiting(struct fleet *fleet, uint64_t id, enum waiting_kind kind);
+
+#endif

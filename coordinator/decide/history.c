@@ -1,0 +1,127 @@
+#include "coordinator/decide/history.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "common/core/limits.h"
+#include "common/core/memory.h"
+#include "coordinator/decide/copy.h"
+#include "coordinator/decide/emit.h"
+#include "coordinator/decide/registry.h"
+
+struct history_call {
+    uint64_t request;
+    uint64_t call;
+    uint64_t stream;
+    uint64_t deadline_ms;
+    char *tenant;
+    struct history_call *prev, *next;
+};
+
+static void history_free_call(struct fleet *fleet, struct history_call *call)
+{
+    DL_DELETE(fleet->history, call);
+    fleet->history_count--;
+    free(call->tenant);
+    free(call);
+}
+
+static void history_fail(struct step *step, struct history_call *call, enum err_code code,
+                         const char *why)
+{
+    struct error err;
+
+    error_set(&err, code, "history of '%s': %s", call->tenant, why);
+    emit_refuse(step, call->call, &err);
+    history_free_call(step->fleet, call);
+}
+
+void history_ask(struct step *step, const struct operator_request *request)
+{
+    struct tenant *tenant = registry_find_path(step->fleet, request->object);
+    struct error err;
+
+    if (tenant == NULL) {
+        error_set(&err, ERR_NOT_FOUND, "there is no tenant '%s'; `skein tenant list` has them all",
+                  request->object);
+        emit_refuse(step, request->call, &err);
+        return;
+    }
+    const struct session *session = &tenant->shard->session;
+    if (session->state != SESSION_LIVE) {
+        error_set(&err, ERR_UNAVAILABLE,
+                  "the agent of shard '%s' is not connected, and only it can read the history",
+                  tenant->shard->name);
+        emit_refuse(step, request->call, &err);
+        return;
+    }
+    if (step->fleet->history_count == HISTORY_CALLS_MAX) {
+        error_set(&err, ERR_LIMIT, "%d histories are being read already: try again in a moment",
+                  HISTORY_CALLS_MAX);
+        emit_refuse(step, request->call, &err);
+        return;
+    }
+    struct history_call *call = memory_alloc(sizeof(*call));
+    call->request = ++step->fleet->next_id;
+    call->call = request->call;
+    call->stream = session->link->stream;
+    call->deadline_ms = step->now_ms + HISTORY_ANSWER_MAX_MS;
+    call->tenant = memory_strdup(request->object);
+    DL_APPEND(step->fleet->history, call);
+    step->fleet->history_count++;
+    emit_send(step, call->stream, COORDINATOR_MESSAGE_HISTORY)->history =
+        (struct history_request){ .request = call->request,
+                                  .tenant = copy_text(&step->effects->arena, tenant->info->name),
+                                  .limit = request->limit };
+}
+
+void history_on_reply(struct step *step, uint64_t stream, const struct history_reply *reply)
+{
+    struct history_call *call;
+
+    DL_SEARCH_SCALAR(step->fleet->history, call, request, reply->request);
+    if (call == NULL || call->stream != stream) {
+        return; /* the operator has given up */
+    }
+    if (reply->error[0] != '\0') {
+        history_fail(step, call, ERR_INTERNAL, reply->error);
+        return;
+    }
+    emit_done(step, call->call, call->tenant)->reply.history =
+        copy_history(&step->effects->arena, reply);
+    history_free_call(step->fleet, call);
+}
+
+void history_on_closed(struct step *step, uint64_t stream)
+{
+    struct history_call *call;
+    struct history_call *next;
+
+    DL_FOREACH_SAFE(step->fleet->history, call, next)
+    {
+        if (call->stream == stream) {
+            history_fail(step, call, ERR_UNAVAILABLE, "the agent's connection was lost: try again");
+        }
+    }
+}
+
+void history_on_tick(struct step *step)
+{
+    struct history_call *call;
+    struct history_call *next;
+
+    DL_FOREACH_SAFE(step->fleet->history, call, next)
+    {
+        if (step->now_ms >= call->deadline_ms) {
+            history_fail(step, call, ERR_TIMEOUT, "the agent did not answer in time");
+        }
+    }
+}
+
+void history_release(struct fleet *fleet)
+{
+    while (fleet->history != NULL) {
+        history_free_call(fleet, fleet->history);
+    }
+}

@@ -1,0 +1,40 @@
+/* lock_table.h - which tenants are locked, by whom: the store's locks as the leader knows them.
+ *
+ * Pure. Locks live in their shard's table, by the tenant's name. A rollout's lock is bound to the
+ * session's lease and vanishes with it; an operator's hold is bound to none and ends by the wall
+ * clock. */
+#ifndef SKEIN_COORDINATOR_DECIDE_LOCK_TABLE_H
+#define SKEIN_COORDINATOR_DECIDE_LOCK_TABLE_H
+
+#include "coordinator/decide/fleet_state.h"
+
+struct tenant_task;
+
+struct lock {
+    struct lock_record record; /* texts owned */
+    const char *name;          /* the tenant without its shard */
+    struct shard *shard;
+    struct rollout *rollout;  /* NULL for a hold, or when the rollout is not known any more */
+    struct tenant_task *task; /* NULL for a hold, and for a loaded lock until its task is planned */
+    uint64_t token;
+    enum task_mode mode; /* with `adopted` */
+    bool adopted;        /* loaded, and the agent goes on with the task */
+    UT_hash_handle hh;
+};
+
+/* `record.tenant` is of this shard and not locked yet. Writes nothing. */
+struct lock *lock_table_add(struct step *step, struct shard *shard,
+                            const struct lock_record *record);
+struct lock *lock_table_find(const struct shard *shard, const char *name);
+bool lock_table_is_hold(const struct lock *lock);
+/* Forgets it; the store has lost it by itself. */
+void lock_table_drop(struct fleet *fleet, struct lock *lock);
+/* Deletes it in the store and forgets it. */
+void lock_table_release(struct step *step, struct lock *lock);
+/* Releases the holds whose time is over. */
+void lock_table_on_tick(struct step *step);
+void lock_table_drop_shard(struct fleet *fleet, struct shard *shard);
+/* Whether a lock is bound to this lease. */
+bool lock_table_has_lease(const struct shard *shard, int64_t lease_id);
+
+#endif

@@ -1,0 +1,415 @@
+#include "coordinator/decide/part.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/limits.h"
+#include "common/core/memory.h"
+#include "common/model/plan.h"
+#include "common/model/selector.h"
+#include "coordinator/decide/copy.h"
+#include "coordinator/decide/emit.h"
+#include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout.h"
+
+struct rollout_counts *part_counts(const struct part *part)
+{
+    return &part->rollout->progress[part->progress].counts;
+}
+
+struct part *part_find(const struct shard *shard, const struct rollout *rollout)
+{
+    struct part *part = shard->parts;
+
+    while (part != NULL && part->rollout != rollout) {
+        part = part->next_of_shard;
+    }
+    return part;
+}
+
+struct part *part_add(struct step *step, struct rollout *rollout, struct shard *shard, bool fresh)
+{
+    struct part *part = memory_alloc(sizeof(*part));
+
+    assert(part_find(shard, rollout) == NULL);
+    part->rollout = rollout;
+    part->shard = shard;
+    part->progress = rollout_progress_index(rollout, shard->name);
+    rollout->progress[part->progress].counts = (struct rollout_counts){ 0 };
+    part->dirty = true;
+    struct part **last = &shard->parts;
+    while (*last != NULL) {
+        last = &(*last)->next_of_shard;
+    }
+    *last = part;
+    rollout->parts = memory_reserve(rollout->parts, rollout->part_count, &rollout->part_capacity,
+                                    sizeof(struct part *));
+    rollout->parts[rollout->part_count++] = part;
+    rollout->unplanned++;
+    rollout->change++;
+    if (fresh) {
+        part->refresh = registry_want_refresh(step, shard);
+    } else if (shard->tenants_known && shard->session.reported) {
+        part_plan(step, part);
+    }
+    return part;
+}
+
+void part_free(struct part *part)
+{
+    struct shard *shard = part->shard;
+    struct part **place = &shard->parts;
+
+    for (size_t i = shard->tenant_count; i > 0; i--) {
+        struct tenant *tenant = shard->tenants[i - 1];
+        struct tenant_task *task = tenant_task_find(tenant, part->rollout);
+        if (task != NULL) {
+            tenant_task_detach(task);
+            registry_collect(tenant);
+        }
+    }
+    while (*place != part) {
+        assert(*place != NULL);
+        place = &(*place)->next_of_shard;
+    }
+    *place = part->next_of_shard;
+    free(part);
+}
+
+const char *part_path(struct step *step, const struct tenant_task *task)
+{
+    return arena_printf(&step->effects->arena, "%s/%s", task->part->shard->name,
+                        task->tenant->info->name);
+}
+
+uint64_t part_backoff_ms(const struct tenant_task *task)
+{
+    uint64_t backoff = TASK_BACKOFF_MIN_MS;
+
+    for (uint8_t i = 1; i < task->tries && backoff < TASK_BACKOFF_MAX_MS; i++) {
+        backoff *= 2;
+    }
+    return backoff < TASK_BACKOFF_MAX_MS ? backoff : TASK_BACKOFF_MAX_MS;
+}
+
+/* ---- outcomes ---- */
+
+static void part_forget_failure(struct step *step, struct tenant_task *task)
+{
+    struct rollout *rollout = task->part->rollout;
+
+    if (rollout->failures.count > 0) {
+        const char *path = part_path(step, task);
+        if (failure_list_remove(&rollout->failures, path)) {
+            emit_delete(step, RECORD_FAILURE, rollout->spec.id, path);
+        }
+    }
+}
+
+void part_succeed(struct step *step, struct tenant_task *task)
+{
+    part_forget_failure(step, task);
+    tenant_task_step(step, task, TENANT_TASK_ON_SUCCEED, (enum task_mode)task->mode, 0);
+}
+
+void part_skip(struct step *step, struct tenant_task *task, enum task_code code)
+{
+    if (tenant_task_is_final(task)) {
+        return;
+    }
+    part_forget_failure(step, task);
+    task->skip_code = (uint8_t)code;
+    tenant_task_step(step, task, TENANT_TASK_ON_SKIP, (enum task_mode)task->mode, 0);
+}
+
+void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error)
+{
+    struct rollout *rollout = task->part->rollout;
+    struct failure_record record = { .error = *error, .at_ms = step->wall_ms };
+
+    record.error.tenant = part_path(step, task);
+    const struct failure_record *kept = failure_list_put(&rollout->failures, &record);
+    if (kept != NULL) {
+        emit_put_failure(step, rollout->spec.id, kept);
+    }
+    tenant_task_step(step, task, TENANT_TASK_ON_FAIL, (enum task_mode)task->mode, 0);
+}
+
+void part_look_up(struct step *step, struct tenant_task *task)
+{
+    uint64_t refresh = registry_want_refresh(step, task->part->shard);
+
+    tenant_task_step(step, task, TENANT_TASK_ON_LOSE, (enum task_mode)task->mode, refresh);
+}
+
+/* ---- planning ---- */
+
+static enum task_mode part_first_mode(const struct rollout *rollout)
+{
+    return rollout->spec.kind == ROLLOUT_BASELINE ? TASK_BASELINE : TASK_DRY_RUN;
+}
+
+static bool part_is_migrated(const struct rollout *rollout, const struct tenant *tenant)
+{
+    const struct set_version *version = registry_version(tenant, rollout->spec.set);
+
+    return version != NULL && strcmp(version->rollout, rollout->spec.id) == 0 &&
+           strcmp(version->version, rollout->spec.target) == 0;
+}
+
+/* The plan of a tenant; neighbours mostly have the same, so the last one is kept. */
+static const struct plan *part_plan_of(struct rollout *rollout, const struct tenant *tenant)
+{
+    const struct set_version *version = registry_version(tenant, rollout->spec.set);
+    const char *from = version == NULL ? "" : version->version;
+    struct plan_cache *cache = &rollout->plan_cache;
+
+    if (rollout->spec.kind == ROLLOUT_BASELINE) {
+        bool same = version != NULL && strcmp(from, rollout->spec.target) == 0;
+        cache->valid = false;
+        cache->plan.code = same ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
+        return &cache->plan;
+    }
+    if (!cache->valid || cache->has_objects != tenant->info->has_objects ||
+        strcmp(cache->from, from) != 0) {
+        plan_make(rollout->set, from, tenant->info->has_objects, rollout->spec.target,
+                  &cache->plan);
+        cache->valid = strlen(from) < sizeof(cache->from);
+        if (cache->valid) {
+            memcpy(cache->from, from, strlen(from) + 1);
+        }
+        cache->has_objects = tenant->info->has_objects;
+    }
+    return &cache->plan;
+}
+
+/* An agent goes on with this task since before this leadership. */
+static bool part_adopt(struct step *step, struct tenant_task *task)
+{
+    struct lock *lock = lock_table_find(task->part->shard, task->tenant->info->name);
+
+    if (lock == NULL || lock->rollout != task->part->rollout || !lock->adopted ||
+        lock->task != NULL) {
+        return false;
+    }
+    lock->task = task;
+    task->token = lock->token;
+    tenant_task_step(step, task, TENANT_TASK_ON_ADOPTED, lock->mode, 0);
+    return true;
+}
+
+/* Decides what a queued task has to do, by the newest known version of its tenant. */
+static void part_classify(struct step *step, struct tenant_task *task)
+{
+    struct rollout *rollout = task->part->rollout;
+
+    assert(task->state == TENANT_TASK_QUEUED);
+    if (part_adopt(step, task)) {
+        return;
+    }
+    if (part_is_migrated(rollout, task->tenant)) {
+        part_succeed(step, task);
+        return;
+    }
+    const struct plan *plan = part_plan_of(rollout, task->tenant);
+    if (plan->code == TASK_CODE_UP_TO_DATE) {
+        part_skip(step, task, TASK_CODE_UP_TO_DATE);
+        return;
+    }
+    if (rollout->failures.count > 0 &&
+        failure_list_find(&rollout->failures, part_path(step, task)) != NULL) {
+        /* Known from before this leadership; its record stays as it is. */
+        tenant_task_step(step, task, TENANT_TASK_ON_FAIL, (enum task_mode)task->mode, 0);
+        return;
+    }
+    if (plan->code != TASK_CODE_NONE) {
+        const struct task_error error = { .tenant = "",
+                                          .mode = TASK_DRY_RUN,
+                                          .code = plan->code,
+                                          .sqlstate = "",
+                                          .message = plan->error.message,
+                                          .detail = "",
+                                          .hint = "",
+                                          .file = "" };
+        part_fail(step, task, &error);
+    }
+}
+
+/* One active rollout per set and tenant: whoever had it first keeps it. */
+static bool part_is_taken(const struct rollout *rollout, const struct tenant *tenant)
+{
+    for (const struct tenant_task *task = tenant->tasks; task != NULL;
+         task = task->next_of_tenant) {
+        const struct rollout *other = task->part->rollout;
+        if (other != rollout && rollout_is_active(other) &&
+            strcmp(other->spec.set, rollout->spec.set) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void part_retry(struct step *step, struct tenant_task *task)
+{
+    part_forget_failure(step, task);
+    task->tries = 0;
+    task->token = 0;
+    task->any_result = false;
+    task->looked_up = false;
+    task->fenced = false;
+    task->held_since_ms = 0;
+    if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, part_first_mode(task->part->rollout),
+                         0)) {
+        part_classify(step, task);
+    }
+}
+
+static void part_see_task(struct step *step, struct tenant_task *task)
+{
+    switch ((enum tenant_task_state)task->state) {
+    case TENANT_TASK_QUEUED:
+    case TENANT_TASK_PASSED:
+    case TENANT_TASK_UNKNOWN:
+    case TENANT_TASK_FAILED:
+    case TENANT_TASK_SKIPPED:
+        if (part_is_migrated(task->part->rollout, task->tenant)) {
+            part_succeed(step, task);
+        } else if (task->state == TENANT_TASK_SKIPPED &&
+                   task->skip_code == TASK_CODE_TENANT_MISSING) {
+            part_retry(step, task);
+        }
+        break;
+    case TENANT_TASK_LOCKING:
+    case TENANT_TASK_RUNNING:
+    case TENANT_TASK_MIGRATED:
+    case TENANT_TASK_STATE_COUNT:
+        break; /* its result says more than a report */
+    }
+}
+
+void part_see(struct step *step, struct part *part, struct tenant *tenant)
+{
+    struct rollout *rollout = part->rollout;
+    struct tenant_task *task = tenant_task_find(tenant, rollout);
+
+    if (!tenant->present || rollout->aborting) {
+        return;
+    }
+    if (task != NULL) {
+        part_see_task(step, task);
+        return;
+    }
+    if (!selector_matches(rollout->selector, part->shard->name, part->shard->labels,
+                          tenant->info->name, &tenant->info->labels) ||
+        part_is_taken(rollout, tenant)) {
+        return;
+    }
+    task = tenant_task_add(step, part, tenant, part_first_mode(rollout));
+    task->any_result = rollout->loaded;
+    part_classify(step, task);
+}
+
+void part_unsee(struct step *step, struct tenant_task *task)
+{
+    if (task->state == TENANT_TASK_QUEUED || task->state == TENANT_TASK_PASSED ||
+        task->state == TENANT_TASK_UNKNOWN) {
+        part_skip(step, task, TASK_CODE_TENANT_MISSING);
+    }
+}
+
+void part_plan(struct step *step, struct part *part)
+{
+    struct shard *shard = part->shard;
+
+    if (!part->planned) {
+        part->planned = true;
+        assert(part->rollout->unplanned > 0);
+        part->rollout->unplanned--;
+        part->rollout->change++;
+    }
+    for (size_t i = 0; i < shard->tenant_count; i++) {
+        part_see(step, part, shard->tenants[i]);
+    }
+}
+
+/* ---- lookups ---- */
+
+/* The journal has been read: nothing happened to this tenant since the task began. */
+static void part_resolve(struct step *step, struct tenant_task *task)
+{
+    if (part_is_migrated(task->part->rollout, task->tenant)) {
+        part_succeed(step, task);
+        return;
+    }
+    if (task->part->rollout->aborting) {
+        part_skip(step, task, TASK_CODE_CANCELLED);
+        return;
+    }
+    if (task->tries >= TASK_TRIES_MAX) {
+        struct task_error error = { .tenant = "",
+                                    .mode = (enum task_mode)task->mode,
+                                    .code = TASK_CODE_AGENT_LOST,
+                                    .sqlstate = "",
+                                    .message =
+                                        "the agent was lost each time while it had this tenant",
+                                    .detail = "",
+                                    .hint = "",
+                                    .file = "" };
+        CLEANUP(memory_free) struct failure_record *last = TAKE(task->last);
+        if (last != NULL) {
+            error = last->error;
+        }
+        part_fail(step, task, &error);
+        return;
+    }
+    uint64_t due = task->tries == 0 ? 0 : step->now_ms + part_backoff_ms(task);
+    /* A tenant that somebody else has moved takes another path: it is looked at before it leaps. */
+    bool moved = task->last != NULL && task->last->error.code == TASK_CODE_VERSION_MOVED;
+    enum task_mode mode = moved ? part_first_mode(task->part->rollout) : (enum task_mode)task->mode;
+    if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, mode, due)) {
+        part_classify(step, task);
+    }
+}
+
+void part_on_report(struct step *step, struct part *part)
+{
+    struct shard *shard = part->shard;
+
+    if (!part->planned) {
+        if (shard->tenants_known && shard->session.reported &&
+            shard->refresh_seen >= part->refresh) {
+            part_plan(step, part);
+        }
+        return;
+    }
+    struct tenant_task *next = NULL;
+    for (struct tenant_task *task = part->queues[TENANT_TASK_LIST_UNKNOWN].head; task != NULL;
+         task = next) {
+        next = task->next;
+        if (task->due_ms <= shard->refresh_seen) {
+            part_resolve(step, task);
+        }
+    }
+}
+
+void part_wake(struct step *step, struct part *part)
+{
+    struct tenant_task_queue *later = &part->queues[TENANT_TASK_LIST_LATER];
+    uint64_t earliest = UINT64_MAX;
+    struct tenant_task *next = NULL;
+
+    if (later->count == 0 || later->due_ms > step->now_ms) {
+        return;
+    }
+    for (struct tenant_task *task = later->head; task != NULL; task = next) {
+        next = task->next;
+        if (task->due_ms <= step->now_ms) {
+            tenant_task_wake(task);
+        } else if (task->due_ms < earliest) {
+            earliest = task->due_ms;
+        }
+    }
+    later->due_ms = earliest;
+}

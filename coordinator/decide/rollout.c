@@ -1,0 +1,470 @@
+#include "coordinator/decide/rollout.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/memory.h"
+#include "coordinator/decide/copy.h"
+#include "coordinator/decide/emit.h"
+#include "coordinator/decide/part.h"
+#include "coordinator/decide/registry.h"
+#include "coordinator/decide/wave.h"
+
+/* ---- the list ---- */
+
+struct rollout *rollout_find(const struct fleet *fleet, const char *id)
+{
+    struct rollout *rollout;
+
+    HASH_FIND_STR(fleet->rollouts_by_id, id, rollout);
+    return rollout;
+}
+
+struct rollout *rollout_add(struct step *step, const struct rollout_spec *spec)
+{
+    struct fleet *fleet = step->fleet;
+    struct rollout *rollout = memory_alloc(sizeof(*rollout));
+
+    assert(rollout_find(fleet, spec->id) == NULL);
+    rollout->spec = copy_spec(&rollout->arena, spec);
+    rollout->number = ++fleet->next_id;
+    rollout->reason = memory_strdup("");
+    rollout->changed_by = memory_strdup(spec->created_by);
+    rollout->state.phase_reason = rollout->reason;
+    rollout->state.changed_by = rollout->changed_by;
+    rollout->state.started_at_ms = spec->created_at_ms;
+    fleet->rollouts = memory_reserve(fleet->rollouts, fleet->rollout_count,
+                                     &fleet->rollout_capacity, sizeof(struct rollout *));
+    fleet->rollouts[fleet->rollout_count++] = rollout;
+    HASH_ADD_KEYPTR(hh, fleet->rollouts_by_id, rollout->spec.id, strlen(rollout->spec.id), rollout);
+    return rollout;
+}
+
+static void rollout_free(struct rollout *rollout)
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        part_free(rollout->parts[i]);
+    }
+    for (size_t i = 0; i < rollout->progress_count; i++) {
+        free((char *)(uintptr_t)rollout->progress[i].shard);
+    }
+    free(rollout->parts);
+    free(rollout->progress);
+    failure_list_release(&rollout->failures);
+    failure_list_release(&rollout->warnings);
+    selector_free(&rollout->selector);
+    arena_release(&rollout->tasks);
+    arena_release(&rollout->arena);
+    free(rollout->reason);
+    free(rollout->changed_by);
+    free(rollout);
+}
+
+void rollout_remove(struct fleet *fleet, struct rollout *rollout)
+{
+    size_t kept = 0;
+
+    assert(rollout->lock_count == 0);
+    for (size_t i = 0; i < fleet->rollout_count; i++) {
+        if (fleet->rollouts[i] != rollout) {
+            fleet->rollouts[kept++] = fleet->rollouts[i];
+        }
+    }
+    fleet->rollout_count = kept;
+    HASH_DEL(fleet->rollouts_by_id, rollout);
+    rollout_free(rollout);
+}
+
+void rollout_release(struct fleet *fleet)
+{
+    HASH_CLEAR(hh, fleet->rollouts_by_id);
+    for (size_t i = 0; i < fleet->rollout_count; i++) {
+        rollout_free(fleet->rollouts[i]);
+    }
+    free(fleet->rollouts);
+    fleet->rollouts = NULL;
+    fleet->rollout_count = 0;
+    fleet->rollout_capacity = 0;
+}
+
+bool rollout_is_active(const struct rollout *rollout)
+{
+    return !rollout_phase_is_final(rollout->state.phase);
+}
+
+bool rollout_serves(const struct rollout *rollout, enum task_mode mode)
+{
+    if (rollout->aborting || !rollout->open_now) {
+        return false;
+    }
+    return rollout->state.phase == ROLLOUT_RUNNING ||
+           (rollout->state.phase == ROLLOUT_DRY_RUN && mode == TASK_DRY_RUN);
+}
+
+bool rollout_has_tasks_left(const struct rollout *rollout)
+{
+    return rollout->unplanned > 0 || rollout->open[0] + rollout->open[1] > 0;
+}
+
+/* ---- open and close ---- */
+
+size_t rollout_progress_index(struct rollout *rollout, const char *shard)
+{
+    /* Parts and progress grow together, but for what is known from before. */
+    for (size_t i = rollout->part_count; i < rollout->progress_count; i++) {
+        if (strcmp(rollout->progress[i].shard, shard) == 0) {
+            struct shard_progress found = rollout->progress[i];
+            rollout->progress[i] = rollout->progress[rollout->part_count];
+            rollout->progress[rollout->part_count] = found;
+            return rollout->part_count;
+        }
+    }
+    rollout->progress = memory_reserve(rollout->progress, rollout->progress_count,
+                                       &rollout->progress_capacity, sizeof(struct shard_progress));
+    size_t index = rollout->part_count;
+    if (index < rollout->progress_count) {
+        rollout->progress[rollout->progress_count] = rollout->progress[index];
+    }
+    rollout->progress[index] = (struct shard_progress){ .shard = memory_strdup(shard) };
+    rollout->progress_count++;
+    return index;
+}
+
+void rollout_remove_part(struct rollout *rollout, struct part *part)
+{
+    size_t index = 0;
+
+    while (rollout->parts[index] != part) {
+        index++;
+    }
+    assert(index < rollout->part_count);
+    assert(part->open == 0);
+    if (!part->planned) {
+        rollout->unplanned--;
+    }
+    if (part->busy) {
+        rollout->parts_busy--;
+    }
+    rollout->part_count--;
+    rollout->parts[index] = rollout->parts[rollout->part_count];
+    /* Its numbers move behind those of the parts that are left. */
+    if (index != rollout->part_count) {
+        struct shard_progress gone = rollout->progress[index];
+        rollout->progress[index] = rollout->progress[rollout->part_count];
+        rollout->progress[rollout->part_count] = gone;
+        rollout->parts[index]->progress = index;
+    }
+    rollout->progress_dirty = true;
+    rollout->change++;
+    part_free(part);
+}
+
+static void rollout_add_parts(struct step *step, struct rollout *rollout, bool fresh)
+{
+    for (size_t i = 0; i < step->fleet->shard_count; i++) {
+        struct shard *shard = step->fleet->shards[i];
+        if (part_find(shard, rollout) == NULL &&
+            selector_may_match_shard(rollout->selector, shard->name, shard->labels)) {
+            part_add(step, rollout, shard, fresh);
+        }
+    }
+}
+
+bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct error *err)
+{
+    assert(!rollout->open_now);
+    rollout->set = set_shelf_find(&step->fleet->sets, rollout->spec.set, rollout->spec.digest);
+    if (rollout->set == NULL) {
+        return error_set(err, ERR_REFUSED,
+                         "the set '%s' was published again since rollout %s started: start a new "
+                         "rollout",
+                         rollout->spec.set, rollout->spec.id);
+    }
+    if (rollout->selector == NULL &&
+        !selector_parse(rollout->spec.selector, &rollout->selector, err)) {
+        return error_wrap(err, "selector");
+    }
+    rollout->open_now = true;
+    rollout->state.counts = (struct rollout_counts){ 0 };
+    memset(rollout->skips, 0, sizeof(rollout->skips));
+    rollout->plan_cache.valid = false;
+    rollout_add_parts(step, rollout, fresh);
+    /* What a report before had of shards that are forgotten counts no more. */
+    while (rollout->progress_count > rollout->part_count) {
+        rollout->progress_count--;
+        free((char *)(uintptr_t)rollout->progress[rollout->progress_count].shard);
+    }
+    return true;
+}
+
+static bool rollout_uses_set(void *user, const struct set *set)
+{
+    const struct fleet *fleet = user;
+
+    for (size_t i = 0; i < fleet->rollout_count; i++) {
+        if (fleet->rollouts[i]->set == set) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void rollout_close(struct step *step, struct rollout *rollout)
+{
+    if (!rollout->open_now) {
+        return;
+    }
+    wave_forget_rollout(step->fleet, rollout);
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        part_free(rollout->parts[i]);
+    }
+    free(rollout->parts);
+    rollout->parts = NULL;
+    rollout->part_count = 0;
+    rollout->part_capacity = 0;
+    rollout->parts_busy = 0;
+    rollout->unplanned = 0;
+    rollout->open[0] = 0;
+    rollout->open[1] = 0;
+    rollout->in_flight = 0;
+    rollout->open_now = false;
+    rollout->set = NULL;
+    selector_free(&rollout->selector);
+    arena_release(&rollout->tasks);
+    set_shelf_prune(&step->fleet->sets, rollout_uses_set, step->fleet);
+}
+
+/* ---- the phase ---- */
+
+static void rollout_forget_failures(struct step *step, struct rollout *rollout)
+{
+    for (size_t i = 0; i < rollout->failures.count; i++) {
+        emit_delete(step, RECORD_FAILURE, rollout->spec.id, rollout->failures.errors[i]->tenant);
+    }
+    failure_list_release(&rollout->failures);
+}
+
+/* Calls `visit` for each task; only an operator's verb or the end of a rollout may do that. */
+static void rollout_each_task(struct step *step, struct rollout *rollout,
+                              void (*visit)(struct step *step, struct tenant_task *task))
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        struct shard *shard = rollout->parts[i]->shard;
+        for (size_t j = 0; j < shard->tenant_count; j++) {
+            struct tenant_task *task = tenant_task_find(shard->tenants[j], rollout);
+            if (task != NULL) {
+                visit(step, task);
+            }
+        }
+    }
+}
+
+static void rollout_requeue_task(struct step *step, struct tenant_task *task)
+{
+    if (task->state == TENANT_TASK_FAILED ||
+        (task->state == TENANT_TASK_SKIPPED && task->skip_code == TASK_CODE_TENANT_LOCKED)) {
+        part_retry(step, task);
+    }
+}
+
+void rollout_requeue_failed(struct step *step, struct rollout *rollout)
+{
+    struct error err;
+
+    rollout->failures_borne = 0;
+    if (!rollout->open_now) {
+        rollout_forget_failures(step, rollout);
+        if (!rollout_open(step, rollout, true, &err)) {
+            assert(!"the operator's verb has made sure that it can be opened");
+        }
+        return;
+    }
+    /* Tenants that have appeared since it came to rest are taken along. */
+    rollout_add_parts(step, rollout, true);
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        if (rollout->parts[i]->planned) {
+            part_plan(step, rollout->parts[i]);
+        }
+    }
+    rollout_each_task(step, rollout, rollout_requeue_task);
+}
+
+static void rollout_cancel_task(struct step *step, struct tenant_task *task)
+{
+    if (task->state == TENANT_TASK_QUEUED || task->state == TENANT_TASK_PASSED) {
+        part_skip(step, task, TASK_CODE_CANCELLED);
+    }
+}
+
+void rollout_begin_abort(struct step *step, struct rollout *rollout)
+{
+    rollout->aborting = true;
+    rollout_each_task(step, rollout, rollout_cancel_task);
+}
+
+static void rollout_set_texts(struct rollout *rollout, const char *actor, const char *reason)
+{
+    char *text = memory_strdup(reason);
+
+    free(rollout->reason);
+    rollout->reason = text;
+    rollout->state.phase_reason = text;
+    if (actor[0] != '\0') {
+        free(rollout->changed_by);
+        rollout->changed_by = memory_strdup(actor);
+        rollout->state.changed_by = rollout->changed_by;
+    }
+}
+
+/* What belongs to the step itself, before the state is written. */
+static void rollout_act(struct step *step, struct rollout *rollout, enum rollout_event on,
+                        enum rollout_phase from, enum rollout_phase to)
+{
+    bool aborts = on == ROLLOUT_ON_ABORT ||
+                  (on == ROLLOUT_ON_OVER_BUDGET && rollout->spec.policy == POLICY_ABORT);
+
+    if (to == ROLLOUT_PAUSED && from != ROLLOUT_PAUSED) {
+        rollout->state.resume_phase = from;
+    } else if (to != ROLLOUT_PAUSED) {
+        rollout->state.resume_phase = ROLLOUT_PENDING;
+    }
+    if (aborts) {
+        rollout_begin_abort(step, rollout);
+        rollout->state.resume_phase = ROLLOUT_ABORTED;
+    }
+    if (on == ROLLOUT_ON_RESUME) {
+        rollout->failures_borne = rollout->state.counts.failed;
+    } else if (on == ROLLOUT_ON_RETRY) {
+        rollout->state.finished_at_ms = 0;
+        rollout_requeue_failed(step, rollout);
+    }
+    if (rollout_phase_is_final(to)) {
+        rollout->state.finished_at_ms = step->wall_ms;
+        rollout->state.resume_phase = ROLLOUT_PENDING;
+        rollout->aborting = false;
+    }
+}
+
+bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event on,
+                  const char *actor, const char *reason)
+{
+    const struct rollout_edge *edge = rollout_find_edge(rollout, on);
+    enum rollout_phase from = rollout->state.phase;
+
+    if (edge == NULL) {
+        return false;
+    }
+    enum rollout_phase to = (enum rollout_phase)edge->edge.to;
+    rollout_act(step, rollout, on, from, to);
+    rollout->state.phase = to;
+    rollout_set_texts(rollout, actor, reason[0] == '\0' ? edge->edge.why : reason);
+    rollout->change++;
+    rollout_persist(step, rollout);
+    audit_add(step, actor[0] == '\0' ? "coordinator" : actor, "rollout.phase", rollout->spec.id,
+              rollout->reason, "%s to %s: %s", rollout_phase_name(from), rollout_phase_name(to),
+              edge->edge.why);
+    if (rollout_phase_is_final(to) && to != ROLLOUT_DRY_RUN_FAILED) {
+        rollout_close(step, rollout);
+    }
+    if (rollout_serves(rollout, TASK_DRY_RUN)) {
+        wave_dispatch_rollout(step, rollout);
+    }
+    return true;
+}
+
+static uint64_t rollout_budget(const struct rollout *rollout)
+{
+    if (rollout->spec.max_failures_percent > 0) {
+        return rollout->state.counts.total * rollout->spec.max_failures_percent / 100;
+    }
+    return rollout->spec.max_failures;
+}
+
+static uint64_t rollout_new_failures(const struct rollout *rollout)
+{
+    return rollout->state.counts.failed > rollout->failures_borne
+               ? rollout->state.counts.failed - rollout->failures_borne
+               : 0;
+}
+
+/* An aborted rollout waits for tasks that can still be looked up, not for agents that are away. */
+static bool rollout_is_drained(const struct rollout *rollout)
+{
+    if (rollout->lock_count > 0) {
+        return false;
+    }
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct part *part = rollout->parts[i];
+        if (part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0 &&
+            part->shard->session.state == SESSION_LIVE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum rollout_event rollout_due_event(const struct rollout *rollout)
+{
+    if (rollout->aborting) {
+        return rollout_is_drained(rollout) ? ROLLOUT_ON_DRAINED : ROLLOUT_EVENT_COUNT;
+    }
+    if (!rollout->open_now) {
+        return ROLLOUT_EVENT_COUNT;
+    }
+    bool known = rollout->unplanned == 0;
+    if (rollout->state.phase == ROLLOUT_PENDING && known) {
+        return ROLLOUT_ON_SHARDS_KNOWN;
+    }
+    if (rollout->state.phase == ROLLOUT_DRY_RUN && known && rollout->open[0] == 0) {
+        return ROLLOUT_ON_TASKS_DONE;
+    }
+    if (rollout->state.phase != ROLLOUT_RUNNING) {
+        return ROLLOUT_EVENT_COUNT;
+    }
+    if (rollout->spec.policy != POLICY_CONTINUE &&
+        rollout_new_failures(rollout) > rollout_budget(rollout)) {
+        return ROLLOUT_ON_OVER_BUDGET;
+    }
+    return known && !rollout_has_tasks_left(rollout) ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
+}
+
+void rollout_check(struct step *step, struct rollout *rollout)
+{
+    /* Each step leads closer to an end or to waiting, so few of them follow from one event. */
+    for (int i = 0; i < ROLLOUT_PHASE_COUNT && rollout_is_active(rollout); i++) {
+        enum rollout_event on = rollout_due_event(rollout);
+        char reason[128] = "";
+        if (on == ROLLOUT_EVENT_COUNT) {
+            return;
+        }
+        if (on == ROLLOUT_ON_OVER_BUDGET) {
+            snprintf(reason, sizeof(reason), "failure budget %llu/%llu",
+                     (unsigned long long)rollout_new_failures(rollout),
+                     (unsigned long long)rollout_budget(rollout));
+        }
+        /* What an abort was asked for stands; that it has drained is no reason. */
+        const char *why = on == ROLLOUT_ON_DRAINED ? rollout->reason : reason;
+        CLEANUP(memory_free) char *copy = memory_strdup(why);
+        if (!rollout_step(step, rollout, on, "", copy)) {
+            return;
+        }
+    }
+}
+
+void rollout_persist(struct step *step, struct rollout *rollout)
+{
+    for (size_t i = 0; i < rollout->part_count && rollout->progress_dirty; i++) {
+        struct part *part = rollout->parts[i];
+        if (part->dirty) {
+            part->dirty = false;
+            emit_put_progress(step, rollout->spec.id, &rollout->progress[part->progress]);
+        }
+    }
+    rollout->progress_dirty = false;
+    rollout->progress_due_ms = step->now_ms + FLUSH_INTERVAL_MS;
+    emit_put_state(step, rollout->spec.id, &rollout->state);
+    rollout->state_dirty = false;
+    rollout->state_due_ms = step->now_ms + ROLLOUT_STATE_INTERVAL_MS;
+}

@@ -1,0 +1,134 @@
+/* rollout.h - a rollout: its phase, its parts on shards, its numbers.
+ *
+ * Pure. An unfinished rollout is open: it has parts and tasks. What has ended keeps its spec, its
+ * numbers and its failures. (A rollout whose dry run failed stays open until another one of its set
+ * starts, so that a retry repeats only what failed.) */
+#ifndef SKEIN_COORDINATOR_DECIDE_ROLLOUT_H
+#define SKEIN_COORDINATOR_DECIDE_ROLLOUT_H
+
+#include "common/core/fsm.h"
+#include "common/model/plan.h"
+#include "common/model/selector.h"
+#include "common/model/semver.h"
+#include "coordinator/decide/failure_list.h"
+#include "coordinator/decide/fleet_state.h"
+#include "coordinator/decide/rate.h"
+
+struct part;
+struct tenant;
+
+enum rollout_event {
+    ROLLOUT_ON_SHARDS_KNOWN, /* every shard that it may reach has answered */
+    ROLLOUT_ON_TASKS_DONE,   /* nothing is left to do in this phase */
+    ROLLOUT_ON_OVER_BUDGET,  /* more failures than it bears, and its policy minds */
+    ROLLOUT_ON_DRAINED,      /* it was aborted, and the last task has ended */
+    ROLLOUT_ON_PAUSE,        /* the operator's buttons */
+    ROLLOUT_ON_RESUME,
+    ROLLOUT_ON_ABORT,
+    ROLLOUT_ON_RETRY,
+    ROLLOUT_EVENT_COUNT,
+};
+
+struct plan_cache {
+    bool valid;
+    bool has_objects;
+    char from[SEMVER_BYTES_MAX + 1];
+    struct plan plan;
+};
+
+struct rollout {
+    struct arena arena; /* of the spec */
+    struct rollout_spec spec;
+    struct rollout_state state; /* its texts are `reason` and `changed_by` */
+    char *reason, *changed_by;
+    uint64_t number; /* of its start: younger rollouts have higher ones */
+
+    struct shard_progress *progress; /* names owned */
+    size_t progress_count, progress_capacity;
+    struct failure_list failures;
+    struct failure_list warnings;
+    uint64_t skips[TASK_CODE_COUNT];
+    uint64_t change;
+
+    /* While it is open: */
+    bool open_now;
+    struct selector *selector;
+    const struct set *set;
+    struct arena tasks;
+    struct part **parts;
+    size_t part_count, part_capacity;
+    size_t parts_busy;
+    size_t unplanned;        /* parts whose tenants are not known yet */
+    size_t open[2];          /* tasks without a final state: 0 for a dry run, 1 for the rest */
+    size_t in_flight;        /* tasks with a lock */
+    size_t lock_count;       /* locks, those included whose task is not planned yet */
+    bool aborting;           /* durable as state.resume_phase ROLLOUT_ABORTED */
+    bool loaded;             /* it is older than this leadership */
+    uint64_t failures_borne; /* known when it was resumed: they do not count again */
+    size_t cursor;           /* the part that gets the next window */
+    struct rate rate;
+    struct plan_cache plan_cache;
+
+    bool progress_dirty, state_dirty;
+    uint64_t progress_due_ms, state_due_ms;
+    UT_hash_handle hh;
+};
+
+struct rollout_edge {
+    struct fsm_edge edge;
+    bool (*when)(const struct rollout *rollout); /* NULL: always */
+};
+
+extern const struct fsm rollout_fsm;
+/* Rows say they are guarded exactly where they have a guard. */
+MUST_CHECK bool rollout_check_edges(struct error *err);
+/* NULL if the event means nothing now. */
+const struct rollout_edge *rollout_find_edge(const struct rollout *rollout, enum rollout_event on);
+
+struct rollout *rollout_find(const struct fleet *fleet, const char *id);
+/* Copies the spec; the newest rollout of the fleet. `set` may be NULL when it has ended. */
+struct rollout *rollout_add(struct step *step, const struct rollout_spec *spec);
+void rollout_remove(struct fleet *fleet, struct rollout *rollout);
+void rollout_release(struct fleet *fleet);
+
+/* Has not ended: others of its set must keep away from its tenants. */
+bool rollout_is_active(const struct rollout *rollout);
+/* Hands out tasks of this list now. */
+bool rollout_serves(const struct rollout *rollout, enum task_mode mode);
+bool rollout_has_tasks_left(const struct rollout *rollout);
+
+/* Finds its selector and set and adds a part for each shard that it may reach. ERR_REFUSED when the
+ * set is not there any more. */
+MUST_CHECK bool rollout_open(struct step *step, struct rollout *rollout, bool fresh,
+                             struct error *err);
+void rollout_close(struct step *step, struct rollout *rollout);
+/* The shard is forgotten: its tasks are final, its numbers stay. */
+void rollout_remove_part(struct rollout *rollout, struct part *part);
+size_t rollout_progress_index(struct rollout *rollout, const char *shard);
+
+/* The only place that sets the phase: writes the state before anything that follows from it. False
+ * if the event means nothing now. */
+bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event on,
+                  const char *actor, const char *reason);
+/* Raises what follows from its numbers; call after anything that changed them. */
+void rollout_check(struct step *step, struct rollout *rollout);
+/* From now on nothing more is handed out, and what waits is skipped. */
+void rollout_begin_abort(struct step *step, struct rollout *rollout);
+/* Queues what failed again. */
+void rollout_requeue_failed(struct step *step, struct rollout *rollout);
+
+/* ---- what happens elsewhere ---- */
+void rollout_on_shard(struct step *step, struct shard *shard); /* it may be a new one */
+void rollout_on_tenant(struct step *step, struct tenant *tenant);
+void rollout_on_tenant_gone(struct step *step, struct tenant *tenant);
+void rollout_on_report(struct step *step, struct shard *shard);
+void rollout_on_tick(struct step *step, struct rollout *rollout);
+/* Checks all that have a part there. */
+void rollout_check_shard(struct step *step, struct shard *shard);
+/* What is shown of rollouts on this shard may have changed. */
+void rollout_touch_shard(struct shard *shard);
+
+/* Writes progress and state now. */
+void rollout_persist(struct step *step, struct rollout *rollout);
+
+#endif

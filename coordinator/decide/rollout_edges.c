@@ -1,0 +1,197 @@
+#include <assert.h>
+
+#include "coordinator/decide/rollout.h"
+
+static const char *const rollout_state_names[] = {
+    [ROLLOUT_PENDING] = "PENDING",
+    [ROLLOUT_DRY_RUN] = "DRY_RUN",
+    [ROLLOUT_DRY_RUN_FAILED] = "DRY_RUN_FAILED",
+    [ROLLOUT_RUNNING] = "RUNNING",
+    [ROLLOUT_PAUSED] = "PAUSED",
+    [ROLLOUT_SUCCEEDED] = "SUCCEEDED",
+    [ROLLOUT_FAILED] = "FAILED",
+    [ROLLOUT_ABORTED] = "ABORTED",
+};
+static_assert(COUNT_OF(rollout_state_names) == ROLLOUT_PHASE_COUNT, "every phase has a name");
+
+static const char *const rollout_event_names[] = {
+    [ROLLOUT_ON_SHARDS_KNOWN] = "shards_known",
+    [ROLLOUT_ON_TASKS_DONE] = "tasks_done",
+    [ROLLOUT_ON_OVER_BUDGET] = "over_budget",
+    [ROLLOUT_ON_DRAINED] = "drained",
+    [ROLLOUT_ON_PAUSE] = "pause",
+    [ROLLOUT_ON_RESUME] = "resume",
+    [ROLLOUT_ON_ABORT] = "abort",
+    [ROLLOUT_ON_RETRY] = "retry",
+};
+static_assert(COUNT_OF(rollout_event_names) == ROLLOUT_EVENT_COUNT, "every event has a name");
+
+static bool rollout_has_nothing_to_do(const struct rollout *rollout)
+{
+    return rollout->open[0] + rollout->open[1] == 0 && rollout->state.counts.failed == 0;
+}
+
+static bool rollout_is_baseline(const struct rollout *rollout)
+{
+    return rollout->spec.kind == ROLLOUT_BASELINE;
+}
+
+static bool rollout_has_failures(const struct rollout *rollout)
+{
+    return rollout->state.counts.failed > 0;
+}
+
+static bool rollout_is_dry_run_only(const struct rollout *rollout)
+{
+    return rollout->spec.dry_run_only;
+}
+
+static bool rollout_pauses(const struct rollout *rollout)
+{
+    return rollout->spec.policy == POLICY_PAUSE;
+}
+
+static bool rollout_is_busy(const struct rollout *rollout)
+{
+    return rollout->lock_count > 0;
+}
+
+static bool rollout_was_pending(const struct rollout *rollout)
+{
+    return rollout->state.resume_phase == ROLLOUT_PENDING;
+}
+
+static bool rollout_was_dry_run(const struct rollout *rollout)
+{
+    return rollout->state.resume_phase == ROLLOUT_DRY_RUN;
+}
+
+static bool rollout_keeps_tasks(const struct rollout *rollout)
+{
+    return rollout->open_now;
+}
+
+static const struct rollout_edge rollout_edges[] = {
+    { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_SUCCEEDED, "nothing is to be done",
+        true },
+      rollout_has_nothing_to_do },
+    { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_RUNNING, "a baseline runs no script",
+        true },
+      rollout_is_baseline },
+    { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_DRY_RUN, "every shard has answered",
+        false },
+      NULL },
+    { { ROLLOUT_PENDING, ROLLOUT_ON_PAUSE, ROLLOUT_PAUSED, "the operator asked", false }, NULL },
+    { { ROLLOUT_PENDING, ROLLOUT_ON_ABORT, ROLLOUT_PENDING, "waits for tasks in flight", true },
+      rollout_is_busy },
+    { { ROLLOUT_PENDING, ROLLOUT_ON_ABORT, ROLLOUT_ABORTED, "the operator asked", false }, NULL },
+    { { ROLLOUT_PENDING, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended", false },
+      NULL },
+
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_TASKS_DONE, ROLLOUT_DRY_RUN_FAILED, "no tenant is changed",
+        true },
+      rollout_has_failures },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_TASKS_DONE, ROLLOUT_SUCCEEDED, "dry run only", true },
+      rollout_is_dry_run_only },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_TASKS_DONE, ROLLOUT_RUNNING, "every dry run has passed",
+        false },
+      NULL },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_PAUSE, ROLLOUT_PAUSED, "the operator asked", false }, NULL },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_ABORT, ROLLOUT_DRY_RUN, "waits for tasks in flight", true },
+      rollout_is_busy },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_ABORT, ROLLOUT_ABORTED, "the operator asked", false }, NULL },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended", false },
+      NULL },
+
+    { { ROLLOUT_DRY_RUN_FAILED, ROLLOUT_ON_RETRY, ROLLOUT_DRY_RUN, "only what failed is repeated",
+        true },
+      rollout_keeps_tasks },
+    { { ROLLOUT_DRY_RUN_FAILED, ROLLOUT_ON_RETRY, ROLLOUT_PENDING, "everything is planned anew",
+        false },
+      NULL },
+
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_TASKS_DONE, ROLLOUT_FAILED, "tenants have failed", true },
+      rollout_has_failures },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_TASKS_DONE, ROLLOUT_SUCCEEDED, "every tenant is there", false },
+      NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_PAUSED, "policy pause", true },
+      rollout_pauses },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_RUNNING, "policy abort; tasks end first",
+        true },
+      rollout_is_busy },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_ABORTED, "policy abort", false }, NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_PAUSE, ROLLOUT_PAUSED, "the operator asked", false }, NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_ABORT, ROLLOUT_RUNNING, "waits for tasks in flight", true },
+      rollout_is_busy },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_ABORT, ROLLOUT_ABORTED, "the operator asked", false }, NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended", false },
+      NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is queued again", false },
+      NULL },
+
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_PENDING, "it had not begun", true },
+      rollout_was_pending },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_DRY_RUN, "goes on where it was", true },
+      rollout_was_dry_run },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_RUNNING, "goes on where it was", false }, NULL },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_PENDING, "it had not begun", true },
+      rollout_was_pending },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_DRY_RUN, "what failed is repeated", true },
+      rollout_was_dry_run },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is queued again", false },
+      NULL },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_ABORT, ROLLOUT_PAUSED, "waits for tasks in flight", true },
+      rollout_is_busy },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_ABORT, ROLLOUT_ABORTED, "the operator asked", false }, NULL },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended", false },
+      NULL },
+
+    { { ROLLOUT_FAILED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is tried again", false },
+      NULL },
+};
+
+static const bool rollout_terminal[ROLLOUT_PHASE_COUNT] = {
+    [ROLLOUT_SUCCEEDED] = true,
+    [ROLLOUT_ABORTED] = true,
+};
+
+static const struct fsm_edge *rollout_edge_at(size_t index)
+{
+    assert(index < COUNT_OF(rollout_edges));
+    return &rollout_edges[index].edge;
+}
+
+const struct fsm rollout_fsm = {
+    .noun = "rollout",
+    .state_names = rollout_state_names,
+    .state_count = ROLLOUT_PHASE_COUNT,
+    .event_names = rollout_event_names,
+    .event_count = ROLLOUT_EVENT_COUNT,
+    .initial = ROLLOUT_PENDING,
+    .terminal = rollout_terminal,
+    .edge_count = COUNT_OF(rollout_edges),
+    .edge_at = rollout_edge_at,
+};
+
+bool rollout_check_edges(struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(rollout_edges); i++) {
+        if (rollout_edges[i].edge.guarded != (rollout_edges[i].when != NULL)) {
+            return error_set(err, ERR_INTERNAL, "rollout row %zu: guard and mark differ", i);
+        }
+    }
+    return true;
+}
+
+const struct rollout_edge *rollout_find_edge(const struct rollout *rollout, enum rollout_event on)
+{
+    assert(on < ROLLOUT_EVENT_COUNT);
+    for (size_t i = 0; i < COUNT_OF(rollout_edges); i++) {
+        const struct rollout_edge *edge = &rollout_edges[i];
+        if (edge->edge.from == (int)rollout->state.phase && edge->edge.on == (int)on &&
+            (edge->when == NULL || edge->when(rollout))) {
+            return edge;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,206 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/decide/fleet_view.h"
+
+#include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/operator_rollout.h"
+#include "coordinator/decide/part.h"
+#include "coordinator/decide/registry.h"
+
+enum { ROLLOUT_VIEW_NAMES_MAX = 3 };
+
+/* A list such as "agent-offline(eu-1, eu-2 +3)", built name by name. */
+struct reason_list {
+    char *text;
+    size_t used; /* of WAITING_FOR_BYTES */
+    size_t begin;
+    size_t count;
+};
+
+static void reason_put(struct reason_list *list, const char *text)
+{
+    size_t room = WAITING_FOR_BYTES - list->used;
+    int bytes = snprintf(list->text + list->used, room, "%s", text);
+
+    list->used += bytes < 0 ? 0 : (size_t)bytes < room ? (size_t)bytes : room - 1;
+}
+
+static void reason_add(struct reason_list *list, const char *kind, const char *name)
+{
+    list->count++;
+    if (list->count == 1) {
+        reason_put(list, list->used > 0 ? ", " : "");
+        reason_put(list, kind);
+        reason_put(list, "(");
+    } else if (list->count <= ROLLOUT_VIEW_NAMES_MAX) {
+        reason_put(list, ", ");
+    }
+    if (list->count <= ROLLOUT_VIEW_NAMES_MAX) {
+        reason_put(list, name);
+    }
+}
+
+static void reason_end(struct reason_list *list)
+{
+    char more[32] = "";
+
+    if (list->count > ROLLOUT_VIEW_NAMES_MAX) {
+        snprintf(more, sizeof(more), " +%zu", list->count - ROLLOUT_VIEW_NAMES_MAX);
+    }
+    if (list->count > 0) {
+        reason_put(list, more);
+        reason_put(list, ")");
+    }
+    list->count = 0;
+}
+
+static bool rollout_view_needs(const struct part *part)
+{
+    return !part->planned || part->open > 0;
+}
+
+static void rollout_view_offline(const struct rollout *rollout, struct reason_list *list)
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct part *part = rollout->parts[i];
+        if (rollout_view_needs(part) && part->shard->session.state != SESSION_LIVE) {
+            reason_add(list, "agent-offline", part->shard->name);
+        }
+    }
+    reason_end(list);
+}
+
+static void rollout_view_trouble(const struct rollout *rollout, struct reason_list *list)
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct part *part = rollout->parts[i];
+        const char *trouble = part->shard->session.trouble;
+        if (rollout_view_needs(part) && trouble != NULL && trouble[0] != '\0') {
+            char text[WAITING_FOR_BYTES / 4];
+            snprintf(text, sizeof(text), "%.64s: %.60s", part->shard->name, trouble);
+            reason_add(list, "agent-trouble", text);
+        }
+    }
+    reason_end(list);
+}
+
+static void rollout_view_refresh(const struct rollout *rollout, struct reason_list *list)
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct part *part = rollout->parts[i];
+        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0;
+        if (asks && part->shard->session.state == SESSION_LIVE) {
+            reason_add(list, "refresh", part->shard->name);
+        }
+    }
+    reason_end(list);
+}
+
+static void rollout_view_locked_in(const struct part *part, struct reason_list *list)
+{
+    const struct tenant_task *task = part->queues[TENANT_TASK_LIST_LATER].head;
+
+    for (; task != NULL; task = task->next) {
+        const struct lock *lock = task->held_since_ms == 0
+                                      ? NULL
+                                      : lock_table_find(part->shard, task->tenant->info->name);
+        if (lock != NULL) {
+            char text[WAITING_FOR_BYTES / 4];
+            snprintf(text, sizeof(text), "%.80s by %.40s", lock->record.tenant,
+                     lock_table_is_hold(lock) ? lock->record.owner : lock->record.rollout);
+            reason_add(list, "locked", text);
+        }
+    }
+}
+
+static void rollout_view_waiting(const struct rollout *rollout, char *ret_text)
+{
+    struct reason_list list = { .text = ret_text };
+    bool paused = rollout->state.phase == ROLLOUT_PAUSED;
+
+    ret_text[0] = '\0';
+    if (!rollout_is_active(rollout)) {
+        return;
+    }
+    if (rollout->aborting) {
+        char text[64];
+        snprintf(text, sizeof(text), "%zu tasks in flight", rollout->lock_count);
+        reason_add(&list, "drain", text);
+        reason_end(&list);
+        return;
+    }
+    if (paused) {
+        char text[WAITING_FOR_BYTES / 2];
+        const char *reason = rollout->reason;
+        snprintf(text, sizeof(text), "%s%.200s",
+                 strncmp(reason, "paused", 6) == 0 ? "" : "paused: ", reason);
+        reason_add(&list, "operator", text);
+        reason_end(&list);
+        return;
+    }
+    if (!rollout->open_now) {
+        reason_add(&list, "set-missing", rollout->spec.set);
+        reason_end(&list);
+        return;
+    }
+    rollout_view_offline(rollout, &list);
+    rollout_view_trouble(rollout, &list);
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        rollout_view_locked_in(rollout->parts[i], &list);
+    }
+    reason_end(&list);
+    if (rollout->in_flight == 0) {
+        rollout_view_refresh(rollout, &list);
+    }
+}
+
+static void rollout_view_fill(const struct rollout *rollout, uint64_t now_ms,
+                              struct rollout_view *ret_view)
+{
+    /* A tenant that has its dry run ahead of it has its run ahead of it, too. */
+    bool runs = !rollout->spec.dry_run_only && rollout->spec.kind != ROLLOUT_BASELINE;
+    uint64_t left =
+        rollout->open[1] * (rollout->spec.dry_run_only ? 0 : 1) + rollout->open[0] * (runs ? 2 : 1);
+
+    *ret_view = (struct rollout_view){
+        .spec = &rollout->spec,
+        .state = rollout->state,
+        .errors = rollout->failures.errors,
+        .error_count = rollout->failures.count,
+        .warnings = rollout->warnings.errors,
+        .warning_count = rollout->warnings.count,
+        .shards = rollout->progress,
+        .shard_count = rollout->progress_count,
+        .change = rollout->change,
+    };
+    memcpy(ret_view->skips, rollout->skips, sizeof(ret_view->skips));
+    rollout_view_waiting(rollout, ret_view->waiting_for);
+    if (rollout_is_active(rollout)) {
+        ret_view->tasks_per_second = rate_per_second(&rollout->rate, now_ms);
+        rate_left_ms(&rollout->rate, now_ms, left, &ret_view->left_min_ms, &ret_view->left_max_ms);
+    }
+}
+
+size_t fleet_rollout_count(const struct fleet *fleet)
+{
+    return fleet->rollout_count;
+}
+
+void fleet_rollout_at(const struct fleet *fleet, size_t index, uint64_t now_ms,
+                      struct rollout_view *ret_view)
+{
+    rollout_view_fill(fleet->rollouts[fleet->rollout_count - 1 - index], now_ms, ret_view);
+}
+
+bool fleet_rollout_find(const struct fleet *fleet, const char *id, uint64_t now_ms,
+                        struct rollout_view *ret_view, struct error *err)
+{
+    const struct rollout *rollout = operator_rollout_find(fleet, id, err);
+
+    if (rollout == NULL) {
+        return false;
+    }
+    rollout_view_fill(rollout, now_ms, ret_view);
+    return true;
+}

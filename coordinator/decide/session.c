@@ -1,0 +1,415 @@
+#include "coordinator/decide/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "common/core/memory.h"
+#include "coordinator/decide/copy.h"
+#include "coordinator/decide/emit.h"
+#include "coordinator/decide/history.h"
+#include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/outcome.h"
+#include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout.h"
+#include "coordinator/decide/session_edges.h"
+#include "coordinator/decide/wave.h"
+
+enum { SESSION_PROTOCOL = 1 };
+
+/* ---- streams ---- */
+
+struct agent_link *session_find_link(const struct fleet *fleet, uint64_t stream)
+{
+    struct agent_link *link;
+
+    HASH_FIND(hh, fleet->links, &stream, sizeof(stream), link);
+    return link;
+}
+
+static struct agent_link *session_add_link(struct fleet *fleet, struct shard *shard,
+                                           uint64_t stream, const char *peer,
+                                           const struct agent_hello *hello)
+{
+    struct agent_link *link = memory_alloc(sizeof(*link));
+
+    link->stream = stream;
+    link->shard = shard;
+    link->agent = memory_strdup(hello->agent);
+    link->version = memory_strdup(hello->version);
+    link->peer = memory_strdup(peer);
+    link->labels = copy_labels_block(&hello->labels);
+    link->workers = hello->workers;
+    DL_APPEND(shard->links, link);
+    shard->link_count++;
+    HASH_ADD(hh, fleet->links, stream, sizeof(link->stream), link);
+    return link;
+}
+
+static void session_free_link(struct fleet *fleet, struct agent_link *link)
+{
+    DL_DELETE(link->shard->links, link);
+    link->shard->link_count--;
+    HASH_DEL(fleet->links, link);
+    free(link->agent);
+    free(link->version);
+    free(link->peer);
+    free(link->labels);
+    free(link);
+}
+
+/* Ends a stream from our side; the agent may say hello on a new one. */
+static void session_close_link(struct step *step, struct agent_link *link, enum err_code code,
+                               const char *why)
+{
+    emit_close(step, link->stream, code, "%s", why);
+    history_on_closed(step, link->stream);
+    session_free_link(step->fleet, link);
+}
+
+/* ---- the session ---- */
+
+static void session_clear(struct fleet *fleet, struct shard *shard)
+{
+    struct session *session = &shard->session;
+
+    if (session->lease_id != 0) {
+        HASH_DELETE(by_lease, fleet->by_lease, shard);
+    }
+    free(session->agent);
+    free(session->peer);
+    free(session->trouble);
+    *session = (struct session){ .state = session->state, .retry_ms = session->retry_ms };
+}
+
+static void session_set_lease(struct fleet *fleet, struct shard *shard, int64_t lease_id)
+{
+    assert(lease_id != 0);
+    assert(shard->session.lease_id == 0);
+    shard->session.lease_id = lease_id;
+    HASH_ADD(by_lease, fleet->by_lease, session.lease_id, sizeof(shard->session.lease_id), shard);
+}
+
+static void session_begin(struct step *step, struct agent_link *link)
+{
+    struct shard *shard = link->shard;
+    struct session *session = &shard->session;
+
+    if (!session_step(session, SESSION_ON_HELLO)) {
+        return;
+    }
+    session->agent = memory_strdup(link->agent);
+    session->peer = memory_strdup(link->peer);
+    session->link = link;
+    session->since_ms = step->wall_ms;
+    emit_lease_grant(step, fleet_wait(step, WAITING_GRANT, shard)->id, SESSION_LEASE_TTL_MS);
+}
+
+static void session_promote(struct step *step, struct shard *shard)
+{
+    if (shard->session.state == SESSION_NONE && shard->links != NULL &&
+        step->now_ms >= shard->session.retry_ms) {
+        session_begin(step, shard->links);
+    }
+}
+
+static void session_welcome(struct step *step, struct shard *shard)
+{
+    struct session *session = &shard->session;
+    struct coordinator_message *message =
+        emit_send(step, session->link->stream, COORDINATOR_MESSAGE_WELCOME);
+
+    assert(session->state == SESSION_LIVE);
+    message->welcome = (struct welcome){ .lease_id = session->lease_id,
+                                         .lease_ttl_ms = SESSION_LEASE_TTL_MS,
+                                         .heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS };
+    session->deadline_ms = step->now_ms + SESSION_LEASE_TTL_MS;
+    for (size_t i = 0; i < session->pending_count; i++) {
+        session->pending[i].sequence = 0; /* of an earlier stream: its answer is for nobody */
+    }
+    registry_put_labels(step, shard, session->link->labels);
+    registry_resend_refresh(step, shard);
+    rollout_on_shard(step, shard);
+    rollout_touch_shard(shard);
+}
+
+/* The agent of a living session is back on a new stream: it goes on with the same lease. */
+static void session_adopt(struct step *step, struct agent_link *link,
+                          const struct agent_hello *hello)
+{
+    struct shard *shard = link->shard;
+    struct session *session = &shard->session;
+    struct agent_link *old = session->link;
+
+    if (!session_step(session, SESSION_ON_ADOPTED)) {
+        return;
+    }
+    session->link = link;
+    if (old != NULL) {
+        session_close_link(step, old, ERR_CONFLICT, "the agent has opened a new stream");
+    }
+    if (session->state != SESSION_LIVE) {
+        return; /* the welcome follows when its record is stored */
+    }
+    session_welcome(step, shard);
+    outcome_reconcile(step, shard, hello->running, hello->running_count);
+    wave_dispatch_shard(step, shard);
+}
+
+static bool session_hello_is_valid(struct step *step, uint64_t stream,
+                                   const struct agent_hello *hello)
+{
+    if (session_find_link(step->fleet, stream) != NULL) {
+        emit_close(step, stream, ERR_INVALID, "a stream says hello only once");
+        return false;
+    }
+    if (hello->protocol != SESSION_PROTOCOL) {
+        emit_close(step, stream, ERR_INVALID,
+                   "protocol %u is not spoken here: this coordinator speaks protocol %d; use an "
+                   "agent of the same release",
+                   hello->protocol, SESSION_PROTOCOL);
+        return false;
+    }
+    if (hello->shard[0] == '\0' || strchr(hello->shard, '/') != NULL ||
+        strlen(hello->shard) > NAME_BYTES_MAX || hello->agent[0] == '\0') {
+        emit_close(step, stream, ERR_INVALID,
+                   "hello must name a shard (at most %d bytes, no \"/\") and an agent",
+                   NAME_BYTES_MAX);
+        return false;
+    }
+    return true;
+}
+
+void session_on_hello(struct step *step, uint64_t stream, const char *peer,
+                      const struct agent_hello *hello)
+{
+    if (!session_hello_is_valid(step, stream, hello)) {
+        return;
+    }
+    struct shard *shard = registry_add_shard(step, hello->shard, &hello->labels);
+    if (shard == NULL) {
+        emit_close(step, stream, ERR_LIMIT,
+                   "there are %d shards already, which is the limit; forget one that is gone "
+                   "(skein shard forget)",
+                   SHARDS_MAX);
+        return;
+    }
+    if (shard->link_count > STANDBYS_PER_SHARD_MAX) {
+        emit_close(step, stream, ERR_LIMIT, "%d agents stand by for shard '%s' already",
+                   STANDBYS_PER_SHARD_MAX, hello->shard);
+        return;
+    }
+    struct agent_link *link = session_add_link(step->fleet, shard, stream, peer, hello);
+    struct session *session = &shard->session;
+    bool same = session->agent != NULL && strcmp(session->agent, hello->agent) == 0;
+    bool holds = session->lease_id != 0 && session->lease_id == hello->lease_id;
+
+    if (session->state == SESSION_NONE) {
+        session_promote(step, shard);
+    } else if ((same || holds) && session->state != SESSION_ENDING) {
+        session_adopt(step, link, hello);
+    } else {
+        emit_send(step, stream, COORDINATOR_MESSAGE_STANDBY)->standby_for =
+            copy_text(&step->effects->arena, session->agent);
+    }
+}
+
+void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id, bool failed)
+{
+    struct session *session = &shard->session;
+
+    assert(session->state == SESSION_GRANTING);
+    if (failed) {
+        session_step(session, SESSION_ON_REFUSED);
+        session->retry_ms = step->now_ms + GRANT_RETRY_MS;
+        session_clear(step->fleet, shard);
+        return;
+    }
+    session_set_lease(step->fleet, shard, lease_id);
+    session_step(session, SESSION_ON_GRANTED);
+    if (session->state == SESSION_ENDING) {
+        emit_lease_revoke(step, lease_id);
+        return;
+    }
+    const struct session_record record = { .shard = shard->name,
+                                           .agent = session->agent,
+                                           .lease_id = lease_id,
+                                           .since_ms = session->since_ms,
+                                           .peer = session->peer };
+    struct waiting *waiting = fleet_wait(step, WAITING_SESSION, shard);
+
+    waiting->lease_id = lease_id;
+    session->deadline_ms = step->now_ms + SESSION_LEASE_TTL_MS;
+    emit_put_session(step, &record);
+    registry_put_labels(step, shard, session->link->labels);
+    audit_add(step, session->peer, "agent.connected", shard->name, "", "agent %s, version %s",
+              session->agent, session->link->version);
+    emit_after_stored(step, waiting->id);
+}
+
+void session_on_stored(struct step *step, struct shard *shard, int64_t lease_id)
+{
+    struct session *session = &shard->session;
+
+    if (session->state != SESSION_STORING || session->lease_id != lease_id) {
+        return; /* it ended while it was being stored */
+    }
+    session_step(session, SESSION_ON_STORED);
+    session_welcome(step, shard);
+}
+
+/* ---- heartbeats ---- */
+
+void session_on_heartbeat(struct step *step, struct agent_link *link,
+                          const struct agent_heartbeat *heartbeat)
+{
+    struct shard *shard = link->shard;
+    struct session *session = &shard->session;
+
+    if (session->link != link || session->state != SESSION_LIVE) {
+        return; /* who stands by has no lease to keep */
+    }
+    session->deadline_ms = step->now_ms + SESSION_LEASE_TTL_MS;
+    if (strcmp(session->trouble == NULL ? "" : session->trouble, heartbeat->trouble) != 0) {
+        free(session->trouble);
+        session->trouble = memory_strdup(heartbeat->trouble);
+        rollout_touch_shard(shard);
+    }
+    /* An answer proves only that the lease lives a TTL from when it was asked for. So each answer
+     * acknowledges the oldest heartbeat that it can belong to, never a newer one; heartbeats whose
+     * keep-alive was lost are forgotten after the time in which a store answers at all. */
+    while (session->pending_count > 0 &&
+           (session->pending_count == HEARTBEATS_PENDING_MAX ||
+            step->now_ms - session->pending[0].at_ms > LEASE_ANSWER_MAX_MS)) {
+        session->pending_count--;
+        memmove(&session->pending[0], &session->pending[1],
+                session->pending_count * sizeof(session->pending[0]));
+    }
+    session->pending[session->pending_count].sequence = heartbeat->sequence;
+    session->pending[session->pending_count].at_ms = step->now_ms;
+    session->pending_count++;
+    emit_lease_keep_alive(step, session->lease_id);
+}
+
+static struct shard *session_find_lease(const struct fleet *fleet, int64_t lease_id)
+{
+    struct shard *shard;
+
+    HASH_FIND(by_lease, fleet->by_lease, &lease_id, sizeof(lease_id), shard);
+    return shard;
+}
+
+void session_on_kept(struct step *step, int64_t lease_id)
+{
+    struct shard *shard = session_find_lease(step->fleet, lease_id);
+
+    if (shard == NULL || shard->session.state != SESSION_LIVE ||
+        shard->session.pending_count == 0) {
+        return;
+    }
+    struct session *session = &shard->session;
+    if (session->pending[0].sequence != 0) {
+        emit_send(step, session->link->stream, COORDINATOR_MESSAGE_HEARTBEAT_ACK)->sequence =
+            session->pending[0].sequence;
+    }
+    session->pending_count--;
+    memmove(&session->pending[0], &session->pending[1],
+            session->pending_count * sizeof(session->pending[0]));
+}
+
+/* ---- the end ---- */
+
+void session_on_closed(struct step *step, uint64_t stream)
+{
+    struct agent_link *link = session_find_link(step->fleet, stream);
+
+    if (link == NULL) {
+        return;
+    }
+    struct shard *shard = link->shard;
+    struct session *session = &shard->session;
+    bool own = session->link == link;
+
+    history_on_closed(step, stream);
+    session_free_link(step->fleet, link);
+    if (!own) {
+        return;
+    }
+    session->link = NULL;
+    /* Whoever has no task under way may be replaced at once: without its stream it gets none. */
+    bool idle = session->state == SESSION_LIVE && shard->in_flight == 0 &&
+                !lock_table_has_lease(shard, session->lease_id);
+    session_step(session, idle ? SESSION_ON_LEFT : SESSION_ON_CLOSED);
+    if (session->state == SESSION_ENDING) {
+        emit_lease_revoke(step, session->lease_id);
+    }
+    rollout_touch_shard(shard);
+}
+
+void session_on_ended(struct step *step, int64_t lease_id)
+{
+    struct shard *shard = session_find_lease(step->fleet, lease_id);
+
+    if (shard == NULL) {
+        return;
+    }
+    struct session *session = &shard->session;
+    struct agent_link *link = session->link;
+    if (!session_step(session, SESSION_ON_ENDED)) {
+        assert(!"a session with a lease can end");
+    }
+    audit_add(step, session->peer, "agent.gone", shard->name, "", "agent %s: its session has ended",
+              session->agent);
+    session_clear(step->fleet, shard);
+    if (link != NULL) {
+        session_close_link(step, link, ERR_CONFLICT, "the session has ended: say hello again");
+    }
+    outcome_lose_session(step, shard, lease_id);
+    rollout_touch_shard(shard);
+    session_promote(step, shard);
+}
+
+void session_on_tick(struct step *step, struct shard *shard)
+{
+    struct session *session = &shard->session;
+
+    if ((session->state == SESSION_LIVE || session->state == SESSION_DETACHED) &&
+        step->now_ms >= session->deadline_ms && session_step(session, SESSION_ON_SILENT)) {
+        struct agent_link *link = session->link;
+        session->link = NULL;
+        if (link != NULL) {
+            session_close_link(step, link, ERR_CONFLICT,
+                               "no heartbeat came for the lease's time: say hello again");
+        }
+        emit_lease_revoke(step, session->lease_id);
+        rollout_touch_shard(shard);
+    }
+    session_promote(step, shard);
+}
+
+void session_load(struct step *step, struct shard *shard, const struct session_record *record)
+{
+    struct session *session = &shard->session;
+
+    if (session->state != SESSION_NONE || record->lease_id == 0) {
+        return;
+    }
+    session_step(session, SESSION_ON_LOADED);
+    session->agent = memory_strdup(record->agent);
+    session->peer = memory_strdup(record->peer);
+    session->since_ms = record->since_ms;
+    session->deadline_ms = step->now_ms + SESSION_LEASE_TTL_MS;
+    session_set_lease(step->fleet, shard, record->lease_id);
+}
+
+void session_release(struct fleet *fleet)
+{
+    while (fleet->links != NULL) {
+        session_free_link(fleet, fleet->links);
+    }
+    for (size_t i = 0; i < fleet->shard_count; i++) {
+        session_clear(fleet, fleet->shards[i]);
+    }
+}

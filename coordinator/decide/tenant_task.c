@@ -1,0 +1,230 @@
+#include "coordinator/decide/tenant_task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "coordinator/decide/part.h"
+#include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout.h"
+#include "coordinator/decide/tenant_task_edges.h"
+
+bool tenant_task_is_final(const struct tenant_task *task)
+{
+    return task->state == TENANT_TASK_MIGRATED || task->state == TENANT_TASK_SKIPPED ||
+           task->state == TENANT_TASK_FAILED;
+}
+
+static bool tenant_task_is_in_flight(const struct tenant_task *task)
+{
+    return task->state == TENANT_TASK_LOCKING || task->state == TENANT_TASK_RUNNING;
+}
+
+/* ---- lists ---- */
+
+static void tenant_task_unlink(struct tenant_task *task)
+{
+    if (task->list != TENANT_TASK_LIST_NONE) {
+        struct tenant_task_queue *queue = &task->part->queues[task->list];
+        DL_DELETE(queue->head, task);
+        queue->count--;
+        task->list = TENANT_TASK_LIST_NONE;
+    }
+}
+
+static void tenant_task_link(struct tenant_task *task, enum tenant_task_list list)
+{
+    struct tenant_task_queue *queue = &task->part->queues[list];
+
+    assert(task->list == TENANT_TASK_LIST_NONE);
+    DL_APPEND(queue->head, task);
+    queue->count++;
+    task->list = (uint8_t)list;
+    if (list == TENANT_TASK_LIST_LATER && (queue->count == 1 || task->due_ms < queue->due_ms)) {
+        queue->due_ms = task->due_ms;
+    }
+}
+
+static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
+{
+    switch ((enum tenant_task_state)task->state) {
+    case TENANT_TASK_QUEUED:
+    case TENANT_TASK_PASSED:
+        return task->mode == TASK_DRY_RUN ? TENANT_TASK_LIST_DRY : TENANT_TASK_LIST_RUN;
+    case TENANT_TASK_UNKNOWN:
+        return TENANT_TASK_LIST_UNKNOWN;
+    case TENANT_TASK_LOCKING:
+    case TENANT_TASK_RUNNING:
+    case TENANT_TASK_MIGRATED:
+    case TENANT_TASK_SKIPPED:
+    case TENANT_TASK_FAILED:
+    case TENANT_TASK_STATE_COUNT:
+        break;
+    }
+    return TENANT_TASK_LIST_NONE;
+}
+
+static void tenant_task_place(struct step *step, struct tenant_task *task)
+{
+    enum tenant_task_list list = tenant_task_home(task);
+
+    if ((list == TENANT_TASK_LIST_DRY || list == TENANT_TASK_LIST_RUN) &&
+        task->due_ms > step->now_ms) {
+        list = TENANT_TASK_LIST_LATER;
+    }
+    if (list != TENANT_TASK_LIST_NONE) {
+        tenant_task_link(task, list);
+    }
+}
+
+void tenant_task_postpone(struct step *step, struct tenant_task *task, uint64_t due_ms)
+{
+    assert(task->state == TENANT_TASK_QUEUED || task->state == TENANT_TASK_PASSED);
+    tenant_task_unlink(task);
+    task->due_ms = due_ms;
+    tenant_task_place(step, task);
+}
+
+void tenant_task_wake(struct tenant_task *task)
+{
+    assert(task->list == TENANT_TASK_LIST_LATER);
+    tenant_task_unlink(task);
+    task->due_ms = 0;
+    tenant_task_link(task, tenant_task_home(task));
+}
+
+/* ---- counts ---- */
+
+static uint64_t *tenant_task_counter(const struct tenant_task *task, struct rollout_counts *counts)
+{
+    switch ((enum tenant_task_state)task->state) {
+    case TENANT_TASK_QUEUED:
+    case TENANT_TASK_PASSED:
+    case TENANT_TASK_LOCKING:
+        return &counts->queued;
+    case TENANT_TASK_RUNNING:
+        return &counts->running;
+    case TENANT_TASK_UNKNOWN:
+        /* A dry run has changed nothing, whatever became of it. */
+        return task->mode == TASK_DRY_RUN ? &counts->queued : &counts->unknown;
+    case TENANT_TASK_MIGRATED:
+        return &counts->migrated;
+    case TENANT_TASK_SKIPPED:
+        return &counts->skipped;
+    case TENANT_TASK_FAILED:
+    case TENANT_TASK_STATE_COUNT:
+        break;
+    }
+    return &counts->failed;
+}
+
+/* Adds the task to everything that is counted, or takes it away. */
+static void tenant_task_count(struct step *step, const struct tenant_task *task, bool in)
+{
+    struct part *part = task->part;
+    struct rollout *rollout = part->rollout;
+    uint64_t change = in ? 1 : UINT64_MAX; /* +1 or -1 */
+
+    *tenant_task_counter(task, &rollout->state.counts) += change;
+    *tenant_task_counter(task, part_counts(part)) += change;
+    if (task->passed) {
+        rollout->state.counts.dry_run_passed += change;
+        part_counts(part)->dry_run_passed += change;
+    }
+    if (task->state == TENANT_TASK_SKIPPED) {
+        rollout->skips[task->skip_code] += change;
+    }
+    if (!tenant_task_is_final(task)) {
+        rollout->open[task->mode == TASK_DRY_RUN ? 0 : 1] += change;
+        part->open += change;
+    }
+    if (tenant_task_is_in_flight(task)) {
+        rollout->in_flight += change;
+        part->in_flight += change;
+        part->shard->in_flight += change;
+        step->fleet->tasks_in_flight[task->mode] += change;
+    }
+}
+
+static void tenant_task_note_change(struct part *part)
+{
+    bool busy = part->in_flight > 0 || part->queues[TENANT_TASK_LIST_DRY].count > 0 ||
+                part->queues[TENANT_TASK_LIST_RUN].count > 0;
+
+    if (busy != part->busy) {
+        part->busy = busy;
+        part->rollout->parts_busy += busy ? 1 : SIZE_MAX;
+    }
+    part->dirty = true;
+    part->rollout->progress_dirty = true;
+    part->rollout->state_dirty = true;
+    part->rollout->change++;
+}
+
+struct tenant_task *tenant_task_add(struct step *step, struct part *part, struct tenant *tenant,
+                                    enum task_mode mode)
+{
+    struct tenant_task *task = arena_alloc(&part->rollout->tasks, sizeof(*task));
+
+    task->part = part;
+    task->tenant = tenant;
+    task->state = TENANT_TASK_QUEUED;
+    task->mode = (uint8_t)mode;
+    task->next_of_tenant = tenant->tasks;
+    tenant->tasks = task;
+    part->rollout->state.counts.total++;
+    part_counts(part)->total++;
+    tenant_task_count(step, task, true);
+    tenant_task_place(step, task);
+    tenant_task_note_change(part);
+    return task;
+}
+
+bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_task_event on,
+                      enum task_mode mode, uint64_t due)
+{
+    const struct fsm_edge *edge = tenant_task_edge((enum tenant_task_state)task->state, on);
+
+    if (edge == NULL) {
+        return false;
+    }
+    tenant_task_count(step, task, false);
+    tenant_task_unlink(task);
+    /* A run that comes back keeps its dry run; a dry run that starts anew has not passed. */
+    task->passed = on == TENANT_TASK_ON_PASS || (task->passed && mode != TASK_DRY_RUN);
+    task->state = (uint8_t)edge->to;
+    task->mode = (uint8_t)mode;
+    task->due_ms = due;
+    tenant_task_count(step, task, true);
+    tenant_task_place(step, task);
+    tenant_task_note_change(task->part);
+    if (tenant_task_is_final(task) || on == TENANT_TASK_ON_PASS) {
+        free(task->last);
+        task->last = NULL;
+    }
+    return true;
+}
+
+struct tenant_task *tenant_task_find(const struct tenant *tenant, const struct rollout *rollout)
+{
+    for (struct tenant_task *task = tenant->tasks; task != NULL; task = task->next_of_tenant) {
+        if (task->part->rollout == rollout) {
+            return task;
+        }
+    }
+    return NULL;
+}
+
+void tenant_task_detach(struct tenant_task *task)
+{
+    struct tenant_task **place = &task->tenant->tasks;
+
+    while (*place != task) {
+        assert(*place != NULL);
+        place = &(*place)->next_of_tenant;
+    }
+    *place = task->next_of_tenant;
+    free(task->last);
+    task->last = NULL;
+}
