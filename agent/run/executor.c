@@ -52,9 +52,11 @@ static void executor_answer(struct executor *executor, struct executor_task *tas
     struct arena arena = TAKE(task->arena);
 
     executor_task_free(&task);
+    /* First, so that whoever hears of the last result finds no load. executor_stop joins this
+     * thread, so the result is out before it returns. */
+    executor_queue_answered(executor->queue);
     executor->options.on_result(executor->options.context, &arena, result);
     arena_release(&arena); /* empty if the callee took it */
-    executor_queue_answered(executor->queue);
 }
 
 static void executor_answer_cancelled(struct executor *executor, struct executor_task *task)
