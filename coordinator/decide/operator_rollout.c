@@ -163,9 +163,8 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
     emit_put_spec(step, &rollout->spec);
     audit_add(step, request->actor, "rollout.start", spec.id, request->reason,
               "set %s to %s, tenants '%s'", spec.set, spec.target, spec.selector);
-    if (!rollout_open(step, rollout, true, err)) {
-        assert(!"set and selector were checked above");
-    }
+    bool opened = rollout_open(step, rollout, true, err);
+    assert(opened); /* set and selector were checked above */
     rollout_persist(step, rollout);
     rollout_check(step, rollout);
     *ret_rollout = rollout;

@@ -276,9 +276,8 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
     rollout->failures_borne = 0;
     if (!rollout->open_now) {
         rollout_forget_failures(step, rollout);
-        if (!rollout_open(step, rollout, true, &err)) {
-            assert(!"the operator's verb has made sure that it can be opened");
-        }
+        bool opened = rollout_open(step, rollout, true, &err);
+        assert(opened); /* the operator's verb has made sure that it can be */
         return;
     }
     /* Tenants that have appeared since it came to rest are taken along. */

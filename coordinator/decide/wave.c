@@ -115,9 +115,8 @@ static void wave_lock(struct step *step, struct tenant_task *task, uint64_t tick
     emit_put_lock(step, &record);
     task->ticket = ticket;
     task->any_result = false;
-    if (!tenant_task_step(step, task, TENANT_TASK_ON_TAKE, (enum task_mode)task->mode, 0)) {
-        assert(!"only tasks that wait are in a queue");
-    }
+    bool taken = tenant_task_step(step, task, TENANT_TASK_ON_TAKE, (enum task_mode)task->mode, 0);
+    assert(taken); /* only tasks that wait are in a queue */
 }
 
 static struct window *wave_open(struct step *step, struct part *part,
