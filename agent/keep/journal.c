@@ -64,11 +64,13 @@ bool journal_ensure(struct pg_conn *conn, struct error *err)
 {
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     struct pg_error words = { 0 };
+    struct error why = { 0 };
 
-    if (!pg_query(conn, "SELECT max(version) FROM skein.meta", NULL, 0, &rows, &words, err)) {
+    if (!pg_query(conn, "SELECT max(version) FROM skein.meta", NULL, 0, &rows, &words, &why)) {
         if (journal_is_missing(&words)) {
             return journal_install(conn, err);
         }
+        *err = why;
         return strcmp(words.sqlstate, "42501") == 0 ? journal_refuse(conn, err)
                                                     : error_wrap(err, "look at the journal");
     }
