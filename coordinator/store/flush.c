@@ -299,7 +299,7 @@ static void flush_on_probed(struct flush *flush, const struct event *event, uint
     }
     if (flush->probes_open == 0 && flush->term != 0) {
         /* Not at once: a lease that was said to be missing and is found again would spin. */
-        struct error err = { .code = ERR_NOT_FOUND, .message = "a lease ended during a write" };
+        struct error err = { .code = ERR_CONFLICT, .message = "a lease ended during a write" };
         flush_retry_later(flush, &err, now_ms);
     }
 }
@@ -337,7 +337,7 @@ void flush_on_answer(struct flush *flush, const struct event *event, uint64_t no
     flush->in_flight = false;
     if (flush->sent_term != flush->term || flush->first == NULL) {
         flush_start(flush, now_ms); /* an answer for a leadership that is over */
-    } else if (err->code == ERR_NOT_FOUND) {
+    } else if (err->code == ERR_CONFLICT) {
         flush_probe_leases(flush);
     } else if (err->code != ERR_NONE) {
         flush_retry_later(flush, err, now_ms);
