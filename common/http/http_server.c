@@ -51,7 +51,6 @@ static void http_close(const int *fd)
 
 static bool http_bind(const struct addrinfo *info, int *ret_fd)
 {
-    CLEANUP(http_close)
     int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC, info->ai_protocol);
     const int yes = 1;
 
@@ -60,10 +59,10 @@ static bool http_bind(const struct addrinfo *info, int *ret_fd)
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, HTTP_BACKLOG) != 0) {
+        close(fd);
         return false;
     }
     *ret_fd = fd;
-    fd = -1;
     return true;
 }
 
@@ -73,7 +72,7 @@ static bool http_listen(const char *address, int *ret_fd, struct error *err)
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
                                     .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *found = NULL;
-    char host[HTTP_HOST_BYTES];
+    char host[HTTP_HOST_BYTES] = "";
     const char *port = NULL;
 
     if (!http_split_address(address, host, &port, err)) {

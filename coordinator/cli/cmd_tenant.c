@@ -1,4 +1,6 @@
-/* cmd_tenant.c - tenants: list, show, history, lock, unlock. */
+/* Tenants: list, show, history, lock, unlock. */
+#include "coordinator/cli/cmd_tenant.h"
+
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,7 +13,6 @@
 #include "common/model/duration.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/cmd.h"
-#include "coordinator/cli/cmd_tenant.h"
 #include "coordinator/cli/field.h"
 #include "coordinator/cli/table.h"
 

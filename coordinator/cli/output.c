@@ -76,7 +76,7 @@ void output_json_list(enum output_format format, const json_t *list)
 void output_say(const char *format, ...)
 {
     char sentence[OUTPUT_SENTENCE_BYTES];
-    CLEANUP(buf_release) struct buf clean = { .size_max = 2 * OUTPUT_SENTENCE_BYTES };
+    CLEANUP(buf_release) struct buf clean = { .size_max = (size_t)2 * OUTPUT_SENTENCE_BYTES };
     va_list arguments;
 
     va_start(arguments, format);

@@ -24,7 +24,7 @@ void table_release(struct table *table)
 
 void table_cell(struct table *table, const char *text)
 {
-    CLEANUP(buf_release) struct buf clean = { .size_max = 4 * TABLE_CELL_BYTES_MAX };
+    CLEANUP(buf_release) struct buf clean = { .size_max = (size_t)4 * TABLE_CELL_BYTES_MAX };
 
     style_clean(text == NULL || text[0] == '\0' ? "-" : text, &clean);
     table->cells = memory_reserve(table->cells, table->cell_count, &table->cell_capacity,

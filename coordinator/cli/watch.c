@@ -60,7 +60,7 @@ static bool watch_is_over(const struct watch *watch)
 static void watch_draw_frame(struct watch *watch)
 {
     CLEANUP(buf_release) struct buf picture = { .size_max = WATCH_FRAME_BYTES };
-    CLEANUP(buf_release) struct buf frame = { .size_max = 2 * WATCH_FRAME_BYTES };
+    CLEANUP(buf_release) struct buf frame = { .size_max = (size_t)2 * WATCH_FRAME_BYTES };
     struct style style = output_style(watch->cli->options.color); /* it may have been resized */
 
     if (!watch->connected) {
