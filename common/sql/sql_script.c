@@ -177,16 +177,21 @@ static bool sql_script_find_copy_data(struct sql_text text, size_t limit, size_t
     return copy;
 }
 
-/* The parser's own sentence holds pieces of the script: nothing in it may reach a terminal as a
- * control character. */
+/* The parser's own sentence holds pieces of the script, sometimes cut inside a character. Nothing
+ * in it may reach a terminal as a control character, and it travels as UTF-8. */
 static bool sql_script_fail_parser(struct sql_problem *problem, const char *message)
 {
     CLEANUP(memory_free) char *clean = memory_strdup(message);
+    size_t size = strlen(clean);
+    size_t at = 0;
 
-    for (char *c = clean; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7F) {
-            *c = ' ';
+    while (at < size) {
+        size_t length = utf8_length((const uint8_t *)clean + at, size - at);
+        if (length == 0 || (unsigned char)clean[at] < ' ' || clean[at] == 0x7F) {
+            clean[at] = length == 0 ? '?' : ' ';
+            length = 1;
         }
+        at += length;
     }
     return sql_script_fail(problem, SQL_PROBLEM_SYNTAX, problem->line, clean);
 }
