@@ -193,7 +193,7 @@ int cmd_tenant_show(struct cli *cli)
     const json_t *tenant = json_array_get(tenants, 0);
     if (tenant == NULL) {
         output_say("no tenant '%s' is known; 'skein tenant list' shows them", cli->arguments[0]);
-        code = EXIT_CODE_INTERNAL;
+        code = EXIT_CODE_USAGE;
     } else if (cli->format != OUTPUT_TABLE) {
         output_json(cli->format, tenant);
     } else {
