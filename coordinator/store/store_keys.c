@@ -47,7 +47,8 @@ const char *store_key_of_effect(struct arena *arena, const char *prefix,
     case RECORD_SET_HEAD:
         return arena_printf(arena, "%s/sets/%s/head", prefix, effect->key);
     case RECORD_EVENT:
-        return arena_printf(arena, "%s/events/%s", prefix, effect->key);
+        /* The decisions give each event a millisecond of its own; zeros keep the keys in order. */
+        return arena_printf(arena, "%s/events/%016" PRId64, prefix, effect->event.at_ms);
     case RECORD_SET_ARCHIVE:
     case RECORD_ROLLOUT:
     case RECORD_KIND_COUNT:
