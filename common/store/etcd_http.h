@@ -43,7 +43,7 @@ struct etcd_call {
 MUST_CHECK bool etcd_http_new(const struct store_options *options, const char *endpoints,
                               struct etcd_http **ret_http, struct error *err);
 /* All calls must have ended or been cancelled. */
-void etcd_http_free(struct etcd_http **http);
+void etcd_http_free(struct etcd_http **pointer);
 
 /* Asks the current endpoint. `token`: "" for none. */
 void etcd_http_start(struct etcd_http *http, struct etcd_call *call, const char *token);

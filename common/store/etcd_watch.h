@@ -13,9 +13,9 @@ struct etcd_watch;
 
 struct etcd_watch *etcd_watch_new(struct etcd_http *http, struct etcd_login *login,
                                   const struct store_watch *watch);
-void etcd_watch_free(struct etcd_watch **watch); /* cancels */
+void etcd_watch_free(struct etcd_watch **pointer); /* cancels */
 
 /* Connects, or gives up a silent connection, when it is time. Returns when to call again. */
-uint64_t etcd_watch_tick(struct etcd_watch *watch, uint64_t now_ms);
+uint64_t etcd_watch_tick(struct etcd_watch *self, uint64_t now_ms);
 
 #endif

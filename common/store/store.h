@@ -113,7 +113,7 @@ MUST_CHECK bool store_open(const struct store_options *options, struct store **r
                            struct error *err);
 /* Waits for the thread; answers what is open as described above. Stop the watches before, and do
  * not call from a callback. */
-void store_free(struct store **store);
+void store_free(struct store **pointer);
 
 /* All compares hold and all operations are applied, or nothing is. At most STORE_TXN_OPS_MAX
  * operations and as many compares, STORE_TXN_BYTES_MAX of keys and values, no key twice (nor a put
@@ -141,7 +141,7 @@ struct store_watch *store_watch_start(struct store *store, const char *prefix,
                                       int64_t from_revision,
                                       const struct store_watch_handler *handler);
 /* After this returns, the handler is not called any more. Not from a callback. */
-void store_watch_stop(struct store_watch **watch);
+void store_watch_stop(struct store_watch **pointer);
 
 /* For maintenance: forget history before `revision`. Success also if it is forgotten already. */
 void store_compact(struct store *store, int64_t revision, store_txn_done *done, void *user);

@@ -84,7 +84,7 @@ void store_request_set_range(struct store_request *request, const char *prefix, 
                              size_t limit, int64_t revision);
 void store_request_refuse(struct store_request *request, enum err_code code, const char *format,
                           ...) PRINTF(3, 4);
-void store_request_free(struct store_request **request);
+void store_request_free(struct store_request **pointer);
 
 /* The first key behind all keys with the prefix; false if there is none (then all keys from the
  * prefix on have it). `ret_end` holds at least strlen(prefix) + 1 bytes. */

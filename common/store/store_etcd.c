@@ -229,8 +229,6 @@ static bool store_etcd_land(struct store_etcd *self, struct etcd_job *job, struc
         ok = etcd_json_read_txn(answer, &txn, err);
         break;
     case STORE_REQUEST_COMPACT:
-        ok = etcd_json_read_header(answer, &txn.revision, err);
-        break;
     case STORE_REQUEST_LEASE_REVOKE:
         ok = etcd_json_read_header(answer, &txn.revision, err);
         break;

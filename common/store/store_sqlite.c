@@ -427,9 +427,11 @@ static void store_sqlite_stop_watch(struct store_sqlite *self, struct store_requ
     struct sqlite_watch **place = &self->watches;
 
     while (*place != request->watch->state) {
+        assert(*place != NULL);
         place = &(*place)->next;
     }
     struct sqlite_watch *removed = *place;
+    assert(removed != NULL);
     *place = removed->next;
     free(removed);
     store_answer_watch(self->store, &request);

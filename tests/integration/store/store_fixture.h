@@ -25,12 +25,18 @@ const char *fixture_dir(void);
 void fixture_clean_up(void);
 void fixture_wait_ms(int ms);
 
+/* ---- processes ---- */
+pid_t fixture_spawn(char *const argv[], const char *log);
+void fixture_keep(pid_t pid); /* ends with the run */
+void fixture_end(pid_t pid);  /* now, by SIGKILL */
+
 /* ---- etcd ---- */
 struct etcd_server {
     pid_t pid; /* 0: does not run */
     unsigned port;
     unsigned peer_port;
     const char *quota; /* "0": etcd's own */
+    bool tls;          /* both sides show certificates of fixture_certificate */
     char dir[FIXTURE_PATH_BYTES];
     char location[FIXTURE_PATH_BYTES]; /* "etcd:http://127.0.0.1:PORT" */
 };
@@ -41,26 +47,35 @@ void etcd_server_restart(struct etcd_server *server);
 const char *etcd_server_post(const struct etcd_server *server, const char *path, const char *body);
 unsigned fixture_free_port(void);
 
+/* Files of one authority and one certificate of it, for both sides of a connection. */
+struct fixture_certificate {
+    char ca[FIXTURE_PATH_BYTES];
+    char cert[FIXTURE_PATH_BYTES];
+    char key[FIXTURE_PATH_BYTES];
+};
+const struct fixture_certificate *fixture_certificate(void);
+
 /* ---- a server that is not etcd ---- */
 struct fake_server {
     unsigned port;
     int fd;
     pthread_t thread;
     pthread_mutex_t mutex;
-    const char *answer; /* whole, with headers; NULL: closes the connection instead */
-    bool answer_first;  /* the first request of each connection is answered with `first` */
-    const char *first;
+    char answer[1024]; /* whole, with headers; "": closes the connection instead */
+    char first[1024];  /* if set, to the first request of each connection */
     unsigned requests; /* seen so far */
     bool stopping;
     char location[FIXTURE_PATH_BYTES];
 };
 void fake_server_start(struct fake_server *server);
-void fake_server_say(struct fake_server *server, const char *answer);
+void fake_server_say(struct fake_server *server, const char *answer); /* copied */
 unsigned fake_server_requests(struct fake_server *server);
 void fake_server_stop(struct fake_server *server);
 
 /* ---- the store, with failures that fail the test ---- */
 struct store *fixture_open(const char *location, uint64_t timeout_ms);
+struct store *fixture_open_tls(const char *location, const struct fixture_certificate *certificate,
+                               bool with_client_certificate);
 struct store *fixture_open_as(const char *location, const char *user, const char *password);
 int64_t fixture_put(struct store *store, const char *key, const char *value);
 int64_t fixture_put_leased(struct store *store, const char *key, int64_t lease_id);

@@ -140,7 +140,7 @@ static void a_damaged_file_is_told(void **state)
     int fd = open(path, O_WRONLY);
     struct stat status;
     assert_int_equal(fstat(fd, &status), 0);
-    for (off_t at = 16 * 4096; at + 4096 <= status.st_size; at += 4096) {
+    for (off_t at = (off_t)16 * 4096; at + 4096 <= status.st_size; at += 4096) {
         assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
     }
     close(fd);
@@ -217,6 +217,7 @@ static void a_full_disk_is_told_and_goes_on_when_there_is_room(void **state)
         print_message("    no right to mount a small disk\n");
         free(large);
         skip();
+        return;
     }
     memset(large, 'x', 256 << 10);
     file_location(location, "small/store.db");

@@ -1,32 +1,19 @@
 /* What every backend must do. Each test has a key prefix of its own. */
 #include "store_suite.h"
 
-#include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "store_fixture.h"
+#include "store_suite_state.h"
 
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/core/memory.h"
 
-enum { MIB = 1 << 20, WRITERS = 8, INCREMENTS = 25, OPEN_REQUESTS = 500, LEASE_MS = 2000 };
+enum { MIB = 1 << 20, LEASE_MS = 2000 };
 
-/* cmocka hands the group's state to each test. */
-struct suite {
-    const char *location;
-    struct store *store; /* of the test that runs */
-    unsigned number;
-    char prefix[FIXTURE_KEY_BYTES];
-    char keys[4][FIXTURE_KEY_BYTES];
-    size_t next_key;
-};
-
-/* The test's prefix and a name; valid for the next three calls. */
-static const char *suite_key(struct suite *suite, const char *name)
+const char *suite_key(struct suite *suite, const char *name)
 {
     char *key = suite->keys[suite->next_key++ % COUNT_OF(suite->keys)];
 
@@ -467,28 +454,6 @@ static void a_watch_sees_each_transaction_once_and_in_order(void **state)
     watch_log_release(&later);
 }
 
-struct suite_tally {
-    atomic_uint answered;
-    atomic_uint succeeded;
-    struct store *store;
-    struct suite *suite;
-    atomic_uint chained;
-    char key[FIXTURE_KEY_BYTES];
-};
-
-static void suite_count_answer(void *user, const struct store_txn_result *result,
-                               const struct error *err)
-{
-    struct suite_tally *tally = user;
-
-    atomic_fetch_add(&tally->answered, 1);
-    if (err == NULL && result->succeeded) {
-        atomic_fetch_add(&tally->succeeded, 1);
-    } else if (err != NULL && err->code != ERR_UNAVAILABLE && err->code != ERR_UNCERTAIN) {
-        abort();
-    }
-}
-
 static void a_compaction_ends_what_looks_behind_it(void **state)
 {
     struct suite *suite = *state;
@@ -518,128 +483,6 @@ static void a_compaction_ends_what_looks_behind_it(void **state)
     assert_int_equal(log.events, 0);
     store_watch_stop(&watch);
     watch_log_release(&log);
-}
-
-/* ---- many at once ---- */
-
-struct suite_writer {
-    struct suite *suite;
-    pthread_t thread;
-    char counter[FIXTURE_KEY_BYTES];
-};
-
-static int64_t suite_read_counter(struct store *store, const char *key, int64_t *ret_value)
-{
-    struct store_kv_list list = { 0 };
-    struct error err = { 0 };
-    int64_t revision = 0;
-
-    *ret_value = 0;
-    if (store_range_wait(store, key, &list, &err) && list.count == 1) {
-        *ret_value = strtol((const char *)list.kvs[0].value.data, NULL, 10);
-        revision = list.kvs[0].create_revision;
-    }
-    store_kv_list_release(&list);
-    return revision;
-}
-
-/* The counter is deleted and created anew each time, so that its create revision moves: what a
- * compare sees is what a lock's token is made of. Two transactions per step, as no key may stand
- * twice in one. */
-static void *suite_increment(void *argument)
-{
-    struct suite_writer *writer = argument;
-    struct store *store = writer->suite->store;
-    char claim[FIXTURE_KEY_BYTES + 8];
-
-    snprintf(claim, sizeof(claim), "%s.claim", writer->counter);
-    for (int i = 0; i < INCREMENTS;) {
-        struct store_compare free_claim = { .key = claim };
-        struct store_op take = fixture_op(STORE_PUT, claim, "mine");
-        struct store_txn_result result;
-        struct error err = { 0 };
-        if (!store_txn_wait(store, &free_claim, 1, &take, 1, &result, &err) || !result.succeeded) {
-            fixture_wait_ms(1);
-            continue;
-        }
-        int64_t value;
-        char text[32];
-        char key[FIXTURE_KEY_BYTES + 8];
-        snprintf(key, sizeof(key), "%s.value", writer->counter);
-        suite_read_counter(store, key, &value);
-        snprintf(text, sizeof(text), "%" PRId64, value + 1);
-        struct store_compare mine = { .key = claim, .create_revision = result.revision };
-        struct store_op ops[2] = { fixture_op(STORE_PUT, key, text),
-                                   fixture_op(STORE_DELETE, claim, "") };
-        if (store_txn_wait(store, &mine, 1, ops, 2, &result, &err) && result.succeeded) {
-            i++;
-        }
-    }
-    return NULL;
-}
-
-static void concurrent_writers_lose_nothing(void **state)
-{
-    struct suite *suite = *state;
-    struct suite_writer writers[WRITERS];
-    int64_t value;
-
-    for (size_t i = 0; i < WRITERS; i++) {
-        writers[i].suite = suite;
-        snprintf(writers[i].counter, sizeof(writers[i].counter), "%.64scounter", suite->prefix);
-        pthread_create(&writers[i].thread, NULL, suite_increment, &writers[i]);
-    }
-    for (size_t i = 0; i < WRITERS; i++) {
-        pthread_join(writers[i].thread, NULL);
-    }
-    suite_read_counter(suite->store, suite_key(suite, "counter.value"), &value);
-    assert_int_equal(value, WRITERS * INCREMENTS);
-}
-
-static void what_is_open_is_answered_once_when_the_store_is_freed(void **state)
-{
-    struct suite *suite = *state;
-    struct suite_tally tally = { 0 };
-    char key[FIXTURE_KEY_BYTES];
-
-    for (unsigned i = 0; i < OPEN_REQUESTS; i++) {
-        snprintf(key, sizeof(key), "%.64sk%u", suite->prefix, i);
-        struct store_op op = fixture_op(STORE_PUT, key, "x");
-        store_txn(suite->store, NULL, 0, &op, 1, suite_count_answer, &tally);
-    }
-    store_free(&suite->store);
-    assert_int_equal(atomic_load(&tally.answered), OPEN_REQUESTS);
-    suite->store = fixture_open(suite->location, 10000);
-    assert_true(fixture_count(suite->store, suite->prefix) >= atomic_load(&tally.succeeded));
-}
-
-static void suite_chain(void *user, const struct store_txn_result *result, const struct error *err)
-{
-    struct suite_tally *tally = user;
-
-    suite_count_answer(user, result, err);
-    if (atomic_fetch_add(&tally->chained, 1) < 20) {
-        struct store_op op = fixture_op(STORE_PUT, tally->key, "again");
-        store_txn(tally->store, NULL, 0, &op, 1, suite_chain, tally);
-    }
-}
-
-static void a_callback_may_call_the_store(void **state)
-{
-    struct suite *suite = *state;
-    struct suite_tally tally = { .store = suite->store };
-    uint64_t until_ms = clock_monotonic_ms() + FIXTURE_PATIENCE_MS;
-
-    snprintf(tally.key, sizeof(tally.key), "%s", suite_key(suite, "chain"));
-    struct store_op op = fixture_op(STORE_PUT, tally.key, "first");
-    store_txn(suite->store, NULL, 0, &op, 1, suite_chain, &tally);
-    while (atomic_load(&tally.answered) < 21 && clock_monotonic_ms() < until_ms) {
-        fixture_wait_ms(5);
-    }
-    assert_int_equal(atomic_load(&tally.answered), 21);
-    assert_int_equal(atomic_load(&tally.succeeded), 21);
-    assert_true(store_is_healthy(suite->store));
-    assert_string_equal(store_location(suite->store), suite->location);
 }
 
 #define SUITE_TEST(test) cmocka_unit_test_setup_teardown(test, suite_set_up, suite_tear_down)
