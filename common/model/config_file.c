@@ -107,7 +107,7 @@ static bool config_file_on_key(struct config_file_reader *reader, const yaml_eve
     if (size == 0 || memchr(word, '\0', size) != NULL) {
         return config_file_fail(reader, event, "a key is empty or holds a NUL character");
     }
-    if (size > CONFIG_FILE_KEY_BYTES_MAX - reader->key_size - dot) {
+    if (dot + size > CONFIG_FILE_KEY_BYTES_MAX - reader->key_size) {
         return config_file_fail(reader, event, "a key is longer than 255 characters");
     }
     if (dot == 1) {

@@ -136,6 +136,29 @@ static void hostile_nesting_ends_soon(void **state)
     assert_false(config_file_parse("x.yaml", bytes, &file, &err));
 }
 
+static void a_key_of_the_greatest_length_has_no_room_below(void **state)
+{
+    char key[257];
+    char text[300];
+    struct config_file file = { 0 };
+    struct error err = { 0 };
+
+    (void)state;
+    memset(key, 'k', 256);
+    key[256] = '\0';
+    snprintf(text, sizeof(text), "%s: 1\n", key);
+    assert_false(config_file_parse("x.yaml", bytes_of_text(text), &file, &err));
+    assert_non_null(strstr(err.message, "a key is longer than 255 characters"));
+    key[255] = '\0';
+    snprintf(text, sizeof(text), "%s: 1\n", key);
+    assert_true(config_file_parse("x.yaml", bytes_of_text(text), &file, &err));
+    assert_string_equal(file.entries[0].key, key);
+    config_file_release(&file);
+    snprintf(text, sizeof(text), "%s:\n  a: 1\n", key);
+    assert_false(config_file_parse("x.yaml", bytes_of_text(text), &file, &err));
+    assert_non_null(strstr(err.message, "x.yaml:2: a key is longer than 255 characters"));
+}
+
 static void a_missing_file_is_not_found(void **state)
 {
     struct config_file file = { 0 };
@@ -154,6 +177,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_refused_with_file_and_line),
         cmocka_unit_test(a_file_that_is_too_large_is_refused),
         cmocka_unit_test(hostile_nesting_ends_soon),
+        cmocka_unit_test(a_key_of_the_greatest_length_has_no_room_below),
         cmocka_unit_test(a_missing_file_is_not_found),
     };
 

@@ -1,0 +1,3 @@
+ALTER TABLE accounts
+    DROP COLUMN given_name,
+    DROP COLUMN family_name;

@@ -1,0 +1,4 @@
+ALTER TABLE accounts
+    ALTER COLUMN given_name DROP DEFAULT,
+    ALTER COLUMN given_name DROP NOT NULL,
+    ALTER COLUMN family_name DROP NOT NULL;

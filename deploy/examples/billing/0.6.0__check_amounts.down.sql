@@ -1,0 +1,1 @@
+ALTER TABLE invoice_lines DROP CONSTRAINT invoice_lines_amount;

@@ -1,0 +1,2 @@
+DROP FUNCTION invoice_due_cents(bigint);
+DROP TABLE payments;
