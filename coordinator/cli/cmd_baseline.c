@@ -33,23 +33,21 @@ int cmd_baseline(struct cli *cli)
 {
     CLEANUP(buf_release) struct buf selector = { .size_max = SELECTOR_BYTES_MAX };
     const struct cli_options *options = &cli->options;
-    const char *set = cli->argument_count > 1 ? cli->arguments[1] : options->set;
-    const char *version = options->to[0] != '\0' ? options->to : options->version;
     json_t *response = NULL;
     json_t *last = NULL;
     struct rpc_end end;
     struct error err = { 0 };
 
-    if (set[0] == '\0' || version[0] == '\0') {
+    if (options->set[0] == '\0' || options->version[0] == '\0') {
         return cli_usage(cli, "a baseline needs --set and --version");
     }
     if (!cmd_tenant_selector(cli, cli->arguments[0], &selector)) {
         return EXIT_CODE_USAGE;
     }
     json_t *request =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "set", set, "target", options->version,
-                  "selector", buf_text(&selector), "policy", "abort", "reason", options->reason,
-                  "idempotency_key", cmd_rollout_new_key(), "kind", "baseline");
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "set", options->set, "target",
+                  options->version, "selector", buf_text(&selector), "policy", "abort", "reason",
+                  options->reason, "idempotency_key", cmd_rollout_new_key(), "kind", "baseline");
     bool started =
         call_unary(&cli->caller, "StartRollout", request, CALL_REPEATABLE, &response, &end, &err);
     json_decref(request);

@@ -81,6 +81,42 @@ static int cmd_set_upload(struct cli *cli, struct bytes archive, struct arena *a
     return EXIT_CODE_DONE;
 }
 
+/* The folder's name does not travel, but the set's has to: where skein.yaml gives none (or is not
+ * there), the name is added to it. Appended, since what stands first may be a document marker. */
+static bool cmd_set_name_files(const struct set *set, struct arena *arena, struct set_file **files,
+                               size_t *count, struct error *err)
+{
+    CLEANUP(set_release) struct set probe = { 0 };
+    struct set_file *named = arena_alloc_array(arena, *count + 1, sizeof(*named));
+    size_t named_count = 0;
+    const char *text = arena_printf(arena, "name: %s\n", set->name);
+    struct error unused;
+
+    if (set_parse(*files, *count, "", &probe, &unused)) {
+        return true;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*files)[i].path, "skein.yaml") == 0) {
+            text = arena_printf(arena, "%.*s\n%s", (int)(*files)[i].content.size,
+                                (const char *)(*files)[i].content.data, text);
+        } else {
+            named[named_count++] = (*files)[i];
+        }
+    }
+    size_t at = named_count;
+    for (; at > 0 && strcmp(named[at - 1].path, "skein.yaml") > 0; at--) {
+        named[at] = named[at - 1];
+    }
+    named[at] = (struct set_file){ .path = "skein.yaml", .content = bytes_of_text(text) };
+    named_count++;
+    if (!set_parse(named, named_count, "", &probe, err)) {
+        return error_wrap(err, "put 'name: %s' into skein.yaml", set->name);
+    }
+    *files = named;
+    *count = named_count;
+    return true;
+}
+
 int cmd_set_publish(struct cli *cli)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
@@ -93,7 +129,8 @@ int cmd_set_publish(struct cli *cli)
     if (stat(cli->arguments[0], &status) != 0 || !S_ISDIR(status.st_mode)) {
         return cli_usage(cli, "'%s' is not a directory", cli->arguments[0]);
     }
-    if (!cmd_lint_read_set(cli->arguments[0], &arena, &files, &count, &set, &err)) {
+    if (!cmd_lint_read_set(cli->arguments[0], &arena, &files, &count, &set, &err) ||
+        !cmd_set_name_files(&set, &arena, &files, &count, &err)) {
         output_say("%s", err.message);
         return EXIT_CODE_REJECTED;
     }

@@ -82,11 +82,9 @@ static const struct command commands[] = {
       "  skein tenant lock eu-1/t_7 --ttl 2h --reason 'restoring a backup'\n", false, false },
     { "tenant unlock", cmd_tenant_unlock, "TENANT", 1, 1, "", "end an operator's lock",
       "  skein tenant unlock eu-1/t_7\n", false, false },
-    { "tenant baseline", cmd_baseline, "TENANT [SET]", 1, 2, "set version to",
+    { "tenant baseline", cmd_baseline, "TENANT", 1, 1, "set version",
       "say which version a tenant has that skein has not migrated; runs no script",
-      "  skein tenant baseline eu-1/t_7 --set billing --version 0.3.0\n"
-      "  skein tenant baseline eu-1/t_7 billing --to 0.3.0\n",
-      false, false },
+      "  skein tenant baseline eu-1/t_7 --set billing --version 0.3.0\n", false, false },
     { "shard list", cmd_shard_list, "", 0, 0, "", "shards and their agents", NULL, false, false },
     { "shard forget", cmd_shard_forget, "NAME", 1, 1, "",
       "forget a shard whose agent is gone for good", "  skein shard forget eu-9 --yes\n", false,

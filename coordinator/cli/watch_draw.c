@@ -24,6 +24,18 @@ static uint64_t watch_draw_count(const json_t *rollout, const char *key)
     return field_u64(field_get(rollout, "counts"), key);
 }
 
+/* Whole seconds: the times that come over the wire have no more, and a person wants no more. */
+static const char *watch_draw_seconds(uint64_t ms, char text[DURATION_TEXT_BYTES])
+{
+    const uint64_t seconds = (ms + 999) / 1000;
+
+    if (seconds >= 60) {
+        return duration_format(seconds * 1000, text);
+    }
+    snprintf(text, DURATION_TEXT_BYTES, "%" PRIu64 "s", seconds);
+    return text;
+}
+
 /* ", 41.2/s, 1m 10s to 2m 00s left", as far as known. */
 static void watch_draw_speed(const json_t *rollout, struct buf *buf)
 {
@@ -37,8 +49,8 @@ static void watch_draw_speed(const json_t *rollout, struct buf *buf)
         buf_printf(buf, ", %.1f/s", rate);
     }
     if (left_max_ms > 0) {
-        duration_format(left_min_ms, from);
-        duration_format(left_max_ms, to);
+        watch_draw_seconds(left_min_ms, from);
+        watch_draw_seconds(left_max_ms, to);
         if (strcmp(from, to) == 0) {
             buf_printf(buf, ", %s left", to);
         } else {
@@ -72,7 +84,8 @@ static void watch_draw_took(const json_t *rollout, int64_t now_ms, struct buf *b
     const int64_t end_ms = finished_ms > 0 ? finished_ms : now_ms;
 
     if (started_ms > 0 && end_ms >= started_ms) {
-        buf_printf(buf, " in %s", duration_format((uint64_t)(end_ms - started_ms), text));
+        const uint64_t ms = (uint64_t)(end_ms - started_ms);
+        buf_printf(buf, " in %s", ms == 0 ? "less than 1s" : watch_draw_seconds(ms, text));
     }
 }
 
@@ -105,8 +118,10 @@ static void watch_draw_moving(const json_t *rollout, const struct style *style, 
     if (waiting_for[0] != '\0') {
         style_put(style, buf, TONE_WAIT, "waiting: ");
         style_clean(waiting_for, buf);
-        buf_puts(buf, "; ");
-        watch_draw_progress(rollout, buf);
+        if (watch_draw_count(rollout, "total") > 0) {
+            buf_puts(buf, "; ");
+            watch_draw_progress(rollout, buf);
+        }
         return;
     }
     style_put(style, buf, TONE_GOOD, "moving: ");
@@ -209,6 +224,8 @@ void watch_draw_facts(const json_t *rollout, const struct style *style, int64_t 
                                            { "dry_run_passed", "dry run passed" } };
     char ago[DURATION_TEXT_BYTES];
     const int64_t started_ms = field_time_ms(rollout, "started_at");
+    const bool dry_run = strncmp(field_text(rollout, "phase"), "DRY_RUN", 7) == 0 ||
+                         field_flag(rollout, "dry_run_only");
 
     buf_puts(buf, "rollout  ");
     style_put(style, buf, TONE_BOLD, field_text(rollout, "id"));
@@ -219,7 +236,7 @@ void watch_draw_facts(const json_t *rollout, const struct style *style, int64_t 
     style_clean(field_text(rollout, "created_by"), buf);
     if (started_ms > 0 && now_ms >= started_ms) {
         buf_printf(buf, ", started %s ago",
-                   duration_format((uint64_t)(now_ms - started_ms) / 1000 * 1000, ago));
+                   watch_draw_seconds((uint64_t)(now_ms - started_ms) / 1000 * 1000, ago));
     }
     if (field_text(rollout, "selector")[0] != '\0') {
         buf_puts(buf, ", tenants ");
@@ -233,6 +250,9 @@ void watch_draw_facts(const json_t *rollout, const struct style *style, int64_t 
     const char *dot = "";
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         uint64_t count = watch_draw_count(rollout, keys[i][0]);
+        if (!dry_run && strcmp(keys[i][0], "dry_run_passed") == 0) {
+            continue; /* all of them: nothing new */
+        }
         if (i == 0 || count > 0) {
             buf_printf(buf, "%s%s%s%" PRIu64 " %s", dot, dot[0] != '\0' ? " " : "", "", count,
                        keys[i][1]);

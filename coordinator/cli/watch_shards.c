@@ -79,26 +79,31 @@ void watch_shards_draw(const json_t *rollout, const struct style *style, size_t 
                        struct buf *buf)
 {
     const json_t *list = field_get(rollout, "shards");
-    const size_t count = json_array_size(list);
-    CLEANUP(memory_free) struct watch_shard *shards = memory_alloc_array(count, sizeof(*shards));
+    const size_t listed = json_array_size(list);
+    CLEANUP(memory_free) struct watch_shard *shards = memory_alloc_array(listed, sizeof(*shards));
+    size_t count = 0;
     const char *phase = field_text(rollout, "phase");
     const bool dry_run = strncmp(phase, "DRY_RUN", 7) == 0 || field_flag(rollout, "dry_run_only");
     int name_columns = 8;
     size_t cells = WATCH_BAR_CELLS;
 
-    if (count == 0) {
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < listed; i++) {
         const json_t *shard = json_array_get(list, i);
         const json_t *counts = field_get(shard, "counts");
-        shards[i] = (struct watch_shard){ .name = field_text(shard, "shard"),
-                                          .counts = counts,
-                                          .total = field_u64(counts, "total"),
-                                          .done = watch_shards_done(counts, dry_run),
-                                          .failed = field_u64(counts, "failed") };
-        int columns = (int)strlen(shards[i].name);
+        if (field_u64(counts, "total") == 0) {
+            continue; /* none of its tenants is selected */
+        }
+        shards[count] = (struct watch_shard){ .name = field_text(shard, "shard"),
+                                              .counts = counts,
+                                              .total = field_u64(counts, "total"),
+                                              .done = watch_shards_done(counts, dry_run),
+                                              .failed = field_u64(counts, "failed") };
+        int columns = (int)strlen(shards[count].name);
         name_columns = columns > name_columns ? columns : name_columns;
+        count++;
+    }
+    if (count == 0) {
+        return;
     }
     if (style->width > 0) {
         size_t beside = WATCH_COLUMNS_BESIDE_BAR - 8 + (size_t)name_columns;

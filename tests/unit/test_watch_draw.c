@@ -58,7 +58,7 @@ static void the_first_line_says_whether_it_moves_waits_or_is_broken(void **state
     check_headline("PENDING", "\"total\": 0", "", "moving: about to start");
     check_headline("DRY_RUN", "\"total\": 100, \"dry_run_passed\": 40, \"skipped\": 3",
                    "\"tasks_per_second\": 41.25, \"left_min_ms\": 10000, \"left_max_ms\": 20000",
-                   "moving: dry run, 43 of 100 tenants looked at, 41.2/s, 10.0s to 20.0s left");
+                   "moving: dry run, 43 of 100 tenants looked at, 41.2/s, 10s to 20s left");
     check_headline("RUNNING", "\"total\": 100, \"migrated\": 98, \"failed\": 1", "",
                    "moving: 99 of 100 tenants done, 1 failed");
     check_headline("RUNNING", "\"total\": 100, \"migrated\": 60",
@@ -72,12 +72,12 @@ static void the_first_line_says_whether_it_moves_waits_or_is_broken(void **state
                    "stopped: the dry run failed on 1 of 100 tenants; nothing was changed");
     check_headline("SUCCEEDED", "\"total\": 100, \"migrated\": 98, \"skipped\": 2",
                    "\"finished_at\": \"2026-01-31T12:00:12Z\"",
-                   "done: 98 migrated, 2 skipped in 12.0s");
+                   "done: 98 migrated, 2 skipped in 12s");
     check_headline("SUCCEEDED", "\"total\": 0", "\"finished_at\": \"2026-01-31T12:00:01Z\"",
-                   "done: no tenant is selected in 1.0s");
+                   "done: no tenant is selected in 1s");
     check_headline("ABORTED", "\"total\": 2, \"migrated\": 1, \"queued\": 1",
                    "\"finished_at\": \"2026-01-31T12:00:12Z\", \"phase_reason\": \"by ana\"",
-                   "aborted: 1 migrated, 1 not reached in 12.0s (by ana)");
+                   "aborted: 1 migrated, 1 not reached in 12s (by ana)");
 }
 
 static const char errors_text[] =
@@ -128,7 +128,7 @@ static void the_whole_picture(void **state)
         buf_text(&text),
         "paused: waiting for you; 79 migrated, 3 failed, 28 not reached\n"
         "rollout  r7f3a  billing → 0.4.3  PAUSED  policy pause\n"
-        "asked    by cert:ana, started 30.0s ago\n"
+        "asked    by cert:ana, started 30s ago\n"
         "tenants  110 total · 28 queued · 79 migrated · 3 failed\n"
         "\n"
         " shard     total   done   run  fail  skip  progress\n"
