@@ -5,6 +5,7 @@
 #define SKEIN_COMMON_CORE_LIMITS_H
 
 #include <assert.h>
+#include <stdint.h>
 
 enum {
     /* Names and texts, bytes without the terminating NUL. */
@@ -137,6 +138,9 @@ static_assert(RPC_BURST_BYTES + MESSAGE_BYTES_MAX < STREAM_OUTBOX_BYTES_MAX,
 static_assert(RPC_PING_INTERVAL_MIN_MS < RPC_KEEPALIVE_MS, "keepalive is no flood of pings");
 static_assert(RPC_KEEPALIVE_MS + RPC_KEEPALIVE_TIMEOUT_MS <= SESSION_LEASE_TTL_MS,
               "a dead connection is noticed before its session ends");
+/* Fencing tokens stay far from where adding to them could overflow. */
+#define TOKEN_MAX (UINT64_C(1) << 62)
+
 static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one transaction");
 static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
               "two lost heartbeats are not an outage");

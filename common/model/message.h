@@ -304,6 +304,10 @@ struct lock_record {
     int64_t lease_id;
 };
 
+struct token_base {
+    uint64_t base; /* token = base + the store's revision */
+};
+
 struct set_head {
     const char *name;
     const char *digest;

@@ -36,6 +36,7 @@ WIRE_RECORD(failure_record);
 WIRE_RECORD(session_record);
 WIRE_RECORD(shard_record);
 WIRE_RECORD(lock_record);
+WIRE_RECORD(token_base);
 WIRE_RECORD(set_head);
 WIRE_RECORD(audit_event);
 #undef WIRE_RECORD

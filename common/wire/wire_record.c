@@ -1,6 +1,8 @@
 /* What the store keeps. A record that does not decode was not written by skein. */
 #include "common/wire/wire_record.h"
 
+#include <inttypes.h>
+
 #include "common/core/limits.h"
 #include "common/wire/wire.h"
 #include "common/wire/wire_codec.h"
@@ -218,6 +220,31 @@ bool wire_decode_session_record(struct bytes wire, struct arena *arena,
         *ret_record = session;
     }
     return !check.failed;
+}
+
+struct bytes wire_encode_token_base(const struct token_base *record, struct arena *arena)
+{
+    Skein__V1__TokenBase *message = wire_codec_new(&skein__v1__token_base__descriptor, arena);
+
+    message->added = record->base;
+    return wire_codec_pack(&message->base, arena);
+}
+
+bool wire_decode_token_base(struct bytes wire, struct arena *arena, struct token_base *ret_record,
+                            struct error *err)
+{
+    const Skein__V1__TokenBase *from =
+        wire_codec_unpack(&skein__v1__token_base__descriptor, wire, arena, err);
+
+    if (from == NULL) {
+        return false;
+    }
+    if (from->added > TOKEN_MAX) {
+        return error_set(err, ERR_INVALID, "TokenBase.added %" PRIu64 ": more than a token can be",
+                         from->added);
+    }
+    *ret_record = (struct token_base){ .base = from->added };
+    return true;
 }
 
 struct bytes wire_encode_shard_record(const struct shard_record *record, struct arena *arena)

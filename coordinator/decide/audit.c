@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "coordinator/decide/copy.h"
@@ -43,11 +44,11 @@ void audit_add(struct step *step, const char *actor, const char *action, const c
                const char *reason, const char *detail, ...)
 {
     struct audit *audit = &step->fleet->audit;
-    struct error text = { 0 };
+    char text[TEXT_BYTES_MAX];
     va_list arguments;
 
     va_start(arguments, detail);
-    error_set_v(&text, ERR_NONE, detail, arguments);
+    vsnprintf(text, sizeof(text), detail, arguments);
     va_end(arguments);
     const struct audit_event event = {
         .at_ms = step->wall_ms > audit->newest_ms ? step->wall_ms : audit->newest_ms + 1,
@@ -55,7 +56,7 @@ void audit_add(struct step *step, const char *actor, const char *action, const c
         .action = action,
         .object = object,
         .reason = reason,
-        .detail = text.message,
+        .detail = text,
     };
     audit_push(step, &event);
     emit_put_event(step, &event);

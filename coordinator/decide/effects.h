@@ -40,6 +40,7 @@ enum record_kind {
     RECORD_SESSION,        /* `key` shard, bound to `lease_id` */
     RECORD_SHARD,          /* `key` shard */
     RECORD_LOCK,           /* `key` "shard/tenant", bound to `lease_id` */
+    RECORD_TOKEN_BASE,
     RECORD_SET_HEAD,       /* `key` set */
     RECORD_SET_ARCHIVE,    /* `key` set, `id` digest, `archive`: cut into chunks by the shell */
     RECORD_EVENT,          /* audit; key made of the time */
@@ -62,6 +63,7 @@ struct effect {
         struct session_record session;
         struct shard_record shard;
         struct lock_record lock;
+        struct token_base token_base;
         struct set_head head;
         struct bytes archive;
         struct audit_event event;

@@ -44,6 +44,7 @@ struct loaded_rollout {
 
 struct loaded {
     uint64_t term;
+    struct token_base token_base;
     const struct set_head *heads;
     size_t head_count;
     const struct loaded_rollout *rollouts;

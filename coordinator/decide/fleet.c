@@ -15,6 +15,7 @@
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/session.h"
+#include "coordinator/decide/token.h"
 #include "coordinator/decide/wave.h"
 
 enum { FLEET_IDLE_TICK_MS = 1000 };
@@ -121,7 +122,7 @@ static void fleet_on_stored(struct step *step, uint64_t ticket, uint64_t revisio
     struct waiting *waiting = fleet_take_waiting(step->fleet, ticket, WAITING_WINDOW);
 
     if (waiting != NULL) {
-        wave_on_stored(step, waiting->window, ticket, revision);
+        wave_on_stored(step, waiting->window, ticket, token_of_revision(step->fleet, revision));
     } else {
         waiting = fleet_take_waiting(step->fleet, ticket, WAITING_SESSION);
         if (waiting != NULL) {

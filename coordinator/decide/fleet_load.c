@@ -11,6 +11,7 @@
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
+#include "coordinator/decide/token.h"
 
 static struct shard *fleet_load_shard(struct step *step, const char *name)
 {
@@ -190,11 +191,12 @@ void fleet_load(struct step *step, struct loaded *loaded)
     for (size_t i = 0; i < loaded->head_count; i++) {
         set_shelf_put_head(&fleet->sets, &loaded->heads[i]);
     }
+    token_load(fleet, loaded);
     audit_load(step, loaded->events, loaded->event_count);
     fleet_load_shards(step, loaded);
     fleet_load_rollouts(step, loaded);
     for (size_t i = 0; i < loaded->lock_count; i++) {
-        fleet_load_lock(step, &loaded->locks[i], loaded->lock_tokens[i]);
+        fleet_load_lock(step, &loaded->locks[i], token_of_revision(fleet, loaded->lock_tokens[i]));
     }
     for (size_t i = 0; i < fleet->rollout_count; i++) {
         if (rollout_is_active(fleet->rollouts[i])) {

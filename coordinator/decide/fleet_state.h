@@ -36,6 +36,9 @@ struct fleet {
     uint64_t next_tick_ms;
     uint64_t next_id; /* of tickets and requests */
 
+    uint64_t token_base; /* token.h */
+    uint64_t newest_revision;
+
     struct shard **shards; /* registry.h: sorted by name */
     size_t shard_count, shard_capacity;
     uint64_t tenant_count; /* that exist now */

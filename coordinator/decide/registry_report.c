@@ -5,6 +5,7 @@
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/registry_tenants.h"
 #include "coordinator/decide/rollout.h"
+#include "coordinator/decide/token.h"
 
 static void registry_send_refresh(struct step *step, struct shard *shard)
 {
@@ -58,6 +59,7 @@ void registry_on_report(struct step *step, struct shard *shard, const struct ten
         shard->reporting = true;
         shard->trouble = "";
     }
+    token_note_fences(step, report->tenants, report->tenant_count);
     for (size_t i = 0; i < report->tenant_count; i++) {
         struct tenant *tenant = registry_put_tenant(step, shard, &report->tenants[i]);
         if (tenant != NULL) {

@@ -38,6 +38,7 @@ struct load {
     struct load_list heads, rollouts, sessions, shards, locks, tokens, events;
     /* Of the rollout that is being read: keys are sorted, so its records come together. */
     struct load_list failures, progress;
+    struct token_base token_base;
     const char *rollout_id;
     bool has_spec, has_state;
 };
@@ -151,13 +152,20 @@ static bool load_event_key(struct load *load, const char *rest, struct bytes val
     return wire_decode_audit_event(value, load->arena, event, err);
 }
 
+static bool load_token_key(struct load *load, const char *rest, struct bytes value,
+                           struct error *err)
+{
+    (void)rest;
+    return wire_decode_token_base(value, load->arena, &load->token_base, err);
+}
+
 static const struct load_folder {
     const char *name;
     bool (*read)(struct load *load, const char *rest, struct bytes value, struct error *err);
 } load_folders[] = {
     { "/rollouts/", load_rollout_key }, { "/sessions/", load_session_key },
     { "/shards/", load_shard_key },     { "/locks/", load_lock_key },
-    { "/events/", load_event_key },
+    { "/events/", load_event_key },     { "/tokens", load_token_key },
 };
 
 static bool load_folder(struct load *load, struct store *store, const struct load_folder *folder,
@@ -216,6 +224,7 @@ static void load_give(struct load *load, struct loaded *loaded)
 {
     struct arena *arena = load->arena;
 
+    loaded->token_base = load->token_base;
     loaded->head_count = load->heads.count;
     loaded->heads = load_list_take(&load->heads, arena, sizeof(*loaded->heads));
     loaded->rollout_count = load->rollouts.count;

@@ -44,6 +44,8 @@ const char *store_key_of_effect(struct arena *arena, const char *prefix,
         return arena_printf(arena, "%s/shards/%s", prefix, effect->key);
     case RECORD_LOCK:
         return arena_printf(arena, "%s/locks/%s", prefix, effect->key);
+    case RECORD_TOKEN_BASE:
+        return arena_printf(arena, "%s/tokens", prefix);
     case RECORD_SET_HEAD:
         return arena_printf(arena, "%s/sets/%s/head", prefix, effect->key);
     case RECORD_EVENT:

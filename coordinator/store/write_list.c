@@ -33,6 +33,8 @@ static struct bytes write_encode(const struct effect *effect, struct arena *aren
         return wire_encode_shard_record(&effect->shard, arena);
     case RECORD_LOCK:
         return wire_encode_lock_record(&effect->lock, arena);
+    case RECORD_TOKEN_BASE:
+        return wire_encode_token_base(&effect->token_base, arena);
     case RECORD_SET_HEAD:
         return wire_encode_set_head(&effect->head, arena);
     case RECORD_EVENT:
