@@ -153,9 +153,9 @@ static void cmd_rollout_say_state(const struct cli *cli, const json_t *rollout)
     output_text(&line);
 }
 
-/* Pause, resume, abort and retry name a state that is to be reached, so that asking twice is as
- * good as asking once. */
-static int cmd_rollout_change(struct cli *cli, const char *method)
+/* Pausing and aborting twice is as good as once. Resuming and retrying are refused the second time,
+ * which would be the wrong answer to somebody whose first one was lost. */
+static int cmd_rollout_change(struct cli *cli, const char *method, enum call_repeat repeat)
 {
     json_t *request =
         json_pack("{s:s, s:s}", "id", cli->arguments[0], "reason", cli->options.reason);
@@ -163,8 +163,7 @@ static int cmd_rollout_change(struct cli *cli, const char *method)
     struct rpc_end end;
     struct error err = { 0 };
 
-    bool changed =
-        call_unary(&cli->caller, method, request, CALL_REPEATABLE, &response, &end, &err);
+    bool changed = call_unary(&cli->caller, method, request, repeat, &response, &end, &err);
     json_decref(request);
     if (!changed) {
         return cli_fail(cli, &end, &err);
@@ -183,17 +182,17 @@ static int cmd_rollout_change(struct cli *cli, const char *method)
 
 int cmd_rollout_pause(struct cli *cli)
 {
-    return cmd_rollout_change(cli, "PauseRollout");
+    return cmd_rollout_change(cli, "PauseRollout", CALL_REPEATABLE);
 }
 
 int cmd_rollout_resume(struct cli *cli)
 {
-    return cmd_rollout_change(cli, "ResumeRollout");
+    return cmd_rollout_change(cli, "ResumeRollout", CALL_ONCE);
 }
 
 int cmd_rollout_retry(struct cli *cli)
 {
-    return cmd_rollout_change(cli, "RetryRollout");
+    return cmd_rollout_change(cli, "RetryRollout", CALL_ONCE);
 }
 
 int cmd_rollout_abort(struct cli *cli)
@@ -219,7 +218,7 @@ int cmd_rollout_abort(struct cli *cli)
             return code;
         }
     }
-    return cmd_rollout_change(cli, "AbortRollout");
+    return cmd_rollout_change(cli, "AbortRollout", CALL_REPEATABLE);
 }
 
 int cmd_rollout_unavailable(struct cli *cli)

@@ -12,6 +12,7 @@
 #include "coordinator/cli/table.h"
 #include "coordinator/cli/watch.h"
 #include "coordinator/cli/watch_draw.h"
+#include "coordinator/cli/watch_facts.h"
 #include "coordinator/cli/watch_shards.h"
 
 int cmd_rollout_get(struct cli *cli, uint64_t errors_max, json_t **ret_rollout)
@@ -156,22 +157,6 @@ int cmd_rollout_watch(struct cli *cli)
 
 /* ---- report ---- */
 
-static void cmd_rollout_report_skips(const json_t *rollout, struct buf *text)
-{
-    const char *reason;
-    json_t *count;
-    const char *lead = "skipped  ";
-
-    json_object_foreach(field_get(rollout, "skips"), reason, count)
-    {
-        buf_printf(text, "%s%" JSON_INTEGER_FORMAT " %s", lead, json_integer_value(count), reason);
-        lead = ", ";
-    }
-    if (lead[0] == ',') {
-        buf_puts(text, "\n");
-    }
-}
-
 /* Every error, or every warning, in the order in which they came. */
 static void cmd_rollout_report_list(const struct cli *cli, const char *title, const json_t *errors,
                                     struct buf *text)
@@ -225,9 +210,8 @@ int cmd_rollout_report(struct cli *cli)
     const size_t listed = json_array_size(field_get(rollout, "errors"));
     watch_draw_headline(rollout, &cli->style, now_ms, &text);
     buf_puts(&text, "\n");
-    watch_draw_facts(rollout, &cli->style, now_ms, &text);
+    watch_facts_draw(rollout, &cli->style, now_ms, &text);
     buf_printf(&text, "set      %s\n", field_text(rollout, "digest"));
-    cmd_rollout_report_skips(rollout, &text);
     watch_shards_draw(rollout, &cli->style, SIZE_MAX, &text);
     watch_draw_failures(rollout, &cli->style, SIZE_MAX, &text);
     cmd_rollout_report_list(cli, "errors", field_get(rollout, "errors"), &text);

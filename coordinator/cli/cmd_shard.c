@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/core/clock.h"
-#include "common/model/duration.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/field.h"
@@ -33,13 +32,13 @@ static int cmd_shard_get_list(struct cli *cli, const char *method, json_t *reque
 /* "4m 05s": how long ago. */
 static void cmd_shard_cell_age(struct table *table, uint64_t since_ms)
 {
-    char text[DURATION_TEXT_BYTES];
+    char text[STYLE_DURATION_BYTES];
     const int64_t now_ms = clock_wall_ms();
 
     if (since_ms == 0 || (int64_t)since_ms > now_ms) {
         table_cell(table, "");
     } else {
-        table_cell(table, duration_format(((uint64_t)now_ms - since_ms) / 1000 * 1000, text));
+        table_cell(table, style_duration((uint64_t)now_ms - since_ms, text));
     }
 }
 
@@ -135,7 +134,7 @@ int cmd_shard_forget(struct cli *cli)
     json_t *request =
         json_pack("{s:s, s:s}", "name", cli->arguments[0], "reason", cli->options.reason);
     bool forgotten =
-        call_unary(&cli->caller, "ForgetShard", request, CALL_REPEATABLE, &response, &end, &err);
+        call_unary(&cli->caller, "ForgetShard", request, CALL_ONCE, &response, &end, &err);
     json_decref(request);
     if (!forgotten) {
         return cli_fail(cli, &end, &err);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,7 @@ int cmd_tenant_history(struct cli *cli)
 /* "ana@laptop": more to people than the address that the coordinator sees. */
 static void cmd_tenant_owner(const struct cli *cli, struct buf *owner)
 {
+    const struct passwd *account = getpwuid(getuid());
     const char *user = getenv("SUDO_USER");
     char host[HOST_NAME_MAX + 1] = "";
 
@@ -275,7 +277,7 @@ static void cmd_tenant_owner(const struct cli *cli, struct buf *owner)
         return;
     }
     if (user == NULL || user[0] == '\0') {
-        user = getenv("USER");
+        user = account == NULL ? NULL : account->pw_name;
     }
     (void)gethostname(host, sizeof(host) - 1);
     if (user != NULL && user[0] != '\0') {
@@ -300,8 +302,7 @@ int cmd_tenant_lock(struct cli *cli)
     json_t *request =
         json_pack("{s:s, s:s, s:I, s:s}", "tenant", cli->arguments[0], "reason",
                   cli->options.reason, "ttl_ms", (json_int_t)ttl_ms, "owner", buf_text(&owner));
-    bool locked =
-        call_unary(&cli->caller, "LockTenant", request, CALL_REPEATABLE, &response, &end, &err);
+    bool locked = call_unary(&cli->caller, "LockTenant", request, CALL_ONCE, &response, &end, &err);
     json_decref(request);
     if (!locked) {
         return cli_fail(cli, &end, &err);
@@ -338,7 +339,7 @@ int cmd_tenant_unlock(struct cli *cli)
     json_t *request =
         json_pack("{s:s, s:s}", "tenant", cli->arguments[0], "reason", cli->options.reason);
     bool unlocked =
-        call_unary(&cli->caller, "UnlockTenant", request, CALL_REPEATABLE, &response, &end, &err);
+        call_unary(&cli->caller, "UnlockTenant", request, CALL_ONCE, &response, &end, &err);
     json_decref(request);
     if (!unlocked) {
         return cli_fail(cli, &end, &err);

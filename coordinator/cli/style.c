@@ -1,8 +1,12 @@
 #include "coordinator/cli/style.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/core/utf8.h"
+#include "common/model/duration.h"
 
 static const char *const style_codes[TONE_COUNT] = {
     [TONE_PLAIN] = "",        [TONE_GOOD] = "\033[32m", [TONE_BAD] = "\033[31m",
@@ -34,6 +38,18 @@ const char *style_dot(const struct style *style)
 const char *style_ellipsis(const struct style *style)
 {
     return style->utf8 ? "…" : "...";
+}
+
+const char *style_duration(uint64_t ms, char text[STYLE_DURATION_BYTES])
+{
+    static_assert((int)STYLE_DURATION_BYTES >= (int)DURATION_TEXT_BYTES, "a duration fits");
+    const uint64_t seconds = (ms + 999) / 1000;
+
+    if (seconds >= 60) {
+        return duration_format(seconds * 1000, text);
+    }
+    snprintf(text, STYLE_DURATION_BYTES, "%" PRIu64 "s", seconds);
+    return text;
 }
 
 void style_clean(const char *text, struct buf *buf)

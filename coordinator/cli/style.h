@@ -25,6 +25,10 @@ const char *style_arrow(const struct style *style);    /* "→" or "->" */
 const char *style_dot(const struct style *style);      /* "·" or "|" */
 const char *style_ellipsis(const struct style *style); /* "…" or "..." */
 
+/* Whole seconds, rounded up: "12s", "4m 05s". Returns `text`. */
+enum { STYLE_DURATION_BYTES = 32 };
+const char *style_duration(uint64_t ms, char text[STYLE_DURATION_BYTES]);
+
 /* Control characters become spaces; bytes that are no UTF-8 become "?". */
 void style_clean(const char *text, struct buf *buf);
 

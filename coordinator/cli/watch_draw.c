@@ -6,13 +6,13 @@
 
 #include "common/core/arena.h"
 #include "common/core/clock.h"
-#include "common/model/duration.h"
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/failure_group.h"
 #include "coordinator/cli/field.h"
+#include "coordinator/cli/watch_facts.h"
 #include "coordinator/cli/watch_shards.h"
 
-enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 9, WATCH_GROUPS_MAX = 8 };
+enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 10, WATCH_GROUPS_MAX = 8 };
 
 static bool watch_draw_is(const json_t *rollout, const char *phase)
 {
@@ -24,23 +24,11 @@ static uint64_t watch_draw_count(const json_t *rollout, const char *key)
     return field_u64(field_get(rollout, "counts"), key);
 }
 
-/* Whole seconds: the times that come over the wire have no more, and a person wants no more. */
-static const char *watch_draw_seconds(uint64_t ms, char text[DURATION_TEXT_BYTES])
-{
-    const uint64_t seconds = (ms + 999) / 1000;
-
-    if (seconds >= 60) {
-        return duration_format(seconds * 1000, text);
-    }
-    snprintf(text, DURATION_TEXT_BYTES, "%" PRIu64 "s", seconds);
-    return text;
-}
-
 /* ", 41.2/s, 1m 10s to 2m 00s left", as far as known. */
 static void watch_draw_speed(const json_t *rollout, struct buf *buf)
 {
-    char from[DURATION_TEXT_BYTES];
-    char to[DURATION_TEXT_BYTES];
+    char from[STYLE_DURATION_BYTES];
+    char to[STYLE_DURATION_BYTES];
     const double rate = field_real(rollout, "tasks_per_second");
     const uint64_t left_min_ms = field_u64(rollout, "left_min_ms");
     const uint64_t left_max_ms = field_u64(rollout, "left_max_ms");
@@ -49,8 +37,8 @@ static void watch_draw_speed(const json_t *rollout, struct buf *buf)
         buf_printf(buf, ", %.1f/s", rate);
     }
     if (left_max_ms > 0) {
-        watch_draw_seconds(left_min_ms, from);
-        watch_draw_seconds(left_max_ms, to);
+        style_duration(left_min_ms, from);
+        style_duration(left_max_ms, to);
         if (strcmp(from, to) == 0) {
             buf_printf(buf, ", %s left", to);
         } else {
@@ -78,14 +66,14 @@ static void watch_draw_progress(const json_t *rollout, struct buf *buf)
 
 static void watch_draw_took(const json_t *rollout, int64_t now_ms, struct buf *buf)
 {
-    char text[DURATION_TEXT_BYTES];
+    char text[STYLE_DURATION_BYTES];
     const int64_t started_ms = field_time_ms(rollout, "started_at");
     const int64_t finished_ms = field_time_ms(rollout, "finished_at");
     const int64_t end_ms = finished_ms > 0 ? finished_ms : now_ms;
 
     if (started_ms > 0 && end_ms >= started_ms) {
         const uint64_t ms = (uint64_t)(end_ms - started_ms);
-        buf_printf(buf, " in %s", ms == 0 ? "less than 1s" : watch_draw_seconds(ms, text));
+        buf_printf(buf, " in %s", ms == 0 ? "less than 1s" : style_duration(ms, text));
     }
 }
 
@@ -192,74 +180,6 @@ void watch_draw_headline(const json_t *rollout, const struct style *style, int64
     }
     buf_puts(buf, "; ");
     watch_draw_outcomes(rollout, buf);
-}
-
-static void watch_draw_budget(const json_t *rollout, struct buf *buf)
-{
-    const uint64_t number = field_u64(rollout, "max_failures");
-    const uint64_t percent = field_u64(rollout, "max_failures_percent");
-
-    buf_printf(buf, "policy %s", field_text(rollout, "policy"));
-    if (percent > 0) {
-        buf_printf(buf, " beyond %" PRIu64 "%% failures", percent);
-    } else if (number > 0) {
-        buf_printf(buf, " beyond %" PRIu64 " failures", number);
-    }
-    if (field_flag(rollout, "dry_run_only")) {
-        buf_puts(buf, ", dry run only");
-    }
-}
-
-void watch_draw_facts(const json_t *rollout, const struct style *style, int64_t now_ms,
-                      struct buf *buf)
-{
-    static const char *const keys[][2] = { { "total", "total" },
-                                           { "queued", "queued" },
-                                           { "running", "running" },
-                                           { "migrated", "migrated" },
-                                           { "skipped", "skipped" },
-                                           { "failed", "failed" },
-                                           { "unknown", "unknown" },
-                                           { "rolled_back", "rolled back" },
-                                           { "dry_run_passed", "dry run passed" } };
-    char ago[DURATION_TEXT_BYTES];
-    const int64_t started_ms = field_time_ms(rollout, "started_at");
-    const bool dry_run = strncmp(field_text(rollout, "phase"), "DRY_RUN", 7) == 0 ||
-                         field_flag(rollout, "dry_run_only");
-
-    buf_puts(buf, "rollout  ");
-    style_put(style, buf, TONE_BOLD, field_text(rollout, "id"));
-    buf_printf(buf, "  %s %s %s  %s  ", field_text(rollout, "set"), style_arrow(style),
-               field_text(rollout, "target"), field_text(rollout, "phase"));
-    watch_draw_budget(rollout, buf);
-    buf_puts(buf, "\nasked    by ");
-    style_clean(field_text(rollout, "created_by"), buf);
-    if (started_ms > 0 && now_ms >= started_ms) {
-        buf_printf(buf, ", started %s ago",
-                   watch_draw_seconds((uint64_t)(now_ms - started_ms) / 1000 * 1000, ago));
-    }
-    if (field_text(rollout, "selector")[0] != '\0') {
-        buf_puts(buf, ", tenants ");
-        style_clean(field_text(rollout, "selector"), buf);
-    }
-    if (field_text(rollout, "reason")[0] != '\0') {
-        buf_puts(buf, ", because: ");
-        style_clean(field_text(rollout, "reason"), buf);
-    }
-    buf_puts(buf, "\ntenants  ");
-    const char *dot = "";
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        uint64_t count = watch_draw_count(rollout, keys[i][0]);
-        if (!dry_run && strcmp(keys[i][0], "dry_run_passed") == 0) {
-            continue; /* all of them: nothing new */
-        }
-        if (i == 0 || count > 0) {
-            buf_printf(buf, "%s%s%s%" PRIu64 " %s", dot, dot[0] != '\0' ? " " : "", "", count,
-                       keys[i][1]);
-        }
-        dot = style->utf8 ? " ·" : ",";
-    }
-    buf_puts(buf, "\n");
 }
 
 /* "SQL 23505 duplicate key ... (0.4.0__x.sql:14, statement 2)". */
@@ -420,7 +340,7 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
     }
     watch_draw_headline(rollout, style, now_ms, &text);
     buf_puts(&text, "\n");
-    watch_draw_facts(rollout, style, now_ms, &text);
+    watch_facts_draw(rollout, style, now_ms, &text);
     watch_shards_draw(rollout, style, shards_max, &text);
     buf_puts(&text, buf_text(&failures));
     watch_draw_next(rollout, style, &text);

@@ -24,8 +24,6 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
 void watch_draw_line(const json_t *rollout, int64_t now_ms, struct buf *buf);
 
 /* The parts that `rollout report` shows too. */
-void watch_draw_facts(const json_t *rollout, const struct style *style, int64_t now_ms,
-                      struct buf *buf);
 void watch_draw_failures(const json_t *rollout, const struct style *style, size_t groups_max,
                          struct buf *buf);
 void watch_draw_next(const json_t *rollout, const struct style *style, struct buf *buf);
