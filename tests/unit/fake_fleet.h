@@ -102,18 +102,30 @@ void fleet_shard_at(const struct fleet *fleet, size_t index, struct shard_view *
                                      .trouble = "" };
 }
 
+/* Names live until the program ends, as the fleet's live until its next step. */
+enum { FAKE_TENANTS_MAX = 80000, FAKE_NAME_BYTES = 16 };
+
+static inline const struct tenant_info *fake_fleet_tenant(size_t index)
+{
+    static struct tenant_info infos[FAKE_TENANTS_MAX];
+    static char names[FAKE_TENANTS_MAX][FAKE_NAME_BYTES];
+
+    if (infos[index].name == NULL) {
+        snprintf(names[index], FAKE_NAME_BYTES, "t_%06u", (unsigned)index % 1000000);
+        infos[index].name = names[index];
+    }
+    return &infos[index];
+}
+
 void fleet_visit_tenants(const struct fleet *fleet, const struct selector *selector,
                          bool (*visit)(void *user, const struct tenant_view *tenant), void *user)
 {
-    static const struct labels none = { NULL, 0 };
     bool more = true;
 
     for (size_t i = 0; i < atomic_load(&fleet->tenant_count) && more; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "t_%06zu", i);
-        const struct tenant_info info = { .name = name };
-        const struct tenant_view view = { "eu-1", &shard_labels, &info, "" };
-        if (selector_matches(selector, "eu-1", &shard_labels, name, &none)) {
+        const struct tenant_info *info = fake_fleet_tenant(i);
+        const struct tenant_view view = { "eu-1", &shard_labels, info, "" };
+        if (selector_matches(selector, "eu-1", &shard_labels, info->name, &info->labels)) {
             more = visit(user, &view);
         }
     }

@@ -183,6 +183,13 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* What the brain left when it answered the last order. */
+static const struct fleet *settled(struct fixture *fixture)
+{
+    atomic_load(&fixture->fleet.orders);
+    return &fixture->fleet;
+}
+
 /* ---- calls ---- */
 
 struct answers {
@@ -327,7 +334,7 @@ static void a_set_is_published_and_shown(void **state)
     answer = call_one(fixture, "ListSets", "{}", &answers);
     assert_int_equal(json_array_size(json_object_get(answer, "sets")), 1);
     json_decref(answers);
-    assert_non_null(strstr(fixture->fleet.last_actor, "127.0.0.1"));
+    assert_non_null(strstr(settled(fixture)->last_actor, "127.0.0.1"));
 }
 
 static void a_set_that_cannot_run_is_refused_with_its_line(void **state)
@@ -431,9 +438,10 @@ static void a_rollout_is_started_once_per_key(void **state)
     assert_int_equal(json_array_size(json_object_get(listed, "errors")), 0);
     json_decref(answers);
     char request[64];
-    snprintf(request, sizeof(request), "{\"id\": \"%.4s\", \"errors_max\": 1}", fixture->fleet.id);
+    snprintf(request, sizeof(request), "{\"id\": \"%.4s\", \"errors_max\": 1}",
+             settled(fixture)->id);
     answer = call_one(fixture, "GetRollout", request, &answers);
-    check_text(answer, "id", fixture->fleet.id);
+    check_text(answer, "id", settled(fixture)->id);
     assert_int_equal(json_array_size(json_object_get(answer, "errors")), 1);
     json_decref(answers);
 }
@@ -497,7 +505,7 @@ static void a_watcher_sees_changes_until_the_end(void **state)
 
     json_decref(call(fixture, "StartRollout", "{\"set\": \"billing\"}"));
     char request[64];
-    snprintf(request, sizeof(request), "{\"id\": \"%s\"}", fixture->fleet.id);
+    snprintf(request, sizeof(request), "{\"id\": \"%s\"}", settled(fixture)->id);
     json_t *answers = call(fixture, "WatchRollout", request);
     assert_int_equal(json_array_size(answers), 3);
     check_text(json_array_get(answers, 0), "phase", "RUNNING");
@@ -521,7 +529,7 @@ static void nobody_minds_a_caller_that_left(void **state)
     atomic_store(&fixture->fleet.silent, false);
     json_decref(call(fixture, "StartRollout", "{\"set\": \"billing\"}"));
     char id[16];
-    snprintf(id, sizeof(id), "\x0a\x08%.8s", fixture->fleet.id);
+    snprintf(id, sizeof(id), "\x0a\x08%.8s", settled(fixture)->id);
     json_t *answers = call_wire(fixture, "WatchRollout", &(struct bytes){ (const uint8_t *)id, 10 },
                                 1, 1, CALL_TIMEOUT_MS);
     assert_int_equal(json_array_size(answers), 1);
