@@ -256,7 +256,31 @@ def test_a_large_set_travels_in_chunks(fakes, protos, tmp_path):
     assert requests[0].dry_run and requests[0].reason == "because" and not requests[1].dry_run
     archive = protos.skein_dot_v1_dot_model__pb2.SetArchive.FromString(
         b"".join(r.chunk for r in requests))
-    assert sorted(f.path for f in archive.files) == ["0.1.0__x.sql", "0.2.0__x.sql"]
+    assert [f.path for f in archive.files] == ["0.1.0__x.sql", "0.2.0__x.sql", "skein.yaml"]
+    assert archive.files[2].content == b"name: big\n"  # the folder's name would not travel
+
+
+@pytest.mark.parametrize("settings,sent", [
+    ("latest: 0.3.0\n", b"latest: 0.3.0\n\nname: folder\n"), ("name: mine\n", b"name: mine\n")])
+def test_a_set_is_named_after_its_folder_unless_it_says_otherwise(fakes, protos, tmp_path, settings,
+                                                                  sent):
+    fake = fakes()
+    fake.methods["PublishSet"] = lambda requests, context: protos.PublishSetResponse(set="x")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "0.1.0__x.sql").write_text("SELECT 1;\n")
+    (folder / "skein.yaml").write_text(settings)
+    assert run(fake, "set", "publish", str(folder)).returncode == 0
+    archive = protos.skein_dot_v1_dot_model__pb2.SetArchive.FromString(fake.calls[0][1][0].chunk)
+    assert archive.files[1].content == sent
+
+
+def test_a_button_whose_answer_was_lost_is_not_pressed_again(fakes):
+    fake = fakes()
+    fake.methods["ResumeRollout"] = lambda requests, context: context.abort(
+        grpc.StatusCode.UNAVAILABLE, "stopping")
+    done = run(fake, "rollout", "resume", "r7")
+    assert done.returncode == 8 and "lost" in done.stderr and len(fake.calls) == 1, done
 
 
 def test_plan_json_is_the_promised_one(fakes, protos):
