@@ -262,9 +262,7 @@ class Fleet:
 def codes_of(status):
     """Every code that a rollout's status or report names: errors, warnings, reasons of skips."""
     codes = {e["code"] for e in status.get("errors", []) + status.get("warnings", [])}
-    for skip in status.get("skips", []) or []:
-        codes.add(skip["code"])
-    return codes
+    return codes | set(status.get("skips") or {})
 
 
 def error_of(status, tenant):

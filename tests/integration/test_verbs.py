@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from fleet import BUILD, strip_colours
+from processes import wait_until
 from sets import schemas_of, step, steps, write_set
 
 NAMES = ["t_1", "t_2", "t_3", "t_4"]
@@ -18,7 +19,8 @@ def flight(module_fleet):
     server = fleet.start_pg("eu")
     fleet.create_schemas(server, NAMES)
     fleet.start_coordinator()
-    fleet.start_agent("eu-1", server, labels=["region=eu", "tier=free"])
+    fleet.start_agent("eu-1", server, labels=["region=eu", "tier=free"],
+                      flags=["--refresh-ms", "300"])
     fleet.wait_tenants(len(NAMES))
     fleet.billing = write_set(fleet.path("billing"), steps("0.2.0"))
     fleet.publish(fleet.billing)
@@ -48,7 +50,8 @@ def test_every_program_has_help_and_a_version():
     "set publish", "set list", "set show", "lint", "plan", "rollout start", "rollout list",
     "rollout status", "rollout watch", "rollout report", "rollout pause", "rollout resume",
     "rollout abort", "rollout retry", "tenant list", "tenant show", "tenant history", "tenant lock",
-    "tenant unlock", "tenant baseline", "shard list", "lock list", "event list", "completion"])
+    "tenant unlock", "tenant baseline", "shard list", "shard forget", "lock list", "event list",
+    "completion bash", "config show"])
 def test_each_verb_has_help(verb):
     done = subprocess.run([f"{BUILD}/skein", *verb.split(), "--help"], capture_output=True, text=True,
                           check=False)
@@ -81,7 +84,7 @@ def test_set_publish_list_show(flight):
     shown = flight.skein("set", "show", "billing", json=True, check=0).json
     assert [m["version"] for m in shown["migrations"]] == ["0.1.0", "0.2.0"]
     assert flight.skein("set", "show", f"billing@{again['digest']}", check=0).out
-    assert flight.skein("set", "show", "nosuch").code in (1, 7)
+    assert flight.skein("set", "show", "nosuch").code == 1
     for args in (["set", "list"], ["set", "show", "billing"]):
         assert "0.2.0" in flight.skein(*args, check=0).out
 
@@ -144,7 +147,7 @@ def test_tenant_list_and_show(flight):
                          "locked_by": None} | {k: v for k, v in listed[0].items()
                                                if k not in ("tenant", "shard", "name", "versions",
                                                             "locked_by")}
-    assert listed[0]["labels"].items() >= {"region": "eu", "tier": "free"}.items()
+    assert len(flight.skein("tenant", "list", "--where", "region=eu,tier", json=True).json) == 4
     assert len(flight.skein("tenant", "list", "--where", "tier!=free", json=True).json) == 0
     lines = flight.skein("tenant", "list", "-o", "ndjson", check=0).out.splitlines()
     assert [json.loads(line)["name"] for line in lines] == NAMES
@@ -199,7 +202,7 @@ def test_rollout_verbs(flight):
     assert "SUCCEEDED" in watched.out and watched.out == strip_colours(watched.out)
     for verb in ("pause", "resume", "abort", "retry"):
         assert flight.skein("rollout", verb, rollout, "--yes").code == 7
-        assert flight.skein("rollout", verb, "nosuch", "--yes").code in (1, 7)
+        assert flight.skein("rollout", verb, "nosuch", "--yes").code == 1
 
 
 def test_a_baseline_writes_the_version_and_runs_nothing(flight):
@@ -208,7 +211,8 @@ def test_a_baseline_writes_the_version_and_runs_nothing(flight):
     flight.wait_tenants(len(NAMES) + 1)
     plan = flight.skein("plan", "billing", "--tenants", "tenant=t_old", json=True, check=0).json
     assert plan["tenants"][0]["error"]["code"] == "UNMANAGED"
-    result = flight.skein("tenant", "baseline", "eu-1/t_old", "billing", "--to", "0.2.0", "--yes")
+    result = flight.skein("tenant", "baseline", "eu-1/t_old", "--set", "billing",
+                          "--version", "0.2.0", "--yes")
     assert result.code == 0, result
     old = schemas_of(server, ["t_old"])[0]
     assert old.version() == "0.2.0" and old.ledger() == []
@@ -223,10 +227,17 @@ def test_events_say_who_did_what(flight):
     assert any(e["reason"] == "restore test" for e in events)
 
 
+def add_tenant(flight, name):
+    """An empty tenant, for sets of its own."""
+    flight.create_schemas(flight.servers["eu"], [name])
+    wait_until(lambda: flight.skein("tenant", "show", f"eu-1/{name}").code == 0, f"{name} to be known")
+
+
 def test_the_timeout_leaves_the_work_going(flight):
+    add_tenant(flight, "t_slow")
     slow = write_set(flight.path("slow"), {"0.1.0__a.sql": "SELECT pg_sleep(1.5);\n"}, name="slow")
     flight.publish(slow)
-    result = flight.skein("rollout", "start", "slow", "--tenants", "tenant=t_2", "--wait",
+    result = flight.skein("rollout", "start", "slow", "--tenants", "tenant=t_slow", "--wait",
                           "--timeout", "500ms")
     assert result.code == 124, result
     rollout = flight.skein("rollout", "list", json=True).json[0]["id"]
@@ -234,10 +245,11 @@ def test_the_timeout_leaves_the_work_going(flight):
 
 
 def test_a_second_rollout_in_the_way_is_refused(flight):
+    add_tenant(flight, "t_slow2")
     slow = write_set(flight.path("slow2"), {"0.1.0__a.sql": "SELECT pg_sleep(1);\n"}, name="slow2")
     flight.publish(slow)
-    first = flight.start_rollout("slow2", "--tenants", "tenant=t_3")
-    result = flight.skein("rollout", "start", "slow2", "--detach")
+    first = flight.start_rollout("slow2", "--tenants", "tenant=t_slow2")
+    result = flight.skein("rollout", "start", "slow2", "--detach", "--tenants", "tenant=t_slow*")
     assert result.code == 7 and first[:8] in result.err, result
     flight.wait_phase(first, "SUCCEEDED")
 

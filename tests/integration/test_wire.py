@@ -136,8 +136,9 @@ def test_a_published_set_is_fetched_in_chunks(wire):
 class FakeAgent:
     """An agent in Python: says what it is told to, remembers what it heard."""
 
-    def __init__(self, wire, shard):
+    def __init__(self, wire, shard, tenants=()):
         self.module = wire.agent
+        self.tenants = [wire.model.TenantInfo(name=name) for name in tenants]
         self.outbox = queue.Queue()
         stub = wire_client.Stub(wire.channel, wire.agent.DESCRIPTOR.services_by_name["AgentService"])
         self.stream = stub.Connect(iter(self.outbox.get, None), timeout=60)
@@ -147,8 +148,15 @@ class FakeAgent:
     def say(self, **body):
         self.outbox.put(self.module.AgentMessage(**body))
 
+    def report(self, refresh=0):
+        self.say(tenants=self.module.TenantReport(full=True, last=True, refresh=refresh,
+                                                  tenants=self.tenants))
+
     def hear(self, kind):
+        """The next message of this kind; on the way it answers what every agent must answer."""
         for message in self.stream:
+            if message.WhichOneof("body") == "refresh":
+                self.report(message.refresh.refresh)
             if message.WhichOneof("body") == kind:
                 return message
         raise AssertionError(f"the stream ended without {kind}")
@@ -159,13 +167,12 @@ class FakeAgent:
 
 
 def test_an_agent_says_hello_and_is_given_work(wire):
-    agent = FakeAgent(wire, "py-1")
+    agent = FakeAgent(wire, "py-1", ["p_1"])
     welcome = agent.hear("welcome")
     assert welcome.term > 0 and welcome.welcome.lease_id != 0 and welcome.welcome.lease_ttl_ms > 0
     agent.say(heartbeat=wire.agent.Heartbeat(sequence=1))
     assert agent.hear("heartbeat_ack").heartbeat_ack.sequence == 1
-    agent.say(tenants=wire.agent.TenantReport(full=True, last=True,
-                                              tenants=[wire.model.TenantInfo(name="p_1")]))
+    agent.report()
     wire.wait_tenants(1, where="shard=py-1")
     rollout = wire.start_rollout("billing", "--tenants", "shard=py-1", "--dry-run-only")
     assign = agent.hear("assign").assign
