@@ -116,7 +116,7 @@ uint64_t etcd_watch_tick(struct etcd_watch *self, uint64_t now_ms)
         }
     }
     if (!etcd_login_check(self->login)) {
-        self->at_ms = now_ms + ETCD_BACKOFF_MIN_MS;
+        etcd_watch_wait(self, now_ms); /* a password that is wrong costs the server much */
         return self->at_ms;
     }
     etcd_watch_connect(self, now_ms);

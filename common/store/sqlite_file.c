@@ -258,7 +258,8 @@ bool sqlite_file_open(struct sqlite_file *file, struct error *err)
     if (!sqlite_file_check_schema(file, err) ||
         !sqlite_file_exec(file,
                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                          "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON",
+                          "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+                          "PRAGMA temp_store = MEMORY",
                           "set up", err) ||
         !sqlite_file_prepare(file, err)) {
         sqlite_file_close(file);

@@ -131,7 +131,6 @@ static struct etcd_job *etcd_job_new(struct store_etcd *owner, struct store_requ
     job->call.body.size_max = ETCD_BODY_BYTES_MAX;
     job->call.done = store_etcd_on_done;
     job->call.user = job;
-    etcd_job_write_body(job);
     return job;
 }
 
@@ -280,6 +279,9 @@ static bool store_etcd_land_refused(struct store_etcd *self, struct etcd_job *jo
 
 static void store_etcd_start(struct store_etcd *self, struct etcd_job *job, uint64_t now_ms)
 {
+    if (job->call.body.size == 0) {
+        etcd_job_write_body(job); /* not before: what waits should be small */
+    }
     job->call.timeout_ms = etcd_job_try_ms(job, now_ms);
     job->generation = self->login.generation;
     job->tries++;
@@ -329,7 +331,7 @@ static bool store_etcd_shrink(struct etcd_job *job)
     }
     job->limit = job->limit > ETCD_PAGE_DIVISOR ? job->limit / ETCD_PAGE_DIVISOR : 1;
     job->tries--;
-    etcd_job_write_body(job);
+    buf_clear(&job->call.body); /* to be written anew */
     return true;
 }
 
