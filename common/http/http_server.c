@@ -138,7 +138,7 @@ static enum MHD_Result http_answer_text(struct MHD_Connection *connection, unsig
 {
     char line[HTTP_REASON_BYTES + 2];
 
-    snprintf(line, sizeof(line), "%s\n", text);
+    snprintf(line, sizeof(line), "%.*s\n", HTTP_REASON_BYTES, text);
     return http_answer(connection, status, "text/plain; charset=utf-8", bytes_of_text(line));
 }
 
