@@ -25,7 +25,10 @@ static bool sql_text_is_word(char c)
 /* 0 at the end, which no text holds: NUL bytes are refused before. */
 static char sql_text_peek(const struct sql_text *text, size_t ahead)
 {
-    return ahead < text->size - text->at ? text->data[text->at + ahead] : '\0';
+    if (ahead >= text->size - text->at) {
+        return '\0';
+    }
+    return text->data[text->at + ahead];
 }
 
 static void sql_text_skip_line(struct sql_text *text)

@@ -98,17 +98,16 @@ static void each_rule_of_a_linear_history_holds(void **state)
         const struct row *row = &rows[i];
         CLEANUP(set_release) struct set set = { 0 };
         struct plan plan;
-        char scripts[256] = "";
+        CLEANUP(buf_release) struct buf scripts = { .size_max = 256 };
 
         make_set(row->prereleases, row->latest, row->min_version, &set);
         plan_make(&set, row->from, row->has_objects, row->to, &plan);
         for (size_t m = 0; m < plan.count; m++) {
-            strcat(scripts, m == 0 ? "" : " ");
-            strcat(scripts, set.migrations[plan.first + m].script);
+            buf_printf(&scripts, "%s%s", m == 0 ? "" : " ", set.migrations[plan.first + m].script);
         }
-        if (plan.code != row->code || strcmp(scripts, row->scripts) != 0) {
+        if (plan.code != row->code || strcmp(buf_text(&scripts), row->scripts) != 0) {
             fail_msg("%s: code '%s', scripts '%s', %s", row->what, task_code_name(plan.code),
-                     scripts, plan.error.message);
+                     buf_text(&scripts), plan.error.message);
         }
         bool failed = plan.code != TASK_CODE_NONE && plan.code != TASK_CODE_UP_TO_DATE;
         assert_int_equal(plan.error.code != ERR_NONE, failed);

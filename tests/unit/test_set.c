@@ -102,13 +102,12 @@ static void a_folder_holds_operations_in_order_of_their_numbers(void **state)
 static void skein_yaml_sets_what_it_names(void **state)
 {
     CLEANUP(set_release) struct set set = { 0 };
+    const char *yaml = "name: invoices\nlatest: 2.0.0-rc.1\nmin_version: 0.5.0\n"
+                       "prereleases: true\nreference: eu-1/template\ndefaults:\n"
+                       "  lock_timeout: 2s\n  statement_timeout: 5min\n";
 
     (void)state;
-    parse_well(FILES("skein.yaml",
-                     "name: invoices\nlatest: 2.0.0-rc.1\nmin_version: 0.5.0\nprereleases: true\n"
-                     "reference: eu-1/template\ndefaults:\n  lock_timeout: 2s\n"
-                     "  statement_timeout: 5min\n",
-                     "1.0.0__a.sql", "SELECT 1", "2.0.0-alpha__b.sql",
+    parse_well(FILES("skein.yaml", yaml, "1.0.0__a.sql", "SELECT 1", "2.0.0-alpha__b.sql",
                      "-- skein:lock_timeout 500ms\nSELECT 1"),
                &set);
     assert_string_equal(set.name, "invoices");
@@ -124,18 +123,18 @@ static void skein_yaml_sets_what_it_names(void **state)
 static void settings_stand_at_the_head_of_a_script(void **state)
 {
     CLEANUP(set_release) struct set set = { 0 };
+    const char *script =
+        "-- Adds an index.\r\n\r\n--skein:transaction none\r\n"
+        "  -- skein:lock_timeout 2s   -- skein:statement_timeout 1h30m -- long\r\n"
+        "-- skein:scope control\n-- skein:allow add-index-blocking    tables are small\n"
+        "-- skein:allow other it is so\n\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
+        "-- a comment about skein: settings\n";
 
     (void)state;
-    parse_well(
-        FILES("1.0.0__a.sql",
-              "-- Adds an index.\r\n\r\n--skein:transaction none\r\n"
-              "  -- skein:lock_timeout 2s   -- skein:statement_timeout 1h30m -- long\r\n"
-              "-- skein:scope control\n-- skein:allow add-index-blocking    tables are small\n"
-              "-- skein:allow other it is so\n\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
-              "-- a comment about skein: settings\n",
-              "1.0.0__a.down.sql", "-- skein:lock_timeout 1s\nDROP INDEX i", "1.1.0__b.sql",
-              "SELECT 1", "1.2.0__c.exec.yaml", "-- skein:nonsense"),
-        &set);
+    parse_well(FILES("1.0.0__a.sql", script, "1.0.0__a.down.sql",
+                     "-- skein:lock_timeout 1s\nDROP INDEX i", "1.1.0__b.sql", "SELECT 1",
+                     "1.2.0__c.exec.yaml", "-- skein:nonsense"),
+               &set);
     const struct operation *operation = &set.migrations[0].operations[0];
     assert_false(operation->settings.transaction);
     assert_true(operation->settings.control_scope);
@@ -330,7 +329,7 @@ static void check_growth(const char *const new_files[], const char *part)
     parse_well(new_files, &new_set);
     bool ok = set_check_growth(&old_set, &new_set, &err);
     assert_int_equal(ok, part == NULL);
-    if (!ok) {
+    if (!ok && part != NULL) {
         assert_int_equal(err.code, ERR_REFUSED);
         if (strstr(err.message, part) == NULL) {
             fail_msg("%s", err.message);
@@ -373,28 +372,28 @@ static void a_published_set_may_only_grow(void **state)
 
 static void ten_thousand_scripts_are_read_quickly(void **state)
 {
-    enum { COUNT = 10000 };
+    const size_t count = 10000;
     CLEANUP(set_release) struct set set = { 0 };
     CLEANUP(set_release) struct set again = { 0 };
     CLEANUP(arena_release) struct arena arena = { 0 };
-    struct set_file *files = arena_alloc_array(&arena, 2 * COUNT, sizeof(*files));
+    struct set_file *files = arena_alloc_array(&arena, 2 * count, sizeof(*files));
     struct error err = { 0 };
 
     (void)state;
-    for (int i = 0; i < COUNT; i++) {
-        int n = i * 7919 % COUNT;
-        files[2 * i].path = arena_printf(&arena, "0.%d.%d__add.sql", n / 100, n % 100);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = i * 7919 % count;
+        files[2 * i].path = arena_printf(&arena, "0.%zu.%zu__add.sql", n / 100, n % 100);
         files[2 * i].content = bytes_of_text("-- skein:lock_timeout 1s\nSELECT 1;\r\n");
-        files[2 * i + 1].path = arena_printf(&arena, "0.%d.%d__add.down.sql", n / 100, n % 100);
+        files[2 * i + 1].path = arena_printf(&arena, "0.%zu.%zu__add.down.sql", n / 100, n % 100);
         files[2 * i + 1].content = bytes_of_text("SELECT 2;\n");
     }
     uint64_t start_ms = clock_monotonic_ms();
-    assert_true(set_parse(files, 2 * (size_t)COUNT, "x", &set, &err));
-    assert_true(set_parse(files, 2 * (size_t)COUNT, "x", &again, &err));
-    assert_int_equal(set.migration_count, COUNT);
-    assert_string_equal(set.migrations[COUNT - 1].script, "0.99.99__add");
+    assert_true(set_parse(files, 2 * count, "x", &set, &err));
+    assert_true(set_parse(files, 2 * count, "x", &again, &err));
+    assert_int_equal(set.migration_count, count);
+    assert_string_equal(set.migrations[count - 1].script, "0.99.99__add");
     assert_true(set_check_growth(&set, &again, &err));
-    for (size_t i = 0; i < COUNT; i++) {
+    for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(set_find_script(&set, set.migrations[i].script), &set.migrations[i]);
     }
     /* A second would be far too long already, but valgrind and sanitizers are slow. */

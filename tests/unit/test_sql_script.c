@@ -32,28 +32,25 @@ static int stop(void **state)
     return 0;
 }
 
-/* NULL-terminated list of the statements that are expected. */
-static void check_statements(struct sql_parser *parser, const char *text, ...)
-    __attribute__((sentinel));
-static void check_statements(struct sql_parser *parser, const char *text, ...)
+/* The statements that are expected, with a NULL at the end. */
+#define check_statements(parser, text, ...)                                                        \
+    check_statement_list(parser, text, (const char *const[]){ __VA_ARGS__ })
+
+static void check_statement_list(struct sql_parser *parser, const char *text,
+                                 const char *const expected[])
 {
     CLEANUP(sql_script_release) struct sql_script script = { 0 };
     struct sql_problem problem = { 0 };
-    va_list expected;
     size_t count = 0;
 
     if (!sql_script_parse(parser, bytes_of_text(text), &script, &problem)) {
         fail_msg("line %u: %s: %s", problem.line, problem.error.message, text);
     }
-    va_start(expected, text);
-    for (const char *one = va_arg(expected, const char *); one != NULL;
-         one = va_arg(expected, const char *)) {
+    for (; expected[count] != NULL; count++) {
         assert_true(count < script.count);
-        assert_string_equal(script.statements[count].text, one);
+        assert_string_equal(script.statements[count].text, expected[count]);
         assert_int_equal(script.statements[count].number, count + 1);
-        count++;
     }
-    va_end(expected);
     assert_int_equal(script.count, count);
 }
 
@@ -297,8 +294,10 @@ static void what_would_keep_the_lexer_busy_for_hours_is_refused(void **state)
 static void limits_are_limits(void **state)
 {
     CLEANUP(memory_free) char *large = repeated("", " ", SCRIPT_BYTES_MAX + 1);
-    CLEANUP(memory_free) char *many = repeated("", "END;", 4 * (STATEMENTS_PER_SCRIPT_MAX + 1));
-    CLEANUP(memory_free) char *just = repeated("", "ANALYZE;", 8 * STATEMENTS_PER_SCRIPT_MAX);
+    CLEANUP(memory_free)
+    char *many = repeated("", "END;", 4 * ((size_t)STATEMENTS_PER_SCRIPT_MAX + 1));
+    CLEANUP(memory_free)
+    char *just = repeated("", "ANALYZE;", 8 * (size_t)STATEMENTS_PER_SCRIPT_MAX);
     CLEANUP(sql_script_release) struct sql_script script = { 0 };
     struct sql_problem problem;
 
