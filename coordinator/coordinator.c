@@ -12,6 +12,7 @@
 #include "common/sql/sql_script.h"
 #include "coordinator/brain.h"
 #include "coordinator/serve/reflection.h"
+#include "coordinator/serve/serve_check.h"
 #include "coordinator/store/archive_fetch.h"
 
 enum { COORDINATOR_METHODS_MAX = 64, COORDINATOR_ADDRESS_BYTES = 256 };
@@ -121,7 +122,8 @@ static bool coordinator_serve(struct coordinator *coordinator,
         .methods = methods,
         .method_count = count,
     };
-    return rpc_server_start(&server_options, &coordinator->server, err);
+    return serve_check(methods, count, err) &&
+           rpc_server_start(&server_options, &coordinator->server, err);
 }
 
 /* HOST:PORT as others reach it: --advertise, or --listen with the port that was chosen. */

@@ -35,8 +35,10 @@ static const char *wire_check_show(const char *value, char shown[SHOWN_BYTES])
     size_t at = 0;
 
     while (value[at] != '\0' && at < SHOWN_BYTES - 1) {
-        unsigned char byte = (unsigned char)value[at];
-        shown[at] = byte < 0x20 || byte >= 0x7F ? '?' : (char)byte;
+        shown[at] = value[at];
+        if (value[at] < 0x20 || value[at] >= 0x7F) {
+            shown[at] = '?'; /* a byte above 0x7F is negative, or large */
+        }
         at++;
     }
     shown[at] = '\0';

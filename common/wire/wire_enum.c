@@ -78,21 +78,83 @@ static int wire_enum_find(struct wire_check *check, const char *field, const int
     return 0;
 }
 
-/* One pair of functions for each enum. */
-#define WIRE_ENUM(name, model, proto, table)                                                       \
-    proto wire_enum_of_##name(enum model value)                                                    \
-    {                                                                                              \
-        assert((size_t)value < COUNT_OF(table));                                                   \
-        return (proto)(table)[value];                                                              \
-    }                                                                                              \
-    enum model wire_enum_to_##name(struct wire_check *check, const char *field, proto value)       \
-    {                                                                                              \
-        return (enum model)wire_enum_find(check, field, table, COUNT_OF(table), (int)value);       \
-    }
+static int wire_enum_of(const int *table, size_t count, size_t value)
+{
+    assert(value < count);
+    return table[value];
+}
 
-WIRE_ENUM(mode, task_mode, Skein__V1__TaskMode, wire_enum_modes)
-WIRE_ENUM(outcome, task_outcome, Skein__V1__TaskOutcome, wire_enum_outcomes)
-WIRE_ENUM(code, task_code, Skein__V1__TaskCode, wire_enum_codes)
-WIRE_ENUM(phase, rollout_phase, Skein__V1__RolloutPhase, wire_enum_phases)
-WIRE_ENUM(policy, rollout_policy, Skein__V1__RolloutPolicy, wire_enum_policies)
-WIRE_ENUM(kind, rollout_kind, Skein__V1__RolloutKind, wire_enum_kinds)
+Skein__V1__TaskMode wire_enum_of_mode(enum task_mode value)
+{
+    return (Skein__V1__TaskMode)wire_enum_of(wire_enum_modes, COUNT_OF(wire_enum_modes), value);
+}
+
+enum task_mode wire_enum_to_mode(struct wire_check *check, const char *field,
+                                 Skein__V1__TaskMode value)
+{
+    return (enum task_mode)wire_enum_find(check, field, wire_enum_modes, COUNT_OF(wire_enum_modes),
+                                          (int)value);
+}
+
+Skein__V1__TaskOutcome wire_enum_of_outcome(enum task_outcome value)
+{
+    return (Skein__V1__TaskOutcome)wire_enum_of(wire_enum_outcomes, COUNT_OF(wire_enum_outcomes),
+                                                value);
+}
+
+enum task_outcome wire_enum_to_outcome(struct wire_check *check, const char *field,
+                                       Skein__V1__TaskOutcome value)
+{
+    return (enum task_outcome)wire_enum_find(check, field, wire_enum_outcomes,
+                                             COUNT_OF(wire_enum_outcomes), (int)value);
+}
+
+Skein__V1__TaskCode wire_enum_of_code(enum task_code value)
+{
+    return (Skein__V1__TaskCode)wire_enum_of(wire_enum_codes, COUNT_OF(wire_enum_codes), value);
+}
+
+enum task_code wire_enum_to_code(struct wire_check *check, const char *field,
+                                 Skein__V1__TaskCode value)
+{
+    return (enum task_code)wire_enum_find(check, field, wire_enum_codes, COUNT_OF(wire_enum_codes),
+                                          (int)value);
+}
+
+Skein__V1__RolloutPhase wire_enum_of_phase(enum rollout_phase value)
+{
+    return (Skein__V1__RolloutPhase)wire_enum_of(wire_enum_phases, COUNT_OF(wire_enum_phases),
+                                                 value);
+}
+
+enum rollout_phase wire_enum_to_phase(struct wire_check *check, const char *field,
+                                      Skein__V1__RolloutPhase value)
+{
+    return (enum rollout_phase)wire_enum_find(check, field, wire_enum_phases,
+                                              COUNT_OF(wire_enum_phases), (int)value);
+}
+
+Skein__V1__RolloutPolicy wire_enum_of_policy(enum rollout_policy value)
+{
+    return (Skein__V1__RolloutPolicy)wire_enum_of(wire_enum_policies, COUNT_OF(wire_enum_policies),
+                                                  value);
+}
+
+enum rollout_policy wire_enum_to_policy(struct wire_check *check, const char *field,
+                                        Skein__V1__RolloutPolicy value)
+{
+    return (enum rollout_policy)wire_enum_find(check, field, wire_enum_policies,
+                                               COUNT_OF(wire_enum_policies), (int)value);
+}
+
+Skein__V1__RolloutKind wire_enum_of_kind(enum rollout_kind value)
+{
+    return (Skein__V1__RolloutKind)wire_enum_of(wire_enum_kinds, COUNT_OF(wire_enum_kinds), value);
+}
+
+enum rollout_kind wire_enum_to_kind(struct wire_check *check, const char *field,
+                                    Skein__V1__RolloutKind value)
+{
+    return (enum rollout_kind)wire_enum_find(check, field, wire_enum_kinds,
+                                             COUNT_OF(wire_enum_kinds), (int)value);
+}

@@ -9,12 +9,12 @@
 #include "common/wire/wire_check.h"
 #include "skein/v1/model.pb-c.h"
 
-Skein__V1__TaskMode wire_enum_of_mode(enum task_mode mode);
-Skein__V1__TaskOutcome wire_enum_of_outcome(enum task_outcome outcome);
-Skein__V1__TaskCode wire_enum_of_code(enum task_code code);
-Skein__V1__RolloutPhase wire_enum_of_phase(enum rollout_phase phase);
-Skein__V1__RolloutPolicy wire_enum_of_policy(enum rollout_policy policy);
-Skein__V1__RolloutKind wire_enum_of_kind(enum rollout_kind kind);
+Skein__V1__TaskMode wire_enum_of_mode(enum task_mode value);
+Skein__V1__TaskOutcome wire_enum_of_outcome(enum task_outcome value);
+Skein__V1__TaskCode wire_enum_of_code(enum task_code value);
+Skein__V1__RolloutPhase wire_enum_of_phase(enum rollout_phase value);
+Skein__V1__RolloutPolicy wire_enum_of_policy(enum rollout_policy value);
+Skein__V1__RolloutKind wire_enum_of_kind(enum rollout_kind value);
 
 /* The first constant of the model, and a failed check, for a value that this version does not
  * know. */

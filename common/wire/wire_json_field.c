@@ -182,10 +182,17 @@ json_t *wire_json_field_of_bytes(const ProtobufCBinaryData *bytes)
         uint32_t group = (uint32_t)bytes->data[i] << 16;
         group |= left > 1 ? (uint32_t)bytes->data[i + 1] << 8 : 0;
         group |= left > 2 ? (uint32_t)bytes->data[i + 2] : 0;
-        *to++ = wire_json_digits[group >> 18];
-        *to++ = wire_json_digits[(group >> 12) & 63];
-        *to++ = left > 1 ? wire_json_digits[(group >> 6) & 63] : '=';
-        *to++ = left > 2 ? wire_json_digits[group & 63] : '=';
+        to[0] = wire_json_digits[group >> 18];
+        to[1] = wire_json_digits[(group >> 12) & 63];
+        to[2] = wire_json_digits[(group >> 6) & 63];
+        to[3] = wire_json_digits[group & 63];
+        if (left < 3) {
+            to[3] = '=';
+        }
+        if (left < 2) {
+            to[2] = '=';
+        }
+        to += 4;
     }
     return json_stringn_nocheck(text, length);
 }

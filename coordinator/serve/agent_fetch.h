@@ -14,7 +14,7 @@ struct agent_fetch;
 
 struct agent_fetch *agent_fetch_new(struct leader_view *leader, const struct set_source *source);
 /* After the server has stopped and the source calls nobody any more. */
-void agent_fetch_free(struct agent_fetch **fetch);
+void agent_fetch_free(struct agent_fetch **pointer);
 
 /* AgentService.FetchSet. */
 struct rpc_method agent_fetch_method(struct agent_fetch *fetch);

@@ -24,7 +24,7 @@ struct set_source {
 
 struct agent_service *agent_service_new(struct mailbox *inbox, struct leader_view *leader,
                                         const struct set_source *source);
-void agent_service_free(struct agent_service **service); /* after the server has stopped */
+void agent_service_free(struct agent_service **pointer); /* after the server has stopped */
 
 enum { AGENT_SERVICE_METHODS = 2 };
 void agent_service_methods(struct agent_service *service,

@@ -13,7 +13,7 @@
 struct health;
 
 struct health *health_new(void);
-void health_free(struct health **health); /* after the server has stopped */
+void health_free(struct health **pointer); /* after the server has stopped */
 
 enum { HEALTH_METHODS = 2 };
 size_t health_methods(struct health *health, struct rpc_method ret_methods[HEALTH_METHODS]);

@@ -9,7 +9,7 @@
 struct leader_view;
 
 struct leader_view *leader_view_new(void);
-void leader_view_free(struct leader_view **view);
+void leader_view_free(struct leader_view **pointer);
 
 /* `address` is the leader's --advertise, "" while nobody is known to lead. */
 void leader_view_set(struct leader_view *view, bool leading, const char *address);

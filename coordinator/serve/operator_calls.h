@@ -25,7 +25,7 @@ struct operator_published {
 struct operator_calls;
 
 struct operator_calls *operator_calls_new(void);
-void operator_calls_free(struct operator_calls **calls);
+void operator_calls_free(struct operator_calls **pointer);
 
 uint64_t operator_calls_add(struct operator_calls *calls, struct rpc_call *call, size_t method);
 void operator_calls_remove(struct operator_calls *calls, uint64_t number);

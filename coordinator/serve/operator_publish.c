@@ -66,8 +66,9 @@ static void operator_publish_free_set(struct set **pointer)
     }
 }
 
-static bool operator_publish_read(struct operator_publish *publish, const struct publish_job *job,
-                                  struct set **ret_set, struct error *err)
+/* The set, or NULL and why it cannot be published. */
+static struct set *operator_publish_read(struct operator_publish *publish,
+                                         const struct publish_job *job, struct error *err)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     CLEANUP(lint_report_release) struct lint_report report = { 0 };
@@ -75,16 +76,17 @@ static bool operator_publish_read(struct operator_publish *publish, const struct
     struct set_file *files = NULL;
     size_t count = 0;
 
+    /* The name comes from skein.yaml: the folder's does not travel. */
     if (!wire_decode_set_archive(buf_view(&job->upload.archive), &arena, &files, &count, err) ||
-        !set_parse(files, count, job->upload.name, set, err)) {
-        return false;
+        !set_parse(files, count, "", set, err)) {
+        return NULL;
     }
     set_lint(publish->parser, set, &report);
     if (report.error_count > 0) {
-        return set_lint_refuse(&report, err);
+        set_lint_refuse(&report, err);
+        return NULL;
     }
-    *ret_set = TAKE(set);
-    return true;
+    return TAKE(set);
 }
 
 static void operator_publish_note(struct operator_publish *publish, uint64_t number,
@@ -108,7 +110,8 @@ static void operator_publish_work(struct operator_publish *publish, const struct
     if (call == NULL) {
         return;
     }
-    if (!operator_publish_read(publish, job, &set, &err)) {
+    set = operator_publish_read(publish, job, &err);
+    if (set == NULL) {
         serve_reply_error(call, &err);
         rpc_call_unref(&call);
         return;
@@ -182,14 +185,12 @@ static bool operator_publish_begin(struct operator_upload *upload,
     struct wire_check check = { .message = "PublishSetRequest", .err = err };
 
     wire_check_text(&check, "reason", request->reason, TEXT_BYTES_MAX);
-    wire_check_key_or_empty(&check, "name", request->name);
     if (check.failed) {
         return false;
     }
     upload->started = true;
     upload->dry_run = request->dry_run != 0;
     upload->reason = arena_strdup(&upload->arena, request->reason);
-    upload->name = arena_strdup(&upload->arena, request->name);
     upload->archive.size_max = SET_BYTES_MAX;
     return true;
 }

@@ -25,14 +25,13 @@ struct operator_upload {
     bool started;
     bool dry_run;
     const char *reason;
-    const char *name;
 };
 void operator_upload_release(struct operator_upload *upload);
 
 struct operator_publish *operator_publish_new(struct mailbox *inbox, struct operator_calls *calls,
                                               struct sql_parser *parser);
 /* Joins the worker; what still waits is dropped. `inbox` is closed by now. */
-void operator_publish_free(struct operator_publish **publish);
+void operator_publish_free(struct operator_publish **pointer);
 
 /* One PublishSetRequest. ERR_LIMIT above SET_BYTES_MAX. */
 MUST_CHECK bool operator_publish_add(struct operator_upload *upload, struct bytes message,

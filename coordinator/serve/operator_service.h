@@ -19,7 +19,7 @@ struct operator_service;
 /* `parser` checks the scripts of what is published. */
 struct operator_service *operator_service_new(struct mailbox *inbox, struct leader_view *leader,
                                               struct sql_parser *parser);
-void operator_service_free(struct operator_service **service); /* after the server has stopped */
+void operator_service_free(struct operator_service **pointer); /* after the server has stopped */
 
 enum { OPERATOR_SERVICE_METHODS_MAX = 32 };
 size_t operator_service_methods(struct operator_service *service,

@@ -40,7 +40,7 @@ struct operator_stream {
 struct operator_streams;
 
 struct operator_streams *operator_streams_new(struct operator_calls *calls);
-void operator_streams_free(struct operator_streams **streams);
+void operator_streams_free(struct operator_streams **pointer);
 
 /* An empty stream for the call, of which it takes a reference. */
 struct operator_stream *operator_stream_new(struct rpc_call *call, uint64_t number);

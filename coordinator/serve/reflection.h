@@ -16,7 +16,7 @@
 struct reflection;
 
 struct reflection *reflection_new(void);
-void reflection_free(struct reflection **reflection); /* after the server has stopped */
+void reflection_free(struct reflection **pointer); /* after the server has stopped */
 
 enum { REFLECTION_METHODS = 2 };
 size_t reflection_methods(struct reflection *reflection,
