@@ -74,7 +74,7 @@ EXIT = re.compile(r"(?<![\w.>])exit\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)
 LINES_MAX = 600
 LEVELS_MAX = 5  # of braces inside a function
-SAME_NAMES = {"main.c", "README.md", "CMakeLists.txt", "__init__.py", "conftest.py"}
+SAME_NAMES = {"main.c", "run.sh", "README.md", "CMakeLists.txt", "__init__.py", "conftest.py"}
 SYSTEM_PACKAGES = ["grpc", "gpr", "libprotobuf-c", "libpq", "libcurl", "sqlite3", "jansson",
                    "yaml-0.1", "libcrypto", "libmicrohttpd", "cmocka"]
 
