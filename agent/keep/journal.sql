@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS skein.tenant (
 ) WITH (fillfactor = 70);
 
 CREATE TABLE IF NOT EXISTS skein.history (
-    id          bigserial PRIMARY KEY,
+    id          bigserial,
     tenant      text NOT NULL,
     set_name    text NOT NULL,
     version     text NOT NULL,
@@ -43,9 +43,9 @@ CREATE TABLE IF NOT EXISTS skein.history (
     state       text NOT NULL CHECK (state IN ('started', 'done', 'failed')),
     started_at  timestamptz NOT NULL,
     duration_ms double precision,
-    detail      jsonb
+    detail      jsonb,
+    PRIMARY KEY (tenant, set_name, id) -- the one index serves every question
 );
-CREATE INDEX IF NOT EXISTS history_tenant ON skein.history (tenant, set_name, id);
 
 -- Begins a task inside its transaction: locks the tenant's row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
@@ -59,47 +59,60 @@ CREATE OR REPLACE FUNCTION skein.task_begin(
     in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
+    namespace oid;
     row_version text;
     row_rollout text;
-    row_fence bigint;
+    row_fence bigint := 0;
+    created boolean := false;
     changed text;
 BEGIN
-    IF in_schema <> '' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = in_schema) THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK001', MESSAGE =
-            format('the schema %I does not exist any more', in_schema);
-    END IF;
-
-    SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
-      FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set)
-            ON CONFLICT DO NOTHING;
-        SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
-          FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
-    END IF;
-
-    IF in_mode <> 'dry_run' AND row_version = in_target AND row_rollout = in_rollout
-            AND row_fence <= in_token THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout has already done it';
-    END IF;
-    IF row_fence > in_token THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
-            format('the task''s token %s is older than %s, which already wrote to this tenant',
-                   in_token, row_fence);
-    END IF;
-    IF row_version = in_target THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = row_version, MESSAGE =
-            format('the tenant is already at %s', in_target);
-    END IF;
-    IF coalesce(row_version, '') <> in_from THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = coalesce(row_version, ''), MESSAGE =
-            format('the plan starts at %s, but the tenant is at %s',
-                   coalesce(nullif(in_from, ''), 'no version'),
-                   coalesce(row_version, 'no version'));
+    IF in_schema <> '' THEN
+        namespace := to_regnamespace(quote_ident(in_schema));
+        IF namespace IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK001', MESSAGE =
+                format('the schema %I does not exist any more', in_schema);
+        END IF;
     END IF;
 
     IF in_from = '' THEN
-        IF in_mode <> 'baseline' AND skein.has_objects(in_schema) THEN
+        INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set)
+            ON CONFLICT DO NOTHING;
+        created := FOUND;
+    END IF;
+    IF NOT created THEN
+        SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
+          FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+        IF in_mode <> 'dry_run' AND row_version = in_target AND row_rollout = in_rollout
+                AND row_fence <= in_token THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE =
+                'this rollout has already done it';
+        END IF;
+        IF row_fence > in_token THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+                format('the task''s token %s is older than %s, which already wrote to this tenant',
+                       in_token, row_fence);
+        END IF;
+        IF row_version = in_target THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = row_version, MESSAGE =
+                format('the tenant is already at %s', in_target);
+        END IF;
+        IF coalesce(row_version, '') <> in_from THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = coalesce(row_version, ''), MESSAGE =
+                format('the plan starts at %s, but the tenant is at %s',
+                       coalesce(nullif(in_from, ''), 'no version'),
+                       coalesce(row_version, 'no version'));
+        END IF;
+    END IF;
+
+    IF in_from = '' THEN
+        IF in_mode <> 'baseline' AND (
+                CASE WHEN in_schema = '' THEN skein.database_has_objects()
+                     ELSE EXISTS (
+                SELECT FROM pg_depend d
+                 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = namespace
+                   AND d.deptype = 'n' AND d.classid <> 'pg_extension'::regclass
+                   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
+                                      AND e.objid = d.objid AND e.deptype = 'e')) END) THEN
             RAISE EXCEPTION USING ERRCODE = 'SK004', MESSAGE =
                 'the tenant holds objects, but no version is recorded for it',
                 HINT = 'Record its version with: skein tenant baseline';
@@ -123,32 +136,28 @@ BEGIN
 END
 $skein$;
 
--- Whether a schema ('': the whole database) holds anything of its user's; what extensions brought
--- does not count.
-CREATE OR REPLACE FUNCTION skein.has_objects(in_schema text) RETURNS boolean
+-- Whether this database holds anything of its user's; what extensions brought does not count.
+CREATE OR REPLACE FUNCTION skein.database_has_objects() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
     SELECT EXISTS (
         SELECT FROM pg_namespace n JOIN pg_depend d
             ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
          WHERE d.deptype = 'n' AND d.classid <> 'pg_extension'::regclass
-           AND CASE WHEN in_schema <> '' THEN n.nspname = in_schema
-                    ELSE n.nspname !~ '^pg_'
-                         AND n.nspname NOT IN ('information_schema', 'skein') END
+           AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein')
            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
                               AND e.objid = d.objid AND e.deptype = 'e'))
 $skein$;
 
 -- Ends a task: writes the history and the version. The row must still be locked, or written, by
 -- this very transaction (its xmax or xmin says so): a script that ended the transaction of its task
--- behind our back is found out here (SK006), whatever it did to the settings. `skein.marks` has the
--- time at which each script began; without it only the durations are missing.
+-- behind our back is found out here (SK006), whatever it did to the settings. `skein.m1`,
+-- `skein.m2`, ... have the times at which the scripts began; without them only the durations are
+-- missing.
 CREATE OR REPLACE FUNCTION skein.task_end(
     in_tenant text, in_set text, in_rollout text, in_agent text, in_from text, in_target text,
     in_token bigint, in_scripts text[], in_versions text[], in_directions text[],
     in_checksums text[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
-DECLARE
-    marks double precision[];
 BEGIN
     UPDATE skein.tenant t
        SET version = in_target, rollout = in_rollout, fence = in_token,
@@ -161,17 +170,14 @@ BEGIN
             'a script ended the transaction that it ran in, or wrote to skein''s journal';
     END IF;
 
-    marks := string_to_array(nullif(current_setting('skein.marks', true), ''), ',')
-             || extract(epoch FROM clock_timestamp())::text;
     INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
                                agent, fence, state, started_at, duration_ms)
     SELECT in_tenant, in_set, s.version, s.script, s.direction, decode(s.checksum, 'hex'),
-           in_rollout, in_agent, in_token, 'done',
-           coalesce(to_timestamp(marks[s.ordinal]), clock_timestamp()),
-           1000 * (marks[s.ordinal + 1] - marks[s.ordinal])
-      FROM unnest(in_scripts, in_versions, in_directions, in_checksums)
-           WITH ORDINALITY AS s(script, version, direction, checksum, ordinal)
-     ORDER BY s.ordinal;
+           in_rollout, in_agent, in_token, 'done', coalesce(s.began, clock_timestamp()),
+           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began)
+      FROM (SELECT *, nullif(current_setting('skein.m' || ordinal, true), '')::timestamptz AS began
+              FROM unnest(in_scripts, in_versions, in_directions, in_checksums)
+                   WITH ORDINALITY AS u(script, version, direction, checksum, ordinal)) AS s;
 END
 $skein$;
 

@@ -25,20 +25,33 @@
 #define TASK_SETTINGS_14 ", set_config('client_connection_check_interval', '5s', true)"
 #define TASK_BEGIN                                                                                 \
     ", skein.task_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
-    " set_config('skein.marks', extract(epoch FROM clock_timestamp())::text, true)"
+    " set_config('skein.m1', clock_timestamp()::text, true)"
 
 enum { TASK_SETTING_COUNT = 4, TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
 static const char task_settings_sql[] = "SELECT " TASK_SETTINGS;
-static const char task_mark_sql[] =
-    "SELECT pg_catalog.set_config('skein.marks', pg_catalog.concat_ws(',',"
-    " pg_catalog.current_setting('skein.marks', true),"
-    " extract(epoch FROM pg_catalog.clock_timestamp())), true)";
+/* When a script began, by its place in the task. */
+static const char task_mark_format[] =
+    "SELECT pg_catalog.set_config('skein.m%zu', pg_catalog.clock_timestamp()::text, true)";
 static const char task_end_sql[] =
     "SELECT skein.task_end($1, $2, $3, $4, $5, $6, $7::bigint, $8::text[], $9::text[],"
     " $10::text[], $11::text[])";
+
+/* What DISCARD ALL does, but for the plans: those of the journal's functions are worth keeping
+ * (half a millisecond a task), and a plan is nothing that a tenant could leave to another. */
+static const char *const task_clean_sql[] = {
+    "RESET SESSION AUTHORIZATION",
+    "RESET ROLE",
+    "RESET ALL",
+    "CLOSE ALL",
+    "DEALLOCATE ALL",
+    "UNLISTEN *",
+    "SELECT pg_catalog.pg_advisory_unlock_all()",
+    "DISCARD TEMP",
+    "DISCARD SEQUENCES",
+};
 
 struct task_tag {
     enum task_step step;
@@ -106,6 +119,7 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             report->error = answers->error;
         }
     }
+    size_t cleaned = 0;
     for (size_t i = 0; i < answers->count; i++) {
         const struct pg_batch_item *item = &answers->items[i];
         enum task_step step = b->tags[item->tag].step;
@@ -114,9 +128,10 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             report->end_answered = true;
             report->committed = strcmp(pg_result_tag(item->result), "COMMIT") == 0;
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CLEAN) {
-            report->clean = true;
+            cleaned++;
         }
     }
+    report->clean = cleaned == COUNT_OF(task_clean_sql);
 }
 
 static void task_batch_send(struct task_batch *b)
@@ -223,7 +238,8 @@ static void task_batch_add_scripts(struct task_batch *b)
 
     for (size_t m = plan->first; m < plan->first + plan->count; m++) {
         if (m > plan->first) {
-            task_batch_add_step(b, TASK_STEP_END, task_mark_sql);
+            task_batch_add_step(b, TASK_STEP_END,
+                                arena_printf(&b->arena, task_mark_format, m - plan->first + 1));
         }
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
             task_batch_add_operation(b, prepared_set_operation(task->set, m, o));
@@ -276,13 +292,14 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
         task_batch_add_end(&b);
         task_batch_cut(&b, "before_commit");
     }
-    /* Each of the last two in a segment of its own: COMMIT has to be answered whatever happened
-     * before (after a failure it is the ROLLBACK, in the same round trip), and DISCARD ALL refuses
-     * to stand behind another statement in a segment. */
+    /* In segments of their own: COMMIT has to be answered whatever happened before (after a failure
+     * it is the ROLLBACK, in the same round trip), and so has the cleaning. */
     pg_batch_end_segment(batch);
     task_batch_add_step(&b, TASK_STEP_COMMIT, commits ? "COMMIT" : "ROLLBACK");
     pg_batch_end_segment(batch);
-    task_batch_add_step(&b, TASK_STEP_CLEAN, "DISCARD ALL");
+    for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
+        task_batch_add_step(&b, TASK_STEP_CLEAN, task_clean_sql[i]);
+    }
     if (!ret_report->lost) {
         task_batch_send(&b);
     }

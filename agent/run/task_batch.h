@@ -3,7 +3,7 @@
  * Blocks; used by a worker's thread. One round trip, whatever comes of it:
  *   BEGIN, skein.task_begin, every statement of every script, skein.task_end
  *   COMMIT (of a failed transaction: it rolls back and says so), or ROLLBACK in a dry run
- *   DISCARD ALL, so that nothing of this tenant reaches the next one */
+ *   what DISCARD ALL would do, so that nothing of this tenant reaches the next one */
 #ifndef SKEIN_AGENT_RUN_TASK_BATCH_H
 #define SKEIN_AGENT_RUN_TASK_BATCH_H
 
