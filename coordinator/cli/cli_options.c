@@ -66,7 +66,7 @@ static const struct option_spec cli_verb_options[] = {
     { "ttl", OPTION_TEXT, CLI_FIELD(ttl), .argument = "DURATION", .fallback = "",
       .help = "the lock ends by itself after this long (1h; at most 24h)" },
     { "owner", OPTION_TEXT, CLI_FIELD(owner), .argument = "NAME", .fallback = "",
-      .help = "who holds it; you where it is not given" },
+      .help = "who holds it; the same owner may lock it again to renew it" },
     { "limit", OPTION_U64, CLI_FIELD(limit), .argument = "N", .fallback = "100", .min = 1,
       .max = 1000, .help = "how many, newest first" },
     { "errors", OPTION_U64, CLI_FIELD(errors), .argument = "N", .fallback = "5000", .min = 1,

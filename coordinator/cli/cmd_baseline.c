@@ -62,7 +62,7 @@ int cmd_baseline(struct cli *cli)
         cmd_baseline_print(cli, last);
         if (code == EXIT_CODE_DONE && field_u64(field_get(last, "counts"), "total") == 0) {
             output_say("no tenant '%s' is known", cli->arguments[0]);
-            code = EXIT_CODE_USAGE;
+            code = EXIT_CODE_INTERNAL;
         }
     }
     json_decref(last);

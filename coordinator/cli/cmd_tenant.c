@@ -194,7 +194,7 @@ int cmd_tenant_show(struct cli *cli)
     const json_t *tenant = json_array_get(tenants, 0);
     if (tenant == NULL) {
         output_say("no tenant '%s' is known; 'skein tenant list' shows them", cli->arguments[0]);
-        code = EXIT_CODE_USAGE;
+        code = EXIT_CODE_INTERNAL;
     } else if (cli->format != OUTPUT_TABLE) {
         output_json(cli->format, tenant);
     } else {
@@ -265,7 +265,9 @@ int cmd_tenant_history(struct cli *cli)
 
 /* ---- lock and unlock ---- */
 
-/* "ana@laptop": more to people than the address that the coordinator sees. */
+/* "ana@laptop:4711": more to people than the address that the coordinator sees. The process makes
+ * it unique: the coordinator lets an owner lock again what is theirs, which suits a call that is
+ * repeated, and must not let two scripts of one person into the same tenant. */
 static void cmd_tenant_owner(const struct cli *cli, struct buf *owner)
 {
     const struct passwd *account = getpwuid(getuid());
@@ -281,7 +283,7 @@ static void cmd_tenant_owner(const struct cli *cli, struct buf *owner)
     }
     (void)gethostname(host, sizeof(host) - 1);
     if (user != NULL && user[0] != '\0') {
-        buf_printf(owner, "%s@%s", user, host);
+        buf_printf(owner, "%s@%s:%d", user, host, (int)getpid());
     }
 }
 
@@ -302,7 +304,8 @@ int cmd_tenant_lock(struct cli *cli)
     json_t *request =
         json_pack("{s:s, s:s, s:I, s:s}", "tenant", cli->arguments[0], "reason",
                   cli->options.reason, "ttl_ms", (json_int_t)ttl_ms, "owner", buf_text(&owner));
-    bool locked = call_unary(&cli->caller, "LockTenant", request, CALL_ONCE, &response, &end, &err);
+    bool locked =
+        call_unary(&cli->caller, "LockTenant", request, CALL_REPEATABLE, &response, &end, &err);
     json_decref(request);
     if (!locked) {
         return cli_fail(cli, &end, &err);

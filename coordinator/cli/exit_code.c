@@ -11,7 +11,7 @@ static const struct {
 } exit_statuses[] = {
     { RPC_OK, EXIT_CODE_DONE },
     { RPC_INVALID_ARGUMENT, EXIT_CODE_USAGE },
-    { RPC_NOT_FOUND, EXIT_CODE_USAGE }, /* what was typed names nothing that exists */
+    { RPC_NOT_FOUND, EXIT_CODE_INTERNAL }, /* the command makes sense, there is no such thing */
     { RPC_OUT_OF_RANGE, EXIT_CODE_USAGE },
     { RPC_ALREADY_EXISTS, EXIT_CODE_REFUSED },
     { RPC_PERMISSION_DENIED, EXIT_CODE_REFUSED },

@@ -10,9 +10,9 @@
 #include "common/rpc/rpc_status.h"
 
 enum exit_code {
-    EXIT_CODE_DONE = 0, /* or nothing to do */
-    EXIT_CODE_INTERNAL = 1,
-    EXIT_CODE_USAGE = 2,   /* also where what was named does not exist */
+    EXIT_CODE_DONE = 0,     /* or nothing to do */
+    EXIT_CODE_INTERNAL = 1, /* also: what was named does not exist */
+    EXIT_CODE_USAGE = 2,
     EXIT_CODE_PENDING = 3, /* changes pending or drift found, with --exit-code */
     EXIT_CODE_TENANTS_FAILED = 4,
     EXIT_CODE_WAITING = 5,  /* paused or at a gate */

@@ -126,7 +126,7 @@ def test_a_start_whose_answer_was_lost_is_repeated_with_its_key(fakes, protos):
 
 
 @pytest.mark.parametrize("status,code", [
-    ("FAILED_PRECONDITION", 7), ("ABORTED", 7), ("INVALID_ARGUMENT", 2), ("NOT_FOUND", 2),
+    ("FAILED_PRECONDITION", 7), ("ABORTED", 7), ("INVALID_ARGUMENT", 2), ("NOT_FOUND", 1),
     ("INTERNAL", 1), ("RESOURCE_EXHAUSTED", 7)])
 def test_a_refusal_is_not_repeated_and_has_its_code(fakes, status, code):
     fake = fakes()

@@ -15,7 +15,7 @@ static void a_call_that_failed_says_why_by_its_code(void **state)
     assert_int_equal(exit_code_of_status(RPC_OK, false), 0);
     assert_int_equal(exit_code_of_status(RPC_INTERNAL, false), 1);
     assert_int_equal(exit_code_of_status(RPC_INVALID_ARGUMENT, false), 2);
-    assert_int_equal(exit_code_of_status(RPC_NOT_FOUND, false), 2);
+    assert_int_equal(exit_code_of_status(RPC_NOT_FOUND, false), 1);
     assert_int_equal(exit_code_of_status(RPC_FAILED_PRECONDITION, false), 7);
     assert_int_equal(exit_code_of_status(RPC_ABORTED, false), 7);
     assert_int_equal(exit_code_of_status(RPC_PERMISSION_DENIED, false), 7);
