@@ -215,24 +215,31 @@ static bool leadership_store_is_ours(const struct leadership *leadership)
     return strncmp(store_location(leadership->store), "sqlite:", 7) == 0;
 }
 
-static void leadership_on_granted(struct leadership *leadership, const struct event *event)
+static void leadership_take_key(struct leadership *leadership)
 {
     const struct store_compare absent = { .key = leadership->key, .create_revision = 0 };
-    struct store_op put = { .kind = STORE_PUT,
-                            .key = leadership->key,
-                            .value = bytes_of_text(leadership->address) };
+    const struct store_op put = { .kind = STORE_PUT,
+                                  .key = leadership->key,
+                                  .value = bytes_of_text(leadership->address),
+                                  .lease_id = leadership->lease_id };
+
+    store_txn(leadership->store, &absent, 1, &put, 1, leadership_on_txn,
+              leadership_call_new(leadership, STORE_ANSWER_CAMPAIGN));
+}
+
+static void leadership_on_granted(struct leadership *leadership, const struct event *event)
+{
+    const struct store_op delete = { .kind = STORE_DELETE, .key = leadership->key };
 
     leadership->lease_id = event->answer.lease_id;
     leadership->lease_until_ms = leadership->keep_sent_ms + LEADER_LEASE_TTL_MS;
     leadership->keep_next_ms = leadership->keep_sent_ms + LEADERSHIP_KEEP_MS;
-    put.lease_id = leadership->lease_id;
     if (leadership_store_is_ours(leadership)) {
-        const struct store_op delete = { .kind = STORE_DELETE, .key = leadership->key };
         store_txn(leadership->store, NULL, 0, &delete, 1, leadership_on_txn,
                   leadership_call_new(leadership, STORE_ANSWER_CLEARED));
+    } else {
+        leadership_take_key(leadership);
     }
-    store_txn(leadership->store, &absent, 1, &put, 1, leadership_on_txn,
-              leadership_call_new(leadership, STORE_ANSWER_CAMPAIGN));
 }
 
 static void leadership_on_campaigned(struct leadership *leadership, const struct event *event)
@@ -301,15 +308,14 @@ static void leadership_on_failure(struct leadership *leadership, const struct ev
 void leadership_on_answer(struct leadership *leadership, const struct event *event, uint64_t now_ms)
 {
     leadership->now_ms = now_ms;
-    if (event->answer.kind == STORE_ANSWER_CLEARED) {
-        return; /* the left-over key was deleted, or the campaign will say why not */
-    }
     if (event->answer.kind == STORE_ANSWER_KEPT) {
         leadership_on_kept(leadership, event);
     } else if (event->answer.error.code != ERR_NONE) {
         leadership_on_failure(leadership, event);
     } else if (event->answer.kind == STORE_ANSWER_GRANT) {
         leadership_on_granted(leadership, event);
+    } else if (event->answer.kind == STORE_ANSWER_CLEARED) {
+        leadership_take_key(leadership);
     } else if (event->answer.kind == STORE_ANSWER_CAMPAIGN) {
         leadership_on_campaigned(leadership, event);
     } else {
