@@ -169,8 +169,7 @@ static void errors_say_where_what_and_what_was_expected(void **state)
     check_error(missing, NULL, 0, "--coordinator needs a value: --coordinator=HOST:PORT");
     check_error(boolean, NULL, 0, "--insecure: 'maybe' is neither true nor false");
     check_error(none, bad, 1, "skein.yaml:3: workers: 'many' is not a number from 1 to 64");
-    check_error(none, unknown, 1,
-                "skein.yaml:4: unknown key 'worker'; did you mean 'workers'?");
+    check_error(none, unknown, 1, "skein.yaml:4: unknown key 'worker'; did you mean 'workers'?");
     check_error(none, NULL, 0,
                 "--coordinator is required (or SKEIN_COORDINATOR, or 'coordinator:' in the file "
                 "given with --config)");
