@@ -258,10 +258,14 @@ static const struct {
     const char *phase;
     const char *verbs[4];
 } watch_draw_verbs[] = {
-    { "PENDING", { "pause", "abort" } }, { "DRY_RUN", { "pause", "abort" } },
-    { "RUNNING", { "pause", "abort" } }, { "PAUSED", { "resume", "retry", "abort", "report" } },
-    { "DRY_RUN_FAILED", { "report" } },  { "FAILED", { "retry", "report" } },
-    { "ABORTED", { "report" } },         { "SUCCEEDED", { "report" } },
+    { "PENDING", { "pause", "abort" } },
+    { "DRY_RUN", { "pause", "abort" } },
+    { "RUNNING", { "pause", "abort" } },
+    { "PAUSED", { "resume", "retry", "abort", "report" } },
+    { "DRY_RUN_FAILED", { "retry", "report" } },
+    { "FAILED", { "retry", "report" } },
+    { "ABORTED", { "report" } },
+    { "SUCCEEDED", { "report" } },
 };
 
 void watch_draw_next(const json_t *rollout, const struct style *style, struct buf *buf)
@@ -282,7 +286,7 @@ void watch_draw_next(const json_t *rollout, const struct style *style, struct bu
             lead = style->utf8 ? "  ·  " : "  |  ";
         }
     }
-    if (watch_draw_is(rollout, "DRY_RUN_FAILED") || watch_draw_is(rollout, "ABORTED")) {
+    if (watch_draw_is(rollout, "ABORTED")) {
         buf_printf(buf, "%sskein rollout start %s --to %s", lead, field_text(rollout, "set"),
                    field_text(rollout, "target"));
         if (field_text(rollout, "selector")[0] != '\0') {
