@@ -41,10 +41,10 @@ enum record_kind {
     RECORD_SHARD,          /* `key` shard */
     RECORD_LOCK,           /* `key` "shard/tenant", bound to `lease_id` */
     RECORD_TOKEN_BASE,
-    RECORD_SET_HEAD,       /* `key` set */
-    RECORD_SET_ARCHIVE,    /* `key` set, `id` digest, `archive`: cut into chunks by the shell */
-    RECORD_EVENT,          /* audit; key made of the time */
-    RECORD_ROLLOUT,        /* DELETE only: everything of rollout `id` */
+    RECORD_SET_HEAD,    /* `key` set */
+    RECORD_SET_ARCHIVE, /* `key` set, `id` digest, `archive`: cut into chunks by the shell */
+    RECORD_EVENT,       /* audit; key made of the time */
+    RECORD_ROLLOUT,     /* DELETE only: everything of rollout `id` */
     RECORD_KIND_COUNT,
 };
 

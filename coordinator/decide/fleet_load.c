@@ -89,6 +89,7 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
     rollout->state.phase_reason = rollout->reason;
     rollout->state.changed_by = rollout->changed_by;
     rollout->loaded = true;
+    rollout->ran = from->state.phase == ROLLOUT_FAILED;
     for (size_t i = 0; i < from->shard_count; i++) {
         size_t index = rollout_progress_index(rollout, from->shards[i].shard);
         rollout->progress[index].counts = from->shards[i].counts;
@@ -102,15 +103,6 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
     }
 }
 
-/* What was under way when it was last written and will not be looked up. */
-static void fleet_load_settle(struct rollout_counts *counts)
-{
-    counts->skipped += counts->queued;
-    counts->queued = 0;
-    counts->unknown += counts->running;
-    counts->running = 0;
-}
-
 static void fleet_load_failures_borne(struct rollout *rollout)
 {
     /* More than the budget bears: an operator has resumed it knowing them. */
@@ -118,8 +110,8 @@ static void fleet_load_failures_borne(struct rollout *rollout)
                           ? rollout->state.counts.total * rollout->spec.max_failures_percent / 100
                           : rollout->spec.max_failures;
 
-    if (rollout->failures.count > budget) {
-        rollout->failures_borne = rollout->failures.count;
+    if (rollout->state.counts.failed > budget) {
+        rollout->failures_borne = rollout->state.counts.failed;
     }
 }
 
@@ -128,17 +120,13 @@ static void fleet_load_resume(struct step *step, struct rollout *rollout)
 {
     struct rollout_state *state = &rollout->state;
     struct error err;
+    /* Where a paused one was is not known any more once it is being aborted. */
     bool ran = state->phase == ROLLOUT_RUNNING ||
-               (state->phase == ROLLOUT_PAUSED && state->resume_phase == ROLLOUT_RUNNING);
+               (state->phase == ROLLOUT_PAUSED &&
+                (state->resume_phase == ROLLOUT_RUNNING || state->resume_phase == ROLLOUT_ABORTED));
 
-    if (state->resume_phase == ROLLOUT_ABORTED) {
-        rollout->aborting = true; /* ends as soon as no lock is left */
-        fleet_load_settle(&state->counts);
-        for (size_t i = 0; i < rollout->progress_count; i++) {
-            fleet_load_settle(&rollout->progress[i].counts);
-        }
-        return;
-    }
+    rollout->aborting = state->resume_phase == ROLLOUT_ABORTED;
+    rollout->ran = ran;
     if (!ran) {
         while (rollout->failures.count > 0) {
             const char *tenant = rollout->failures.errors[0]->tenant;
@@ -181,6 +169,7 @@ void fleet_load(struct step *step, struct loaded *loaded)
 
     fleet->leading = true;
     fleet->term = loaded->term;
+    fleet->newest_refresh = loaded->term << 32;
     fleet->next_tick_ms = step->now_ms;
     for (size_t i = 0; i < loaded->set_count; i++) {
         if (loaded->sets[i] != NULL) {

@@ -35,6 +35,9 @@ struct fleet {
     uint64_t term;
     uint64_t next_tick_ms;
     uint64_t next_id; /* of tickets and requests */
+    /* One sequence for all shards and leaderships: an agent may tell the newest number that it has
+     * answered to whoever asks next. */
+    uint64_t newest_refresh;
 
     uint64_t token_base; /* token.h */
     uint64_t newest_revision;

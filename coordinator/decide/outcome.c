@@ -105,7 +105,7 @@ static void outcome_on_failed(struct step *step, struct tenant_task *task,
         return;
     }
     if (error->code == TASK_CODE_CANCELLED && task->part->rollout->aborting) {
-        part_skip(step, task, TASK_CODE_CANCELLED);
+        part_cancel(step, task);
         return;
     }
     if (outcome_is_worth_another(task, error->code)) {
@@ -288,6 +288,7 @@ static void outcome_lose_task(struct step *step, struct tenant_task *task)
         task->tries++;
     }
     if (task->mode != TASK_DRY_RUN) {
+        task->lost = true;
         part_look_up(step, task);
     } else if (task->tries < TASK_TRIES_MAX) {
         tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, TASK_DRY_RUN,

@@ -37,7 +37,6 @@ struct part *part_add(struct step *step, struct rollout *rollout, struct shard *
     part->rollout = rollout;
     part->shard = shard;
     part->progress = rollout_progress_index(rollout, shard->name);
-    rollout->progress[part->progress].counts = (struct rollout_counts){ 0 };
     part->dirty = true;
     struct part **last = &shard->parts;
     while (*last != NULL) {
@@ -122,6 +121,21 @@ void part_skip(struct step *step, struct tenant_task *task, enum task_code code)
     part_forget_failure(step, task);
     task->skip_code = (uint8_t)code;
     tenant_task_step(step, task, TENANT_TASK_ON_SKIP, (enum task_mode)task->mode, 0);
+}
+
+void part_cancel(struct step *step, struct tenant_task *task)
+{
+    if (!task->lost) {
+        part_skip(step, task, TASK_CODE_CANCELLED);
+        return;
+    }
+    /* Its agent may only be stopped, with the transaction open: no later token will keep it out,
+     * since none is given any more. */
+    if (task->state != TENANT_TASK_UNKNOWN) {
+        tenant_task_step(step, task, TENANT_TASK_ON_LOSE, (enum task_mode)task->mode, UINT64_MAX);
+    }
+    task->due_ms = UINT64_MAX;
+    task->part->given_up++;
 }
 
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error)
@@ -237,14 +251,27 @@ static void part_classify(struct step *step, struct tenant_task *task)
     }
 }
 
-/* One active rollout per set and tenant: whoever had it first keeps it. */
+static bool part_is_rival(const struct rollout *rollout, const struct rollout *other)
+{
+    return other != NULL && other != rollout && rollout_is_active(other) &&
+           strcmp(other->spec.set, rollout->spec.set) == 0;
+}
+
+/* One active rollout per set and tenant: whoever had it first keeps it. After a restart locks and
+ * journals tell who that was. */
 static bool part_is_taken(const struct rollout *rollout, const struct tenant *tenant)
 {
+    const struct lock *lock = lock_table_find(tenant->shard, tenant->info->name);
+
+    if (part_is_migrated(rollout, tenant) || (lock != NULL && lock->rollout == rollout)) {
+        return false;
+    }
+    if (lock != NULL && part_is_rival(rollout, lock->rollout)) {
+        return true;
+    }
     for (const struct tenant_task *task = tenant->tasks; task != NULL;
          task = task->next_of_tenant) {
-        const struct rollout *other = task->part->rollout;
-        if (other != rollout && rollout_is_active(other) &&
-            strcmp(other->spec.set, rollout->spec.set) == 0) {
+        if (part_is_rival(rollout, task->part->rollout)) {
             return true;
         }
     }
@@ -277,7 +304,7 @@ static void part_see_task(struct step *step, struct tenant_task *task)
         if (part_is_migrated(task->part->rollout, task->tenant)) {
             part_succeed(step, task);
         } else if (task->state == TENANT_TASK_SKIPPED &&
-                   task->skip_code == TASK_CODE_TENANT_MISSING) {
+                   task->skip_code == TASK_CODE_TENANT_MISSING && !task->part->rollout->aborting) {
             part_retry(step, task);
         }
         break;
@@ -294,7 +321,7 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
     struct rollout *rollout = part->rollout;
     struct tenant_task *task = tenant_task_find(tenant, rollout);
 
-    if (!tenant->present || rollout->aborting) {
+    if (!tenant->present) {
         return;
     }
     if (task != NULL) {
@@ -309,6 +336,9 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
     task = tenant_task_add(step, part, tenant, part_first_mode(rollout));
     task->any_result = rollout->loaded;
     part_classify(step, task);
+    if (rollout->aborting && task->state == TENANT_TASK_QUEUED) {
+        part_cancel(step, task);
+    }
 }
 
 void part_unsee(struct step *step, struct tenant_task *task)
@@ -328,6 +358,8 @@ void part_plan(struct step *step, struct part *part)
         assert(part->rollout->unplanned > 0);
         part->rollout->unplanned--;
         part->rollout->change++;
+        /* What the store had of this shard is known better now. */
+        rollout_forget_counts(part->rollout, part_counts(part));
     }
     for (size_t i = 0; i < shard->tenant_count; i++) {
         part_see(step, part, shard->tenants[i]);
@@ -344,7 +376,7 @@ static void part_resolve(struct step *step, struct tenant_task *task)
         return;
     }
     if (task->part->rollout->aborting) {
-        part_skip(step, task, TASK_CODE_CANCELLED);
+        part_cancel(step, task);
         return;
     }
     if (task->tries >= TASK_TRIES_MAX) {

@@ -22,8 +22,9 @@ struct part {
     uint64_t refresh; /* planned when this refresh is answered; 0: by any full report */
     size_t open;      /* tasks without a final state */
     size_t in_flight;
-    bool busy;  /* has tasks in flight or ready */
-    bool dirty; /* its counts changed since they were written */
+    size_t given_up; /* of UNKNOWN: looked up in vain, and never tried again */
+    bool busy;       /* has tasks in flight or ready */
+    bool dirty;      /* its counts changed since they were written */
     struct tenant_task_queue queues[TENANT_TASK_LIST_COUNT];
 };
 
@@ -48,6 +49,8 @@ void part_wake(struct step *step, struct part *part);
 /* ---- what becomes of a task; each keeps the records in the store right ---- */
 void part_succeed(struct step *step, struct tenant_task *task);
 void part_skip(struct step *step, struct tenant_task *task, enum task_code code);
+/* Its rollout is being aborted: skipped, or unknown for good if a lost agent may still commit. */
+void part_cancel(struct step *step, struct tenant_task *task);
 /* `error->tenant` is filled in here. */
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error);
 /* Queues a failed or skipped task again, by the newest known version of its tenant. */

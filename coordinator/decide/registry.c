@@ -52,8 +52,7 @@ struct shard *registry_add_shard(struct step *step, const char *name, const stru
     shard->labels = copy_labels_block(labels);
     shard->first_seen_ms = step->wall_ms;
     shard->trouble = "";
-    /* Numbers of another leadership must not look like answers to ours. */
-    shard->refresh_sent = fleet->term << 16;
+    shard->refresh_sent = fleet->newest_refresh;
     shard->refresh_seen = shard->refresh_sent;
     size_t place = registry_shard_place(fleet, name);
     fleet->shards = memory_reserve(fleet->shards, fleet->shard_count, &fleet->shard_capacity,

@@ -41,7 +41,8 @@ struct shard {
     struct agent_link *links; /* streams of its agents in order of arrival */
     size_t link_count;
     struct lock *locks;
-    struct part *parts; /* of rollouts that have not ended */
+    struct part *parts; /* of rollouts that have not ended, in the order of their starts */
+    size_t turn;        /* which of them gets tasks out first next time */
     size_t in_flight;   /* tasks whose lock was taken for its agent */
     UT_hash_handle by_lease;
 };

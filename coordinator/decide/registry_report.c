@@ -12,7 +12,7 @@ static void registry_send_refresh(struct step *step, struct shard *shard)
     assert(shard->session.state == SESSION_LIVE);
     shard->refresh_wanted = false;
     shard->refresh_open = true;
-    shard->refresh_sent++;
+    shard->refresh_sent = ++step->fleet->newest_refresh;
     emit_send(step, shard->session.link->stream, COORDINATOR_MESSAGE_REFRESH)->refresh =
         shard->refresh_sent;
 }

@@ -132,6 +132,59 @@ size_t rollout_progress_index(struct rollout *rollout, const char *shard)
     return index;
 }
 
+static void rollout_add_counts(struct rollout_counts *sum, const struct rollout_counts *counts,
+                               uint64_t sign)
+{
+    sum->total += sign * counts->total;
+    sum->queued += sign * counts->queued;
+    sum->running += sign * counts->running;
+    sum->migrated += sign * counts->migrated;
+    sum->skipped += sign * counts->skipped;
+    sum->failed += sign * counts->failed;
+    sum->unknown += sign * counts->unknown;
+    sum->rolled_back += sign * counts->rolled_back;
+    sum->dry_run_passed += sign * counts->dry_run_passed;
+}
+
+void rollout_forget_counts(struct rollout *rollout, struct rollout_counts *counts)
+{
+    rollout_add_counts(&rollout->state.counts, counts, UINT64_MAX); /* minus one */
+    *counts = (struct rollout_counts){ 0 };
+}
+
+/* Until its shards report, the numbers are those of the last write. */
+static void rollout_take_over_counts(struct rollout *rollout)
+{
+    rollout->state.counts = (struct rollout_counts){ 0 };
+    for (size_t i = 0; i < rollout->progress_count; i++) {
+        struct rollout_counts *counts = &rollout->progress[i].counts;
+        if (!rollout->ran) {
+            *counts = (struct rollout_counts){ 0 };
+        }
+        counts->unknown += counts->running;
+        counts->running = 0;
+        rollout_add_counts(&rollout->state.counts, counts, 1);
+    }
+}
+
+/* Nothing more will be heard of this shard: what was to be done there may have been done. */
+static void rollout_settle_shard(const struct rollout *rollout, struct rollout_counts *counts)
+{
+    *(rollout->ran ? &counts->unknown : &counts->skipped) += counts->queued;
+    counts->unknown += counts->running;
+    counts->queued = 0;
+    counts->running = 0;
+}
+
+static void rollout_settle_counts(struct rollout *rollout)
+{
+    rollout->state.counts = (struct rollout_counts){ 0 };
+    for (size_t i = 0; i < rollout->progress_count; i++) {
+        rollout_settle_shard(rollout, &rollout->progress[i].counts);
+        rollout_add_counts(&rollout->state.counts, &rollout->progress[i].counts, 1);
+    }
+}
+
 void rollout_remove_part(struct rollout *rollout, struct part *part)
 {
     size_t index = 0;
@@ -142,7 +195,11 @@ void rollout_remove_part(struct rollout *rollout, struct part *part)
     assert(index < rollout->part_count);
     assert(part->open == 0);
     if (!part->planned) {
+        struct rollout_counts *counts = part_counts(part);
         rollout->unplanned--;
+        rollout_add_counts(&rollout->state.counts, counts, UINT64_MAX);
+        rollout_settle_shard(rollout, counts);
+        rollout_add_counts(&rollout->state.counts, counts, 1);
     }
     if (part->busy) {
         rollout->parts_busy--;
@@ -187,15 +244,10 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
         return error_wrap(err, "selector");
     }
     rollout->open_now = true;
-    rollout->state.counts = (struct rollout_counts){ 0 };
+    rollout_take_over_counts(rollout);
     memset(rollout->skips, 0, sizeof(rollout->skips));
     rollout->plan_cache.valid = false;
     rollout_add_parts(step, rollout, fresh);
-    /* What a report before had of shards that are forgotten counts no more. */
-    while (rollout->progress_count > rollout->part_count) {
-        rollout->progress_count--;
-        free((char *)(uintptr_t)rollout->progress[rollout->progress_count].shard);
-    }
     return true;
 }
 
@@ -276,6 +328,10 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
     rollout->failures_borne = 0;
     if (!rollout->open_now) {
         rollout_forget_failures(step, rollout);
+        for (size_t i = 0; i < rollout->progress_count; i++) {
+            rollout->progress[i].counts.queued += rollout->progress[i].counts.failed;
+            rollout->progress[i].counts.failed = 0;
+        }
         bool opened = rollout_open(step, rollout, true, &err);
         assert(opened); /* the operator's verb has made sure that it can be */
         return;
@@ -293,7 +349,7 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
 static void rollout_cancel_task(struct step *step, struct tenant_task *task)
 {
     if (task->state == TENANT_TASK_QUEUED || task->state == TENANT_TASK_PASSED) {
-        part_skip(step, task, TASK_CODE_CANCELLED);
+        part_cancel(step, task);
     }
 }
 
@@ -338,6 +394,10 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
     } else if (on == ROLLOUT_ON_RETRY) {
         rollout->state.finished_at_ms = 0;
         rollout_requeue_failed(step, rollout);
+    }
+    rollout->ran = rollout->ran || to == ROLLOUT_RUNNING;
+    if (to == ROLLOUT_ABORTED) {
+        rollout_settle_counts(rollout);
     }
     if (rollout_phase_is_final(to)) {
         rollout->state.finished_at_ms = step->wall_ms;
@@ -388,16 +448,18 @@ static uint64_t rollout_new_failures(const struct rollout *rollout)
                : 0;
 }
 
-/* An aborted rollout waits for tasks that can still be looked up, not for agents that are away. */
-static bool rollout_is_drained(const struct rollout *rollout)
+/* An aborted rollout waits for what can still be learned, not for agents that are gone or blind. */
+bool rollout_is_drained(const struct rollout *rollout)
 {
     if (rollout->lock_count > 0) {
         return false;
     }
     for (size_t i = 0; i < rollout->part_count; i++) {
         const struct part *part = rollout->parts[i];
-        if (part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0 &&
-            part->shard->session.state == SESSION_LIVE) {
+        const struct session *session = &part->shard->session;
+        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > part->given_up;
+        bool blind = session->trouble != NULL && session->trouble[0] != '\0';
+        if (asks && rollout->ran && session->state != SESSION_NONE && !blind) {
             return false;
         }
     }

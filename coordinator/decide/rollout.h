@@ -43,7 +43,8 @@ struct rollout {
     char *reason, *changed_by;
     uint64_t number; /* of its start: younger rollouts have higher ones */
 
-    struct shard_progress *progress; /* names owned */
+    /* Names owned; always adds up to state.counts. Those of parts come first, in their order. */
+    struct shard_progress *progress;
     size_t progress_count, progress_capacity;
     struct failure_list failures;
     struct failure_list warnings;
@@ -63,6 +64,7 @@ struct rollout {
     size_t in_flight;        /* tasks with a lock */
     size_t lock_count;       /* locks, those included whose task is not planned yet */
     bool aborting;           /* durable as state.resume_phase ROLLOUT_ABORTED */
+    bool ran;                /* tenants may have been changed */
     bool loaded;             /* it is older than this leadership */
     uint64_t failures_borne; /* known when it was resumed: they do not count again */
     size_t cursor;           /* the part that gets the next window */
@@ -104,6 +106,8 @@ MUST_CHECK bool rollout_open(struct step *step, struct rollout *rollout, bool fr
 void rollout_close(struct step *step, struct rollout *rollout);
 /* The shard is forgotten: its tasks are final, its numbers stay. */
 void rollout_remove_part(struct rollout *rollout, struct part *part);
+/* Takes a shard's numbers, which are part of the rollout's, out of both. */
+void rollout_forget_counts(struct rollout *rollout, struct rollout_counts *counts);
 size_t rollout_progress_index(struct rollout *rollout, const char *shard);
 
 /* The only place that sets the phase: writes the state before anything that follows from it. False
@@ -112,6 +116,8 @@ bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event
                   const char *actor, const char *reason);
 /* Raises what follows from its numbers; call after anything that changed them. */
 void rollout_check(struct step *step, struct rollout *rollout);
+/* Nothing of it is under way any more, as far as can be learned. */
+bool rollout_is_drained(const struct rollout *rollout);
 /* From now on nothing more is handed out, and what waits is skipped. */
 void rollout_begin_abort(struct step *step, struct rollout *rollout);
 /* Queues what failed again. */

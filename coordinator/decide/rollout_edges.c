@@ -38,7 +38,8 @@ static bool rollout_is_baseline(const struct rollout *rollout)
 
 static bool rollout_has_failures(const struct rollout *rollout)
 {
-    return rollout->state.counts.failed > 0;
+    /* What is still unknown when nothing is left to do was on a shard that is forgotten. */
+    return rollout->state.counts.failed + rollout->state.counts.unknown > 0;
 }
 
 static bool rollout_is_dry_run_only(const struct rollout *rollout)
@@ -53,7 +54,7 @@ static bool rollout_pauses(const struct rollout *rollout)
 
 static bool rollout_is_busy(const struct rollout *rollout)
 {
-    return rollout->lock_count > 0;
+    return !rollout_is_drained(rollout);
 }
 
 static bool rollout_was_pending(const struct rollout *rollout)

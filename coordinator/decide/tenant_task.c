@@ -190,6 +190,9 @@ bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_t
         return false;
     }
     tenant_task_count(step, task, false);
+    if (task->list == TENANT_TASK_LIST_UNKNOWN && task->due_ms == UINT64_MAX) {
+        task->part->given_up--;
+    }
     tenant_task_unlink(task);
     /* A run that comes back keeps its dry run; a dry run that starts anew has not passed. */
     task->passed = on == TENANT_TASK_ON_PASS || (task->passed && mode != TASK_DRY_RUN);

@@ -63,6 +63,7 @@ struct tenant_task {
     uint8_t tries;                   /* that ended without an outcome */
     bool passed;                     /* counted in dry_run_passed */
     bool looked_up;                  /* a surprising answer was looked up once */
+    bool lost;                       /* its agent's session ended while it ran */
     bool fenced;                     /* refused by a fence once */
     bool any_result; /* planned after a restart, not sent since: an old answer may still come */
 };

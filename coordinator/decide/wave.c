@@ -178,19 +178,21 @@ static void wave_dispatch_part(struct step *step, struct part *part)
 
 void wave_dispatch_shard(struct step *step, struct shard *shard)
 {
-    for (struct part *part = shard->parts; part != NULL; part = part->next_of_shard) {
-        wave_dispatch_part(step, part);
+    struct part *first = shard->parts;
+    size_t count = 0;
+
+    for (const struct part *part = shard->parts; part != NULL; part = part->next_of_shard) {
+        count++;
     }
     /* Whoever came first is last next time. */
-    struct part *first = shard->parts;
-    if (first != NULL && first->next_of_shard != NULL) {
-        struct part *last = first;
-        while (last->next_of_shard != NULL) {
-            last = last->next_of_shard;
-        }
-        shard->parts = first->next_of_shard;
-        last->next_of_shard = first;
-        first->next_of_shard = NULL;
+    for (size_t i = 0; count > 0 && i < shard->turn % count; i++) {
+        first = first->next_of_shard;
+    }
+    shard->turn++;
+    struct part *part = first;
+    for (size_t i = 0; i < count; i++) {
+        wave_dispatch_part(step, part);
+        part = part->next_of_shard == NULL ? shard->parts : part->next_of_shard;
     }
 }
 
@@ -259,7 +261,7 @@ static void wave_give_back(struct step *step, const struct window *window, uint6
         }
         lock_table_release(step, lock_table_find(window->part->shard, task->tenant->info->name));
         if (window->rollout->aborting) {
-            part_skip(step, task, TASK_CODE_CANCELLED);
+            part_cancel(step, task);
         } else {
             tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, window->mode, 0);
         }

@@ -146,6 +146,10 @@ static void an_abort_survives_and_ends_when_the_locks_are_gone(void **state)
 {
     struct fixture *f = *state;
 
+    const struct fixture_row rows[] = { { "t_001", "0.3.0", "r1" },
+                                        { "t_002", "0.1.0", "" },
+                                        { "t_003", "0.1.0", "" } };
+
     begin_running(f, 3, (struct rollout_spec){ .id = "r1" });
     int64_t lease = f->lease;
     assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
@@ -156,7 +160,24 @@ static void an_abort_survives_and_ends_when_the_locks_are_gone(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
     fixture_hello_running(f, 5, "eu-1", "agent-a", lease, NULL, 0);
     fixture_tick(f, 100);
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING); /* what the tasks did is not known yet */
+    fixture_report_rows(f, 5, true, 0, rows, 3);
     fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 1);
+    assert_int_equal(fixture_view(f, "r1").skips[TASK_CODE_CANCELLED], 2);
+}
+
+static void an_aborted_rollout_calls_unknown_what_a_lost_agent_may_have_done(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_running(f, 3, (struct rollout_spec){ .id = "r1" });
+    fixture_restart(f);
+    fixture_verb(f, OPERATOR_ABORT, "r1");
+    fixture_tick(f, SESSION_LEASE_TTL_MS); /* nobody comes back */
+    fixture_tick(f, 100);
+    fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.unknown, 3);
 }
 
 static void what_has_ended_is_still_there(void **state)
@@ -256,6 +277,7 @@ int main(void)
         TEST(a_failure_that_the_journal_contradicts_is_a_success),
         TEST(an_agent_that_is_away_after_a_restart_is_waited_for),
         TEST(an_abort_survives_and_ends_when_the_locks_are_gone),
+        TEST(an_aborted_rollout_calls_unknown_what_a_lost_agent_may_have_done),
         TEST(what_has_ended_is_still_there),
         TEST(a_hold_survives_and_ends_by_the_wall_clock),
         TEST(an_answer_that_nobody_acknowledged_counts_for_a_new_leader),

@@ -1,0 +1,188 @@
+/* An agent's workers: a task waits for the tenant's row, looks at fence and version, works, and
+ * commits or rolls back. The agent may be stopped at any point; its transaction is then still open.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/memory.h"
+#include "tests/sim/sim_world.h"
+
+enum { WORKER_ROW_POLL_MS = 50, WORKER_ROLLBACK_MS_MAX = 1500 };
+
+static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint64_t life);
+
+static struct sim_task *sim_worker_find(const struct sim_agent *agent, uint64_t number)
+{
+    struct sim_task *task = agent->tasks;
+
+    while (task != NULL && task->number != number) {
+        task = task->next;
+    }
+    return task;
+}
+
+/* A stopped process does nothing; what is due is done when it goes on. True if it is to wait. */
+static bool sim_worker_waits(struct sim *sim, struct sim_agent *agent,
+                             void (*run)(struct sim *sim, void *object, uint64_t a, uint64_t b),
+                             uint64_t number, uint64_t life)
+{
+    if (agent->paused) {
+        sim_after(sim, agent->resume_ms - sim->now_ms + sim_below(sim, 3), run, agent, number,
+                  life);
+    }
+    return agent->paused;
+}
+
+static void sim_worker_end(struct sim *sim, struct sim_task *task, enum task_outcome outcome,
+                           enum task_code code)
+{
+    struct sim_tenant *tenant = sim_database_find(task->agent->shard, task->tenant);
+
+    if (tenant != NULL && tenant->holder == task) {
+        tenant->holder = NULL;
+    }
+    if (code == TASK_CODE_FENCED) {
+        sim->statistics[SIM_COUNT_FENCED]++;
+    }
+    task->state = SIM_TASK_DONE;
+    task->outcome = outcome;
+    task->code = code;
+    task->sent = 0;
+    sim_worker_fill(sim, task->agent);
+    sim_agent_send_results(sim, task->agent);
+}
+
+static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uint64_t life)
+{
+    struct sim_agent *agent = object;
+
+    if (!agent->alive || agent->life != life ||
+        sim_worker_waits(sim, agent, sim_worker_close, number, life)) {
+        return;
+    }
+    struct sim_task *task = sim_worker_find(agent, number);
+    if (task == NULL || task->state != SIM_TASK_OPEN) {
+        return; /* cancelled meanwhile */
+    }
+    struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
+    assert(tenant->holder == task);
+    if (!sim->healed && sim_chance(sim, 30)) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
+    } else if (tenant->broken) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
+    } else if (task->mode == TASK_DRY_RUN) {
+        sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
+    } else {
+        sim_database_commit(sim, agent->shard, tenant, task);
+        if (!sim->healed && sim_chance(sim, 50)) {
+            sim->statistics[SIM_COUNT_LOST]++;
+            sim_note(sim, "%s: the answer to COMMIT is lost", agent->id);
+            sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST);
+        } else {
+            sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
+        }
+    }
+}
+
+static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint64_t life)
+{
+    struct sim_agent *agent = object;
+
+    if (!agent->alive || agent->life != life ||
+        sim_worker_waits(sim, agent, sim_worker_open, number, life)) {
+        return;
+    }
+    struct sim_task *task = sim_worker_find(agent, number);
+    if (task == NULL || task->state != SIM_TASK_WAITS) {
+        return;
+    }
+    struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
+    if (tenant == NULL || !tenant->exists) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_MISSING);
+        return;
+    }
+    if (tenant->holder != NULL) {
+        if (sim->now_ms >= task->lock_until_ms) {
+            sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_LOCK_TIMEOUT);
+        } else {
+            sim_after(sim, WORKER_ROW_POLL_MS, sim_worker_open, agent, number, life);
+        }
+        return;
+    }
+    enum task_code code = sim_database_open(tenant, task);
+    if (code != TASK_CODE_NONE) {
+        sim_worker_end(sim, task, code == TASK_CODE_UP_TO_DATE ? TASK_SKIPPED : TASK_FAILED, code);
+        return;
+    }
+    tenant->holder = task;
+    task->state = SIM_TASK_OPEN;
+    sim_after(sim, sim_between(sim, 1, sim->script_ms_max), sim_worker_close, agent, number, life);
+}
+
+void sim_worker_fill(struct sim *sim, struct sim_agent *agent)
+{
+    unsigned busy = 0;
+
+    for (const struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
+        busy += task->state == SIM_TASK_WAITS || task->state == SIM_TASK_OPEN;
+    }
+    for (struct sim_task *task = agent->tasks; task != NULL && busy < SIM_WORKERS;
+         task = task->next) {
+        if (task->state == SIM_TASK_QUEUED) {
+            task->state = SIM_TASK_WAITS;
+            task->lock_until_ms = sim->now_ms + 5000;
+            busy++;
+            sim_after(sim, sim_below(sim, 10), sim_worker_open, agent, task->number, agent->life);
+        }
+    }
+}
+
+void sim_worker_cancel(struct sim *sim, struct sim_agent *agent, const char *rollout)
+{
+    bool again = true;
+
+    /* Ending a task may start another one: begin anew each time. */
+    while (again) {
+        again = false;
+        for (struct sim_task *task = agent->tasks; task != NULL && !again; task = task->next) {
+            if (task->state != SIM_TASK_DONE &&
+                (rollout == NULL || strcmp(task->rollout, rollout) == 0)) {
+                sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_CANCELLED);
+                again = true;
+            }
+        }
+    }
+}
+
+/* The server notices in its own time that the process is gone, and rolls back. */
+static void sim_worker_rolled_back(struct sim *sim, void *object, uint64_t number, uint64_t unused)
+{
+    struct sim_tenant *tenant = object;
+
+    (void)sim;
+    (void)unused;
+    if (tenant->holder != NULL && tenant->holder->number == number) {
+        free(tenant->holder);
+        tenant->holder = NULL;
+    }
+}
+
+void sim_worker_drop_all(struct sim *sim, struct sim_agent *agent)
+{
+    while (agent->tasks != NULL) {
+        struct sim_task *task = agent->tasks;
+        struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
+        agent->tasks = task->next;
+        if (tenant != NULL && tenant->holder == task) {
+            if (task->mode != TASK_DRY_RUN && !tenant->broken && sim_chance(sim, 200)) {
+                sim_database_commit(sim, agent->shard, tenant, task); /* its last words */
+            }
+            task->agent = NULL;
+            sim_after(sim, sim_below(sim, WORKER_ROLLBACK_MS_MAX), sim_worker_rolled_back, tenant,
+                      task->number, 0);
+        } else {
+            free(task);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+#include "tests/sim/sim_world.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/memory.h"
+
+/* splitmix64 */
+static uint64_t sim_draw(struct sim *sim)
+{
+    uint64_t z = sim->random += 0x9e3779b97f4a7c15U;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+uint64_t sim_below(struct sim *sim, uint64_t bound)
+{
+    assert(bound > 0);
+    return sim_draw(sim) % bound;
+}
+
+uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high)
+{
+    return low + sim_below(sim, high - low + 1);
+}
+
+bool sim_chance(struct sim *sim, unsigned permille)
+{
+    return sim_below(sim, 1000) < permille;
+}
+
+void sim_note(struct sim *sim, const char *format, ...)
+{
+    char *note = sim->notes[sim->note_count++ % SIM_NOTES_MAX];
+    va_list arguments;
+    int used = snprintf(note, SIM_NOTE_BYTES, "%8.3f ", (double)sim->now_ms / 1000.0);
+
+    va_start(arguments, format);
+    vsnprintf(note + used, SIM_NOTE_BYTES - (size_t)used, format, arguments);
+    va_end(arguments);
+    if (sim->verbose) {
+        puts(note);
+    }
+}
+
+void sim_fail(struct sim *sim, const char *format, ...)
+{
+    va_list arguments;
+
+    if (sim->failed) {
+        return;
+    }
+    sim->failed = true;
+    size_t first = sim->note_count > SIM_NOTES_MAX ? sim->note_count - SIM_NOTES_MAX : 0;
+    for (size_t i = first; i < sim->note_count && !sim->verbose; i++) {
+        fprintf(stderr, "%s\n", sim->notes[i % SIM_NOTES_MAX]);
+    }
+    fprintf(stderr, "seed %llu fails at %.3f s: ", (unsigned long long)sim->seed,
+            (double)sim->now_ms / 1000.0);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputs("\n", stderr);
+}
+
+/* ---- time: a heap of what is to happen ---- */
+
+static bool sim_is_before(const struct sim_event *a, const struct sim_event *b)
+{
+    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
+}
+
+void sim_after(struct sim *sim, uint64_t delay_ms,
+               void (*run)(struct sim *sim, void *object, uint64_t a, uint64_t b), void *object,
+               uint64_t a, uint64_t b)
+{
+    sim->heap =
+        memory_reserve(sim->heap, sim->heap_count, &sim->heap_capacity, sizeof(struct sim_event));
+    const struct sim_event event = { .at_ms = sim->now_ms + delay_ms,
+                                     .order = ++sim->order,
+                                     .run = run,
+                                     .object = object,
+                                     .a = a,
+                                     .b = b };
+    size_t at = sim->heap_count++;
+    while (at > 0 && sim_is_before(&event, &sim->heap[(at - 1) / 2])) {
+        sim->heap[at] = sim->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->heap[at] = event;
+}
+
+static struct sim_event sim_next(struct sim *sim)
+{
+    struct sim_event top = sim->heap[0];
+    struct sim_event last = sim->heap[--sim->heap_count];
+    size_t at = 0;
+
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= sim->heap_count) {
+            break;
+        }
+        if (child + 1 < sim->heap_count &&
+            sim_is_before(&sim->heap[child + 1], &sim->heap[child])) {
+            child++;
+        }
+        if (!sim_is_before(&sim->heap[child], &last)) {
+            break;
+        }
+        sim->heap[at] = sim->heap[child];
+        at = child;
+    }
+    sim->heap[at] = last;
+    return top;
+}
+
+bool sim_run_until(struct sim *sim, uint64_t until_ms)
+{
+    while (!sim->failed && sim->heap_count > 0 && sim->heap[0].at_ms <= until_ms) {
+        struct sim_event event = sim_next(sim);
+        assert(event.at_ms >= sim->now_ms);
+        sim->now_ms = event.at_ms;
+        event.run(sim, event.object, event.a, event.b);
+    }
+    if (sim->now_ms < until_ms) {
+        sim->now_ms = until_ms;
+    }
+    return !sim->failed;
+}
+
+/* ---- the world ---- */
+
+void sim_init(struct sim *sim, uint64_t seed, bool verbose)
+{
+    sim->seed = seed;
+    sim->random = seed * 0x2545f4914f6cdd1dU + 1;
+    sim->verbose = verbose;
+    sim->now_ms = 1000;
+    sim->streams = memory_alloc_array(SIM_STREAMS_MAX, sizeof(struct sim_stream));
+    sim->fleet = fleet_new();
+    sim->fault_ms_max = (uint64_t[]){ 1500, 4000, 12000 }[sim_below(sim, 3)];
+    sim->script_ms_max = (uint64_t[]){ 50, 400, 3000 }[sim_below(sim, 3)];
+    sim->shard_count = (unsigned)sim_between(sim, 1, SIM_SHARDS_MAX);
+    for (unsigned i = 0; i < sim->shard_count; i++) {
+        struct sim_shard *shard = &sim->shards[i];
+        unsigned tenants = (unsigned)sim_between(sim, 1, SIM_TENANTS_MAX - 5);
+        snprintf(shard->name, sizeof(shard->name), "s%u", i);
+        for (unsigned j = 0; j < SIM_TENANTS_MAX; j++) {
+            snprintf(shard->tenants[j].name, sizeof(shard->tenants[j].name), "t%02u", j);
+            if (j < tenants) {
+                sim_database_create(sim, shard, j, (unsigned)sim_below(sim, 3));
+                shard->tenants[j].broken = sim_chance(sim, 15);
+            }
+        }
+        shard->agent_count = sim_chance(sim, 500) ? 2 : 1;
+        for (unsigned j = 0; j < shard->agent_count; j++) {
+            shard->agents[j].shard = shard;
+            shard->agents[j].index = j;
+            sim_agent_start(sim, &shard->agents[j]);
+        }
+    }
+    sim_leader_start(sim);
+}
+
+void sim_release(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->shard_count; i++) {
+        for (unsigned j = 0; j < sim->shards[i].agent_count; j++) {
+            sim_worker_drop_all(sim, &sim->shards[i].agents[j]);
+        }
+        for (unsigned j = 0; j < SIM_TENANTS_MAX; j++) {
+            free(sim->shards[i].tenants[j].holder);
+        }
+    }
+    sim_leader_crash(sim);
+    /* What is still on its way owns memory: let it arrive at ends that are closed. */
+    sim->failed = false;
+    for (size_t i = 0; i < sim->stream_count; i++) {
+        sim->streams[i].agent_end = false;
+        sim->streams[i].leader_end = false;
+    }
+    for (size_t i = 0; i < sim->heap_count; i++) {
+        if (sim->heap[i].object != NULL && sim->heap[i].b == UINT64_MAX) {
+            sim->heap[i].run(sim, sim->heap[i].object, sim->heap[i].a, UINT64_MAX);
+        }
+    }
+    fleet_free(&sim->fleet);
+    sim_store_release(&sim->store);
+    free(sim->streams);
+    free(sim->heap);
+    free(sim->commits);
+}
