@@ -11,7 +11,10 @@
 #include "common/core/memory.h"
 #include "common/wire/wire.h"
 
-enum { DESK_JOBS_MAX = 64 };
+enum {
+    DESK_JOBS_MAX = 64,
+    DESK_RETRY_MS = 1000, /* a database that was away is looked for this often */
+};
 
 struct desk_job {
     struct history_request history; /* `tenant` lives in the arena */
@@ -41,16 +44,21 @@ static void desk_job_release(struct desk_job *job)
     agent_event_free(&job->archive);
 }
 
-static void desk_read_tenants(struct desk *desk, uint64_t refresh)
+/* Returns after how long to read again. */
+static uint64_t desk_read_tenants(struct desk *desk, uint64_t refresh)
 {
     struct agent_event *event = agent_event_new(AGENT_EVENT_TENANTS);
+    uint64_t again_ms = desk->refresh_interval_ms;
 
     event->tenants.refresh = refresh;
     event->tenants.trouble = "";
     if (tenants_reader_read(desk->reader, &event->tenants.snapshot, &event->tenants.error)) {
         event->tenants.trouble = arena_strdup(&event->arena, tenants_reader_trouble(desk->reader));
+    } else if (again_ms > DESK_RETRY_MS) {
+        again_ms = DESK_RETRY_MS;
     }
     mailbox_post_reserved(desk->inbox, event);
+    return again_ms;
 }
 
 static void desk_read_history(struct desk *desk, const struct history_request *request)
@@ -117,8 +125,8 @@ static void *desk_run(void *argument)
             uint64_t refresh = desk->refresh;
             desk->refresh_asked = false;
             pthread_mutex_unlock(&desk->mutex);
-            desk_read_tenants(desk, refresh);
-            read_at_ms = clock_monotonic_ms() + desk->refresh_interval_ms;
+            uint64_t again_ms = desk_read_tenants(desk, refresh);
+            read_at_ms = clock_monotonic_ms() + again_ms;
             pthread_mutex_lock(&desk->mutex);
         } else {
             clock_cond_wait_until(&desk->asked, &desk->mutex, read_at_ms);
