@@ -51,9 +51,9 @@ def assert_everybody_arrived_once(fleet, tenants, rollout):
     wait_until(lambda: fleet.skein("lock", "list", json=True).json == [], "the locks to go")
 
 
-def start_rollout_that_kills(fleet):
+def start_rollout_that_kills(fleet, *args):
     """The coordinator may die before it answers; the rollout is there all the same, or is not."""
-    result = fleet.skein("rollout", "start", "billing", "--detach", "--timeout", "10s", json=True)
+    result = fleet.skein("rollout", "start", "billing", *args, "--detach", "--timeout", "10s", json=True)
     return result.json["id"] if result.code == 0 else None
 
 
@@ -64,20 +64,27 @@ def rollout_after(fleet, rollout):
     return listed[0]["id"] if listed else fleet.start_rollout("billing")
 
 
-# The first time is in the dry run; the later ones are in the run.
-@pytest.mark.parametrize("store,commit,nth", [("sqlite", "group", 1), ("sqlite", "single", 3),
-                                              ("etcd", "group", 3)])
+# All at once: the first passing is in the dry run with many tasks at work. One at a time: thirteen
+# tenants are dry-run first, so the 16th passing is in the run.
+ALL_AT_ONCE = ((), 1)
+IN_THE_RUN = (("--concurrency", 1), len(SCHEMAS + DATABASES) + 3)
+
+
+@pytest.mark.parametrize("store,how", [("sqlite", ALL_AT_ONCE), ("sqlite", IN_THE_RUN),
+                                       ("etcd", IN_THE_RUN)],
+                         ids=["sqlite-dry-run", "sqlite-run", "etcd-run"])
 @pytest.mark.parametrize("point", COORDINATOR_POINTS)
-def test_the_coordinator_dies(fleet, point, store, commit, nth):
-    tenants = take_off(fleet, store, commit, coordinator_env={"SKEIN_CRASH_AT": f"{point}:{nth}"})
-    rollout = start_rollout_that_kills(fleet)
+def test_the_coordinator_dies(fleet, point, store, how):
+    args, nth = how
+    tenants = take_off(fleet, store, "group", coordinator_env={"SKEIN_CRASH_AT": f"{point}:{nth}"})
+    rollout = start_rollout_that_kills(fleet, *args)
     wait_killed(fleet.coordinator)
     fleet.coordinator.start()
     fleet.coordinator.wait_ready()
     assert_everybody_arrived_once(fleet, tenants, rollout_after(fleet, rollout))
 
 
-# Ten tenants are dry-run first, so the 13th passing is in the run.
+# Ten tenants of this agent are dry-run first, so its 13th passing is in the run.
 @pytest.mark.parametrize("commit,nth", [("single", 1), ("single", 13), ("group", 13)])
 @pytest.mark.parametrize("point", AGENT_POINTS)
 def test_the_agent_dies(fleet, point, commit, nth):

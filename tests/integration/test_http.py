@@ -31,7 +31,8 @@ def test_health_readiness_and_metrics(fleet):
                                 line), line
     metrics = coordinator.metrics()
 
-    assert metrics["skein_leading"] == 1 and metrics["skein_agent_sessions"] == 1
+    wait_until(lambda: (m := coordinator.metrics())["skein_leading"] == m["skein_agent_sessions"] == 1,
+               "the gauges to follow")
     names = " ".join(metrics)
     for word in ("lock", "mailbox", "task", "outcome", "store", "seconds_bucket"):
         assert word in names, f"no metric about {word}: {sorted(metrics)}"
