@@ -49,10 +49,15 @@ static void rpc_peer_unescape(char *text)
     char *to = text;
 
     for (const char *from = text; *from != '\0';) {
-        bool open = strncmp(from, "%5B", 3) == 0;
-        bool close = strncmp(from, "%5D", 3) == 0;
-        *to++ = open ? '[' : close ? ']' : *from;
-        from += open || close ? 3 : 1;
+        if (strncmp(from, "%5B", 3) == 0) {
+            *to++ = '[';
+            from += 3;
+        } else if (strncmp(from, "%5D", 3) == 0) {
+            *to++ = ']';
+            from += 3;
+        } else {
+            *to++ = *from++;
+        }
     }
     *to = '\0';
 }

@@ -59,6 +59,7 @@ static void rpc_server_request(struct rpc_server *server, struct rpc_accept *acc
     accept->call = NULL;
     grpc_call_details_init(&accept->details);
     grpc_metadata_array_init(&accept->metadata);
+    rpc_loop_hand_over(&accept->op);
     grpc_call_error rc =
         grpc_server_request_call(server->server, &accept->call, &accept->details, &accept->metadata,
                                  server->loop.queue, server->loop.queue, &accept->op);
@@ -240,6 +241,7 @@ static void rpc_server_wind_down(struct rpc_server *server, uint64_t grace_ms)
     uint64_t deadline_ms = grace_ms > UINT64_MAX - now_ms ? UINT64_MAX : now_ms + grace_ms;
     bool patient = true;
 
+    rpc_loop_hand_over(&server->shutdown_op);
     grpc_server_shutdown_and_notify(server->server, server->loop.queue, &server->shutdown_op);
     pthread_mutex_lock(&server->mutex);
     while (patient && !rpc_server_is_idle(server)) {

@@ -139,11 +139,19 @@ static inline void count_on_drained(void *user, struct rpc_call *call)
     }
 }
 
+static inline size_t fixture_number(struct bytes message)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%.*s", (int)message.size, (const char *)message.data);
+    return (size_t)strtoull(text, NULL, 10);
+}
+
 static inline void count_on_message(void *user, struct rpc_call *call, struct bytes message)
 {
     struct fixture_call *mine = user;
 
-    mine->wanted = (size_t)strtoull((const char *)message.data, NULL, 10);
+    mine->wanted = fixture_number(message);
     count_on_drained(user, call);
 }
 
@@ -199,7 +207,7 @@ static inline void flood_on_message(void *user, struct rpc_call *call, struct by
 /* Large: "N" is answered with one message of N bytes. */
 static inline void large_on_message(void *user, struct rpc_call *call, struct bytes message)
 {
-    size_t size = (size_t)strtoull((const char *)message.data, NULL, 10);
+    size_t size = fixture_number(message);
     uint8_t *block = memory_alloc(size);
 
     (void)user;

@@ -1,9 +1,6 @@
 /* LIBS: skein_rpc */
 #include "rpc_fixture.h"
 
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-
 enum { MANY = 20000, WINDOW = 200 };
 
 static void a_unary_call_brings_back_an_answer(void **state)
@@ -215,99 +212,6 @@ static void a_refusal_carries_its_sentence_and_the_leader(void **state)
     fixture_stop(&fixture);
 }
 
-static void a_message_beyond_the_limit_is_refused_by_its_sender(void **state)
-{
-    struct fixture fixture;
-    CLEANUP(buf_release) struct buf answer = { .size_max = MESSAGE_BYTES_MAX };
-    struct error err = { 0 };
-    struct rpc_end end;
-    char size[32];
-    uint8_t *block = memory_alloc(MESSAGE_BYTES_MAX + 1);
-    struct bytes large = { .data = block, .size = MESSAGE_BYTES_MAX };
-
-    (void)state;
-    fixture_start(&fixture);
-    assert_true(rpc_client_unary(fixture.client, "/t.Test/Echo", large, FIXTURE_WAIT_MS, &answer,
-                                 &end, &err));
-    assert_int_equal(answer.size, MESSAGE_BYTES_MAX);
-    large.size++;
-    assert_false(rpc_client_unary(fixture.client, "/t.Test/Echo", large, FIXTURE_WAIT_MS, &answer,
-                                  &end, &err));
-    assert_int_equal(end.status, RPC_RESOURCE_EXHAUSTED);
-    assert_int_equal(err.code, ERR_LIMIT);
-    assert_string_equal(err.message, "a message of 4194305 bytes is larger than 4194304");
-    snprintf(size, sizeof(size), "%d", MESSAGE_BYTES_MAX + 1);
-    assert_false(fixture_ask(fixture.client, "/t.Test/Large", size, &answer, &end, &err));
-    assert_int_equal(end.status, RPC_RESOURCE_EXHAUSTED);
-    assert_string_equal(err.message, "a message of 4194305 bytes is larger than 4194304");
-    free(block);
-    fixture_stop(&fixture);
-}
-
-/* A client that is not ours and knows no limit. */
-static grpc_status_code send_raw(const char *address, size_t size, char *ret_text,
-                                 size_t text_bytes)
-{
-    grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(address, credentials, NULL);
-    grpc_slice path = grpc_slice_from_static_string("/t.Test/Echo");
-    gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                         gpr_time_from_millis(FIXTURE_WAIT_MS, GPR_TIMESPAN));
-    grpc_call *call = grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, queue, path,
-                                               NULL, deadline, NULL);
-    grpc_slice block = grpc_slice_malloc(size);
-    memset(GRPC_SLICE_START_PTR(block), 0, size);
-    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&block, 1);
-    grpc_metadata_array headers = { 0 };
-    grpc_metadata_array trailers = { 0 };
-    grpc_status_code status = GRPC_STATUS_UNKNOWN;
-    grpc_slice details = grpc_empty_slice();
-    grpc_op ops[5] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
-                       { .op = GRPC_OP_SEND_MESSAGE },
-                       { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT },
-                       { .op = GRPC_OP_RECV_INITIAL_METADATA },
-                       { .op = GRPC_OP_RECV_STATUS_ON_CLIENT } };
-
-    ops[1].data.send_message.send_message = message;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &headers;
-    ops[4].data.recv_status_on_client.trailing_metadata = &trailers;
-    ops[4].data.recv_status_on_client.status = &status;
-    ops[4].data.recv_status_on_client.status_details = &details;
-    assert_int_equal(grpc_call_start_batch(call, ops, COUNT_OF(ops), &status, NULL), GRPC_CALL_OK);
-    grpc_completion_queue_pluck(queue, &status, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    snprintf(ret_text, text_bytes, "%.*s", (int)GRPC_SLICE_LENGTH(details),
-             (const char *)GRPC_SLICE_START_PTR(details));
-    grpc_slice_unref(block);
-    grpc_slice_unref(details);
-    grpc_metadata_array_destroy(&headers);
-    grpc_metadata_array_destroy(&trailers);
-    grpc_byte_buffer_destroy(message);
-    grpc_call_unref(call);
-    grpc_channel_destroy(channel);
-    grpc_channel_credentials_release(credentials);
-    grpc_completion_queue_shutdown(queue);
-    grpc_completion_queue_pluck(queue, NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    grpc_completion_queue_destroy(queue);
-    return status;
-}
-
-static void a_message_beyond_the_limit_is_refused_by_its_receiver(void **state)
-{
-    struct fixture fixture;
-    char text[256] = "";
-
-    (void)state;
-    fixture_start(&fixture);
-    grpc_status_code status = send_raw(fixture.address, MESSAGE_BYTES_MAX + 1, text, sizeof(text));
-    assert_int_equal(status, GRPC_STATUS_RESOURCE_EXHAUSTED);
-    assert_non_null(strstr(text, "larger than max"));
-    fixture_wait(&fixture, &fixture.closed, 1);
-    assert_int_equal(fixture.messages, 0);
-    assert_int_equal(fixture.half_closed, 0);
-    fixture_stop(&fixture);
-}
-
 static void a_deadline_ends_a_call_on_both_sides(void **state)
 {
     struct fixture fixture;
@@ -379,101 +283,9 @@ static void a_server_ends_a_call_that_the_client_keeps_open(void **state)
     fixture_stop(&fixture);
 }
 
-/* A reader that takes its first message and then stands still. */
-static bool stand_still(void *user, struct bytes message)
-{
-    struct fixture *fixture = user;
-
-    (void)message;
-    fixture_wait(fixture, &fixture->closed, 1);
-    return true;
-}
-
-static void a_reader_that_is_too_slow_is_dropped(void **state)
-{
-    struct fixture fixture;
-    struct error err = { 0 };
-    struct rpc_end end;
-    struct bytes request = bytes_of_text("go");
-
-    (void)state;
-    fixture_start(&fixture);
-    assert_false(rpc_client_stream(fixture.client, "/t.Test/Flood", &request, 1, FIXTURE_WAIT_MS,
-                                   stand_still, &fixture, &end, &err));
-    assert_int_equal(end.status, RPC_RESOURCE_EXHAUSTED);
-    assert_int_equal(err.code, ERR_LIMIT);
-    assert_string_equal(err.message, "the client reads too slowly: too much is waiting for it");
-    /* What the outbox holds, and what gRPC took out of it. */
-    assert_in_range(fixture_read(&fixture, &fixture.flooded),
-                    STREAM_OUTBOX_BYTES_MAX / FLOOD_MESSAGE_BYTES,
-                    2 * STREAM_OUTBOX_BYTES_MAX / FLOOD_MESSAGE_BYTES);
-    fixture_stop(&fixture);
-}
-
-static void a_sender_that_floods_a_server_is_cancelled(void **state)
-{
-    struct fixture fixture;
-    struct probe probe;
-    struct error err = { 0 };
-    struct rpc_client *unreachable = NULL;
-    size_t sent = 0;
-
-    (void)state;
-    fixture_start(&fixture);
-    probe_init(&probe);
-    /* An address that swallows packets: the outbox cannot drain. */
-    assert_true(rpc_client_new("198.51.100.1:9", NULL, &unreachable, &err));
-    struct rpc_stream *stream = probe_open(&probe, unreachable, "/t.Test/Echo", UINT64_MAX);
-    while (sent <= STREAM_OUTBOX_MESSAGES_MAX + 1 && rpc_stream_send(stream, bytes_of_text("x"))) {
-        sent++;
-    }
-    probe_wait(&probe, &probe.closed, 1);
-    if (probe.end.status != RPC_UNAVAILABLE) { /* no network at all: refused at once */
-        assert_in_range(sent, STREAM_OUTBOX_MESSAGES_MAX, STREAM_OUTBOX_MESSAGES_MAX + 1);
-        assert_int_equal(probe.end.status, RPC_RESOURCE_EXHAUSTED);
-        assert_false(probe.end.sent);
-    }
-    rpc_stream_unref(&stream);
-    rpc_client_free(&unreachable);
-    probe_release(&probe);
-    fixture_stop(&fixture);
-}
-
-static void calls_beyond_the_limit_are_refused(void **state)
-{
-    struct fixture fixture = { 0 };
-    struct probe probe;
-    CLEANUP(buf_release) struct buf answer = { 0 };
-    struct error err = { 0 };
-    struct rpc_end end;
-
-    (void)state;
-    fixture_start_server(&fixture, NULL, 2);
-    fixture.client = fixture_connect(fixture.address, NULL);
-    probe_init(&probe);
-    struct rpc_stream *first = probe_open(&probe, fixture.client, "/t.Test/Hold", UINT64_MAX);
-    struct rpc_stream *second = probe_open(&probe, fixture.client, "/t.Test/Hold", UINT64_MAX);
-    fixture_wait(&fixture, &fixture.opened, 2);
-    assert_false(fixture_ask(fixture.client, "/t.Test/Echo", "me too", &answer, &end, &err));
-    assert_int_equal(end.status, RPC_RESOURCE_EXHAUSTED);
-    assert_string_equal(err.message, "the server has 2 open calls, as many as it may");
-    rpc_stream_cancel(first);
-    fixture_wait(&fixture, &fixture.closed, 1);
-    while (rpc_server_call_count(fixture.server) == 2) {
-        /* on_closed has run; the count follows on the same thread */
-    }
-    assert_true(fixture_ask(fixture.client, "/t.Test/Echo", "me too", &answer, &end, &err));
-    rpc_stream_cancel(second);
-    probe_wait(&probe, &probe.closed, 2);
-    rpc_stream_unref(&first);
-    rpc_stream_unref(&second);
-    probe_release(&probe);
-    fixture_stop(&fixture);
-}
-
 static void a_server_that_is_not_there_is_unavailable_at_once(void **state)
 {
-    const char *const addresses[] = { "127.0.0.1:1", "no-such-host.invalid:7443" };
+    const char *const addresses[] = { "127.0.0.1:1", "localhost:1" };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(addresses); i++) {
@@ -488,7 +300,8 @@ static void a_server_that_is_not_there_is_unavailable_at_once(void **state)
         assert_int_equal(end.status, RPC_UNAVAILABLE);
         assert_false(end.sent);
         assert_non_null(strstr(err.message, addresses[i]));
-        assert_true(clock_monotonic_ms() - start_ms < 15000);
+        assert_non_null(strstr(err.message, "Connection refused"));
+        assert_true(clock_monotonic_ms() - start_ms < RPC_CONNECT_TIMEOUT_MS);
         rpc_client_free(&client);
     }
 }
@@ -566,14 +379,9 @@ int main(void)
         cmocka_unit_test(messages_go_both_ways_in_order),
         cmocka_unit_test(an_unknown_method_is_named),
         cmocka_unit_test(a_refusal_carries_its_sentence_and_the_leader),
-        cmocka_unit_test(a_message_beyond_the_limit_is_refused_by_its_sender),
-        cmocka_unit_test(a_message_beyond_the_limit_is_refused_by_its_receiver),
         cmocka_unit_test(a_deadline_ends_a_call_on_both_sides),
         cmocka_unit_test(a_client_that_cancels_is_no_client_that_has_finished),
         cmocka_unit_test(a_server_ends_a_call_that_the_client_keeps_open),
-        cmocka_unit_test(a_reader_that_is_too_slow_is_dropped),
-        cmocka_unit_test(a_sender_that_floods_a_server_is_cancelled),
-        cmocka_unit_test(calls_beyond_the_limit_are_refused),
         cmocka_unit_test(a_server_that_is_not_there_is_unavailable_at_once),
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(a_client_that_is_freed_ends_its_streams),
