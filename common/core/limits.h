@@ -88,7 +88,8 @@ enum {
     HEARTBEAT_INTERVAL_MS = 3000,
     TASK_WINDOW = 64, /* tasks whose locks are taken in one transaction */
     TASKS_IN_FLIGHT_PER_AGENT_MAX = 256,
-    FLUSH_INTERVAL_MS = 100, /* progress is written at most this often */
+    FLUSH_INTERVAL_MS = 100,    /* progress is written at most this often */
+    FLUSH_BACKLOG_MAX = 200000, /* effects that wait for the store; then leadership is given up */
     MAILBOX_EVENTS_MAX = 16384,
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
@@ -102,8 +103,8 @@ enum {
     CANCEL_SETTLE_MS = 5000,    /* how long a cancelled task looks for an unknown outcome */
     BARRIER_TASKS_MAX = 256,    /* commits that share one barrier */
     BARRIER_TASKS_ENOUGH = 32,  /* so many do not wait for more */
-    BARRIER_WAIT_MS = 20,       /* how long the first waits for others */
-    TENANT_READERS_MAX = 4,     /* connections that read tenant databases at the same time */
+    BARRIER_WAIT_MS = 50,   /* how long the first waits for others, while some are still running */
+    TENANT_READERS_MAX = 4, /* connections that read tenant databases at the same time */
     TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
 
     /* Decisions. */

@@ -14,7 +14,12 @@
 #include "coordinator/store/store_keys.h"
 #include "coordinator/store/write_list.h"
 
-enum { FLUSH_RETRY_MIN_MS = 100, FLUSH_RETRY_MAX_MS = 2000, FLUSH_DEAD_LEASES_MAX = 256 };
+enum {
+    FLUSH_RETRY_MIN_MS = 100,
+    FLUSH_RETRY_MAX_MS = 2000,
+    FLUSH_DEAD_LEASES_MAX = 256,
+    FLUSH_PATIENCE_MS = 3000, /* a store that fails for longer is not just being restarted */
+};
 
 struct flush {
     struct store *store;
@@ -37,11 +42,17 @@ struct flush {
     uint64_t retry_at_ms; /* UINT64_MAX: nothing waits for a retry */
     uint64_t retry_delay_ms;
     uint64_t probes_open; /* leases being asked about */
+    /* The latest dead leases, as a ring: of a transaction's leases all find room. */
     int64_t dead_leases[FLUSH_DEAD_LEASES_MAX];
     size_t dead_count;
+    size_t dead_next;
     bool performing; /* a hook is on the stack: it may add effects, which wait */
+    size_t backlog;  /* effects that wait */
     char trouble[ERROR_MESSAGE_BYTES];
+    uint64_t trouble_since_ms;
 };
+
+static_assert(FLUSH_DEAD_LEASES_MAX >= 2 * STORE_TXN_OPS_MAX, "a transaction's leases fit twice");
 
 static void flush_start(struct flush *flush, uint64_t now_ms);
 
@@ -77,7 +88,10 @@ static void flush_forget(struct flush *flush)
     }
     flush->last = &flush->first;
     flush->retry_at_ms = UINT64_MAX;
+    flush->retry_delay_ms = 0;
+    flush->backlog = 0;
     flush->dead_count = 0;
+    flush->dead_next = 0;
     flush->txn = (struct write_txn){ 0 };
     flush->trouble[0] = '\0';
 }
@@ -109,6 +123,16 @@ bool flush_is_idle(const struct flush *flush)
 const char *flush_trouble(const struct flush *flush)
 {
     return flush->trouble;
+}
+
+bool flush_is_stuck(const struct flush *flush, uint64_t now_ms)
+{
+    return flush->trouble[0] != '\0' && now_ms - flush->trouble_since_ms >= FLUSH_PATIENCE_MS;
+}
+
+size_t flush_backlog(const struct flush *flush)
+{
+    return flush->backlog;
 }
 
 /* ---- the store's side ---- */
@@ -170,6 +194,7 @@ static void flush_perform(struct flush *flush, uint64_t revision)
                            : batch->writes[batch->writes_done].effect;
         while (batch->effects_done < until) {
             const struct effect *effect = &batch->effects.items[batch->effects_done++];
+            flush->backlog--;
             if (effect->kind != EFFECT_PUT && effect->kind != EFFECT_DELETE) {
                 flush->hooks.perform(flush->hooks.context, effect, revision);
             }
@@ -228,6 +253,7 @@ void flush_add(struct flush *flush, struct effects *effects, uint64_t now_ms)
         return;
     }
     struct write_batch *batch = write_batch_new(effects, flush->prefix);
+    flush->backlog += batch->effects.count;
     *flush->last = batch;
     flush->last = &batch->next;
     if (!flush->performing && !flush->in_flight && flush->first == batch) {
@@ -261,6 +287,7 @@ static void flush_retry_later(struct flush *flush, const struct error *err, uint
     if (flush->trouble[0] == '\0') {
         log_failure("store_write_failed", err, "operations=%zu retry_ms=%" PRIu64,
                     flush->txn.op_count, flush->retry_delay_ms);
+        flush->trouble_since_ms = now_ms;
     }
     snprintf(flush->trouble, sizeof(flush->trouble), "%s", err->message);
 }
@@ -293,8 +320,10 @@ static void flush_on_probed(struct flush *flush, const struct event *event, uint
 {
     assert(flush->probes_open > 0);
     flush->probes_open--;
-    if (event->answer.gone && flush->dead_count < FLUSH_DEAD_LEASES_MAX) {
-        flush->dead_leases[flush->dead_count++] = event->answer.lease_id;
+    if (event->answer.gone) {
+        flush->dead_leases[flush->dead_next] = event->answer.lease_id;
+        flush->dead_next = (flush->dead_next + 1) % FLUSH_DEAD_LEASES_MAX;
+        flush->dead_count += flush->dead_count < FLUSH_DEAD_LEASES_MAX;
         flush->hooks.lease_gone(flush->hooks.context, event->answer.lease_id);
     }
     if (flush->probes_open == 0 && flush->term != 0) {
@@ -336,7 +365,8 @@ void flush_on_answer(struct flush *flush, const struct event *event, uint64_t no
     assert(flush->in_flight);
     flush->in_flight = false;
     if (flush->sent_term != flush->term || flush->first == NULL) {
-        flush_start(flush, now_ms); /* an answer for a leadership that is over */
+        flush_perform(flush, 0); /* an answer for a leadership that is over */
+        flush_start(flush, now_ms);
     } else if (err->code == ERR_CONFLICT) {
         flush_probe_leases(flush);
     } else if (err->code != ERR_NONE) {

@@ -47,7 +47,11 @@ void flush_on_answer(struct flush *flush, const struct event *event, uint64_t no
 void flush_on_tick(struct flush *flush, uint64_t now_ms);
 
 bool flush_is_idle(const struct flush *flush);
-/* "" or one sentence: what is wrong with the store and since when. */
+/* "" or one sentence: what is wrong with the store. */
 const char *flush_trouble(const struct flush *flush);
+/* True when writes have failed for so long that nobody should be let wait for one. */
+bool flush_is_stuck(const struct flush *flush, uint64_t now_ms);
+/* How many effects wait. */
+size_t flush_backlog(const struct flush *flush);
 
 #endif

@@ -134,23 +134,38 @@ static size_t write_op_bytes(const struct store_op *op)
     return strlen(op->key) + op->value.size;
 }
 
-/* True if the operation found room. */
+/* True if one deletes a prefix that the other's key lies below: within one transaction no store can
+ * tell which came first. */
+static bool write_ops_overlap(const struct store_op *a, const struct store_op *b)
+{
+    return (a->kind == STORE_DELETE_PREFIX && strncmp(a->key, b->key, strlen(a->key)) == 0) ||
+           (b->kind == STORE_DELETE_PREFIX && strncmp(a->key, b->key, strlen(b->key)) == 0);
+}
+
+/* True if the operation found room; else it begins the next transaction. */
 static bool write_txn_add(struct write_txn *txn, const struct store_op *op, size_t *bytes)
 {
+    struct store_op *place = &txn->ops[txn->op_count];
+    size_t grown = *bytes + write_op_bytes(op);
+
     for (size_t i = 0; i < txn->op_count; i++) {
         if (strcmp(txn->ops[i].key, op->key) == 0) {
-            *bytes += write_op_bytes(op);
-            txn->ops[i] = *op;
-            return true;
+            place = &txn->ops[i];
+            grown -= write_op_bytes(place);
+        } else if (write_ops_overlap(&txn->ops[i], op)) {
+            return false;
         }
     }
+    bool fresh = place == &txn->ops[txn->op_count];
+    size_t others = fresh ? txn->op_count : txn->op_count - 1;
     /* One operation is always taken, so that a large value travels alone. */
-    if (txn->op_count == STORE_TXN_OPS_MAX ||
-        (txn->op_count > 0 && *bytes + write_op_bytes(op) > STORE_TXN_BYTES_MAX / 2)) {
+    if ((fresh && txn->op_count == STORE_TXN_OPS_MAX) ||
+        (others > 0 && grown > STORE_TXN_BYTES_MAX / 2)) {
         return false;
     }
-    *bytes += write_op_bytes(op);
-    txn->ops[txn->op_count++] = *op;
+    *place = *op;
+    *bytes = grown;
+    txn->op_count += fresh;
     return true;
 }
 

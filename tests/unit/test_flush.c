@@ -271,6 +271,70 @@ static void a_large_archive_is_cut_into_chunks(void **state)
     assert_int_equal(count_keys(fixture, "/skein/sets/billing/sha256:ab/"), 4);
 }
 
+static void drop_rollout(struct effects *effects, const char *id)
+{
+    struct effect *effect = effects_add(effects, EFFECT_DELETE);
+
+    effect->record = RECORD_ROLLOUT;
+    effect->id = id;
+    effect->key = "";
+}
+
+static void put_progress(struct effects *effects, const char *id, const char *shard)
+{
+    struct effect *effect = effects_add(effects, EFFECT_PUT);
+
+    effect->record = RECORD_SHARD_PROGRESS;
+    effect->id = id;
+    effect->key = shard;
+    effect->progress.shard = shard;
+}
+
+/* Such writes may meet in the queue while the store is away, and no store takes both at once. */
+static void a_rollout_that_was_written_a_moment_ago_can_be_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+
+    put_progress(&effects, "r1", "eu-1");
+    put_progress(&effects, "r2", "eu-1");
+    drop_rollout(&effects, "r1");
+    put_progress(&effects, "r3", "eu-1");
+    put_progress(&effects, "r1", "eu-2");
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, clock_monotonic_ms());
+    pump(fixture);
+    assert_int_equal(fixture->performed, 1);
+    assert_int_equal(count_keys(fixture, "/skein/rollouts/r1/"), 1);
+    assert_int_equal(count_keys(fixture, "/skein/rollouts/r1/shards/eu-2"), 1);
+    assert_int_equal(count_keys(fixture, "/skein/rollouts/"), 3);
+}
+
+/* A leader of many weeks meets more dead leases than it can remember. */
+static void dead_leases_are_noticed_however_many_there_were(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = { 0 };
+    char name[32];
+
+    for (int i = 0; i < 3; i++) {
+        struct effects effects = { 0 };
+        for (int j = 0; j < 120; j++) {
+            struct store_lease_result lease;
+            assert_true(store_lease_grant_wait(fixture->store, 60000, &lease, &err));
+            assert_true(store_lease_revoke_wait(fixture->store, lease.lease_id, &err));
+            snprintf(name, sizeof(name), "dead-%d-%d", i, j);
+            put_shard(&effects, name, lease.lease_id);
+        }
+        then(&effects, (uint64_t)i);
+        flush_add(fixture->flush, &effects, clock_monotonic_ms());
+        pump(fixture);
+    }
+    assert_int_equal(fixture->performed, 3);
+    assert_int_equal(flush_backlog(fixture->flush), 0);
+    assert_int_equal(count_keys(fixture, "/skein/shards/"), 0);
+}
+
 int main(void)
 {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -281,6 +345,8 @@ int main(void)
         WITH_FIXTURE(a_coordinator_that_no_longer_leads_writes_nothing),
         WITH_FIXTURE(a_lease_that_is_gone_takes_only_its_own_writes_along),
         WITH_FIXTURE(a_large_archive_is_cut_into_chunks),
+        WITH_FIXTURE(a_rollout_that_was_written_a_moment_ago_can_be_deleted),
+        WITH_FIXTURE(dead_leases_are_noticed_however_many_there_were),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
