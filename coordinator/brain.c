@@ -28,6 +28,7 @@ struct brain {
     struct brain_parts parts;
     pthread_t thread;
     struct fleet *fleet;
+    uint64_t term; /* won last */
     struct flush *flush;
     struct leadership *leadership;
     struct leases *leases;
@@ -61,8 +62,15 @@ static void brain_perform_stored(struct brain *brain, const struct effect *effec
     brain_step(brain, &event);
 }
 
+static bool brain_is_heartbeat_ack(const struct effect *effect)
+{
+    return effect->kind == EFFECT_SEND &&
+           effect->send.message.kind == COORDINATOR_MESSAGE_HEARTBEAT_ACK;
+}
+
 /* Lease calls do not wait for writes: a keep-alive behind a slow transaction could come too late.
- */
+ * Nor do acknowledged heartbeats, which promise nothing but what the store has said of the lease:
+ * while it is full or slow, what runs shall go on. */
 static void brain_perform_lease_effects(struct brain *brain, const struct effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
@@ -73,6 +81,8 @@ static void brain_perform_lease_effects(struct brain *brain, const struct effect
             leases_keep_alive(brain->leases, effect->lease_id);
         } else if (effect->kind == EFFECT_LEASE_REVOKE) {
             leases_revoke(brain->leases, effect->lease_id);
+        } else if (brain_is_heartbeat_ack(effect)) {
+            agent_service_send(brain->parts.agents, effect->send.stream, &effect->send.message);
         }
     }
 }
@@ -86,7 +96,9 @@ static void brain_perform(void *context, const struct effect *effect, uint64_t r
         brain_perform_stored(brain, effect, revision);
         break;
     case EFFECT_SEND:
-        agent_service_send(brain->parts.agents, effect->send.stream, &effect->send.message);
+        if (!brain_is_heartbeat_ack(effect)) { /* those were sent when they were decided */
+            agent_service_send(brain->parts.agents, effect->send.stream, &effect->send.message);
+        }
         break;
     case EFFECT_CLOSE:
         agent_service_close(brain->parts.agents, effect->reply.call, effect->reply.code,
@@ -130,6 +142,7 @@ static void brain_won(void *context, uint64_t term)
     struct brain *brain = context;
 
     log_info("leadership_won", "term=%" PRIu64, term);
+    brain->term = term;
     flush_set_term(brain->flush, term);
     loader_stop(&brain->loader);
     brain->loader =
@@ -166,7 +179,8 @@ static void brain_leader_known(void *context, const char *address)
 
 static void brain_on_loaded(struct brain *brain, struct event *event)
 {
-    if (leadership_state(brain->leadership) != LEADER_LOADING) {
+    if (leadership_state(brain->leadership) != LEADER_LOADING ||
+        event->loaded.term != brain->term) {
         return; /* loaded for a leadership that is over */
     }
     brain_step(brain, event);
@@ -195,6 +209,26 @@ static void brain_on_store_answer(struct brain *brain, struct event *event)
     }
 }
 
+/* While the store takes no writes nothing can be promised, and what would wait must not pile up. */
+static void brain_on_operator(struct brain *brain, struct event *event)
+{
+    struct effect refusal = { .kind = EFFECT_REPLY };
+
+    if (event->operator.verb == OPERATOR_HISTORY || !flush_is_stuck(brain->flush, brain->now_ms)) {
+        brain_step(brain, event);
+        return;
+    }
+    refusal.reply.call = event->operator.call;
+    refusal.reply.code = ERR_REFUSED;
+    refusal.reply.object = "";
+    refusal.reply.message =
+        arena_printf(&event->arena,
+                     "nothing was changed, because the store takes no writes (%.500s): try again "
+                     "when it does",
+                     flush_trouble(brain->flush));
+    operator_service_reply(brain->parts.operators, &refusal, brain->fleet, brain->now_ms);
+}
+
 static void brain_apply(struct brain *brain, struct event *event)
 {
     brain_metrics_count_event(brain->metrics, event->type);
@@ -220,9 +254,11 @@ static void brain_apply(struct brain *brain, struct event *event)
     case EVENT_STORED:
     case EVENT_AGENT_MESSAGE:
     case EVENT_AGENT_CLOSED:
-    case EVENT_OPERATOR:
     case EVENT_TYPE_COUNT:
         brain_step(brain, event);
+        break;
+    case EVENT_OPERATOR:
+        brain_on_operator(brain, event);
         break;
     }
 }
@@ -243,6 +279,10 @@ static void brain_set_status(struct brain *brain)
     char reason[BRAIN_REASON_BYTES] = "";
     enum leader_state state = leadership_state(brain->leadership);
     const char *trouble = flush_trouble(brain->flush);
+
+    if (trouble[0] == '\0') {
+        trouble = leadership_trouble(brain->leadership);
+    }
     bool ready = state == LEADER_LEADING && trouble[0] == '\0';
 
     if (trouble[0] != '\0') {
@@ -269,6 +309,9 @@ static void brain_tick(struct brain *brain)
     struct event tick = { .type = EVENT_TICK };
 
     leadership_on_tick(brain->leadership, brain->now_ms);
+    if (flush_backlog(brain->flush) > FLUSH_BACKLOG_MAX) {
+        leadership_step_down(brain->leadership, "the store has not taken writes for too long");
+    }
     flush_on_tick(brain->flush, brain->now_ms);
     leases_on_tick(brain->leases, brain->now_ms);
     if (fleet_is_leading(brain->fleet) && brain->now_ms >= fleet_next_tick_ms(brain->fleet)) {
@@ -306,6 +349,9 @@ static void brain_take_batch(struct brain *brain, uint64_t deadline_ms)
     size_t count = mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, deadline_ms);
 
     brain->now_ms = clock_monotonic_ms();
+    /* First: after a pause our lease may have run out, and then nothing here is for us to decide.
+     */
+    leadership_on_tick(brain->leadership, brain->now_ms);
     for (size_t i = 0; i < count; i++) {
         struct event *event = batch[i];
         brain_apply(brain, event);
@@ -331,6 +377,12 @@ static void *brain_run(void *argument)
         brain_take_batch(brain, brain->now_ms + 20);
         flush_on_tick(brain->flush, brain->now_ms);
     }
+    leader_view_set(brain->parts.leader, false, "");
+    health_close(brain->parts.health);
+    agent_service_close_all(brain->parts.agents, "this coordinator is shutting down");
+    operator_service_close_all(brain->parts.operators, "this coordinator is shutting down");
+    /* Nobody takes events any more: whoever waits for room would wait for ever. */
+    mailbox_close(brain->parts.inbox);
     return NULL;
 }
 

@@ -31,7 +31,8 @@ struct brain_parts {
 };
 
 struct brain *brain_start(const struct brain_parts *parts);
-/* Writes what is decided (for a bounded time), gives the leader key back, joins the thread. */
+/* Writes what is decided (for a bounded time), ends all calls, closes the inbox, joins the thread,
+ * gives the leader key back. */
 void brain_stop(struct brain **brain);
 
 enum { BRAIN_REASON_BYTES = 256 };

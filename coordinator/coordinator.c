@@ -240,8 +240,8 @@ void coordinator_ports(const struct coordinator *coordinator, int *ret_grpc, int
     *ret_http = coordinator->http == NULL ? 0 : http_server_port(coordinator->http);
 }
 
-/* Accepts one that is half built. The order: no new readiness answers; decisions written and
- * leadership given away; calls ended; then nobody can post any more. */
+/* Accepts one that is half built. The order: no new readiness answers; decisions written, calls
+ * ended and leadership given away; then the server, so that nobody can post any more. */
 void coordinator_stop(struct coordinator **pointer)
 {
     struct coordinator *coordinator = *pointer;
@@ -255,9 +255,6 @@ void coordinator_stop(struct coordinator **pointer)
         mailbox_close(coordinator->inbox);
     }
     if (coordinator->server != NULL) {
-        agent_service_close_all(coordinator->agents, "the coordinator is shutting down");
-        operator_service_close_all(coordinator->operators, "the coordinator is shutting down");
-        health_set_serving(coordinator->health, false);
         rpc_server_stop(coordinator->server, coordinator->grace_ms);
     }
     rpc_server_free(&coordinator->server);

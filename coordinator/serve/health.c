@@ -17,18 +17,20 @@
 typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus health_status;
 
 /* One open call. Made and freed on the loop; in the list, which the mutex guards, while it is a
- * Watch that wants news. */
+ * Watch. */
 struct health_call {
     struct health *health;
     struct rpc_call *call;
     bool asked;
     bool watching;
+    bool known; /* the service: else there will be no news of it */
     struct health_call *prev, *next;
 };
 
 struct health {
     pthread_mutex_t mutex;
     bool serving;
+    bool closed;
     struct health_call *watchers;
 };
 
@@ -77,8 +79,29 @@ void health_set_serving(struct health *health, bool serving)
         /* Under the mutex, so that a watcher hears changes in their order. */
         DL_FOREACH(health->watchers, watcher)
         {
-            health_send(watcher->call, health_status_of(serving));
+            if (watcher->known) {
+                health_send(watcher->call, health_status_of(serving));
+            }
         }
+    }
+    pthread_mutex_unlock(&health->mutex);
+}
+
+static void health_end(struct rpc_call *call)
+{
+    rpc_call_finish(call, RPC_UNAVAILABLE, "this coordinator is shutting down");
+}
+
+void health_close(struct health *health)
+{
+    struct health_call *watcher = NULL;
+
+    health_set_serving(health, false);
+    pthread_mutex_lock(&health->mutex);
+    health->closed = true;
+    DL_FOREACH(health->watchers, watcher)
+    {
+        health_end(watcher->call);
     }
     pthread_mutex_unlock(&health->mutex);
 }
@@ -153,15 +176,17 @@ static void health_on_watch(void *user, struct rpc_call *call, struct bytes mess
     if (!health_read(state, message, &known)) {
         return;
     }
-    if (!known) {
-        /* The protocol wants the call to stay open: the service might come later. */
-        health_send(call, GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN);
-        return;
-    }
     pthread_mutex_lock(&state->health->mutex);
-    health_send(call, health_status_of(state->health->serving));
+    /* For an unknown service, too, the protocol wants the call to stay open: it might come. */
+    health_send(call,
+                known ? health_status_of(state->health->serving)
+                      : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN);
+    state->known = known;
     state->watching = true;
     DL_APPEND(state->health->watchers, state);
+    if (state->health->closed) {
+        health_end(call);
+    }
     pthread_mutex_unlock(&state->health->mutex);
 }
 

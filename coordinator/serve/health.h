@@ -20,5 +20,7 @@ size_t health_methods(struct health *health, struct rpc_method ret_methods[HEALT
 
 /* Not serving at first. Watchers hear of a change at once. */
 void health_set_serving(struct health *health, bool serving);
+/* Not serving, for good: ends every Watch, also those that are still to come. */
+void health_close(struct health *health);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ struct leadership {
     uint64_t keep_next_ms;
     uint64_t lease_until_ms;
     uint64_t now_ms;
-    bool complained;
+    char trouble[ERROR_MESSAGE_BYTES]; /* why it is not known who leads; "" when it is */
 };
 
 struct leadership *leadership_new(struct store *store, struct mailbox *inbox, const char *prefix,
@@ -68,6 +69,11 @@ void leadership_free(struct leadership **pointer)
 enum leader_state leadership_state(const struct leadership *leadership)
 {
     return leadership->state;
+}
+
+const char *leadership_trouble(const struct leadership *leadership)
+{
+    return leadership->trouble;
 }
 
 int64_t leadership_lease(const struct leadership *leadership)
@@ -245,6 +251,7 @@ static void leadership_on_granted(struct leadership *leadership, const struct ev
 static void leadership_on_campaigned(struct leadership *leadership, const struct event *event)
 {
     leadership->busy = false;
+    leadership->trouble[0] = '\0';
     if (event->answer.lease_id != leadership->lease_id) {
         return;
     }
@@ -254,7 +261,6 @@ static void leadership_on_campaigned(struct leadership *leadership, const struct
         leadership->next_ms = leadership->now_ms; /* find out who it is */
         return;
     }
-    leadership->complained = false;
     leadership->state = leader_step(leadership->state, LEADER_EVENT_WON);
     leadership->hooks.won(leadership->hooks.context, event->answer.revision);
 }
@@ -262,6 +268,7 @@ static void leadership_on_campaigned(struct leadership *leadership, const struct
 static void leadership_on_polled(struct leadership *leadership, const struct event *event)
 {
     leadership->busy = false;
+    leadership->trouble[0] = '\0';
     leadership->next_ms = leadership->now_ms + LEADERSHIP_POLL_MS;
     if (leadership->state != LEADER_FOLLOWER) {
         return;
@@ -298,11 +305,11 @@ static void leadership_on_failure(struct leadership *leadership, const struct ev
     leadership->busy = false;
     leadership_drop_lease(leadership);
     leadership_retry_later(leadership);
-    if (!leadership->complained) {
-        leadership->complained = true;
+    if (leadership->trouble[0] == '\0') {
         log_failure("leadership_unknown", &event->answer.error, "state=%s retry_ms=%d",
                     leader_state_name(leadership->state), LEADERSHIP_RETRY_MS);
     }
+    snprintf(leadership->trouble, sizeof(leadership->trouble), "%s", event->answer.error.message);
 }
 
 void leadership_on_answer(struct leadership *leadership, const struct event *event, uint64_t now_ms)

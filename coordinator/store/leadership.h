@@ -41,6 +41,8 @@ void leadership_step_down(struct leadership *leadership, const char *why);
 
 uint64_t leadership_next_ms(const struct leadership *leadership);
 enum leader_state leadership_state(const struct leadership *leadership);
+/* "" or one sentence: why it is not known who leads. */
+const char *leadership_trouble(const struct leadership *leadership);
 int64_t leadership_lease(const struct leadership *leadership); /* 0 while we hold none */
 
 #endif
