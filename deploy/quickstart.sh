@@ -67,11 +67,23 @@ done_in()
   printf '    %sok%s  %s\n' "$green" "$plain" "$1"
 }
 
+# The words as one would type them: quoted where a shell needs it.
+as_typed()
+{
+  local word
+  for word in "$@"; do
+    case $word in
+      *[!A-Za-z0-9_./:=,@%+-]*) printf " '%s'" "$word" ;;
+      *) printf ' %s' "$word" ;;
+    esac
+  done
+}
+
 # Runs skein as a user would: the command is shown, then its output, indented.
 shown()
 {
   local status=0
-  printf '\n    %s$ skein %s%s\n' "$bold" "$*" "$plain"
+  printf '\n    %s$ skein%s%s\n' "$bold" "$(as_typed "$@")" "$plain"
   skein "$@" 2>&1 | sed 's/^/      /' || status=${PIPESTATUS[0]}
   return "$status"
 }
@@ -80,7 +92,7 @@ shown()
 shown_live()
 {
   if [ -t 1 ]; then
-    printf '\n    %s$ skein %s%s\n\n' "$bold" "$*" "$plain"
+    printf '\n    %s$ skein%s%s\n\n' "$bold" "$(as_typed "$@")" "$plain"
     skein "$@"
   else
     shown "$@"
