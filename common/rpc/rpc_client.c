@@ -40,7 +40,7 @@ bool rpc_client_new(const char *address, const struct rpc_tls *tls, struct rpc_c
     client->address = memory_strdup(address);
     if (!rpc_address_parse(address, &parsed, err) || !rpc_creds_new(tls, &client->creds, err) ||
         !rpc_loop_start(&client->loop, "rpc-client", err)) {
-        return error_wrap(err, "client of '%s'", address);
+        return false;
     }
     rpc_address_target(&parsed, client->target);
     client->channel = rpc_channel_new(client->target, client->creds);

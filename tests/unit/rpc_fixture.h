@@ -198,7 +198,8 @@ static inline void flood_on_message(void *user, struct rpc_call *call, struct by
     struct bytes flood = { .data = block, .size = FLOOD_MESSAGE_BYTES };
 
     (void)message;
-    for (size_t i = 0; i < 2 * STREAM_OUTBOX_MESSAGES_MAX && rpc_call_send(call, flood); i++) {
+    for (size_t i = 0; i < (size_t)2 * STREAM_OUTBOX_MESSAGES_MAX && rpc_call_send(call, flood);
+         i++) {
         fixture_note(mine->fixture, &mine->fixture->flooded);
     }
     free(block);
@@ -230,21 +231,49 @@ static inline void *hold_on_open(void *context, struct rpc_call *call)
     return fixture_on_open(context, call);
 }
 
-#define FIXTURE_HANDLER(name, open, message, half_close, drained)                                  \
-    static const struct rpc_handler name##_handler = { .on_open = open,                            \
-                                                       .on_message = message,                      \
-                                                       .on_half_close = half_close,                \
-                                                       .on_closed = fixture_on_closed,             \
-                                                       .on_drained = drained }
-
-FIXTURE_HANDLER(echo, fixture_on_open, echo_on_message, echo_on_half_close, NULL);
-FIXTURE_HANDLER(count, fixture_on_open, count_on_message, NULL, count_on_drained);
-FIXTURE_HANDLER(fail, fixture_on_open, fail_on_message, NULL, NULL);
-FIXTURE_HANDLER(peer, fixture_on_open, peer_on_message, NULL, NULL);
-FIXTURE_HANDLER(agent, fixture_on_open, agent_on_message, NULL, NULL);
-FIXTURE_HANDLER(flood, fixture_on_open, flood_on_message, NULL, NULL);
-FIXTURE_HANDLER(large, fixture_on_open, large_on_message, NULL, NULL);
-FIXTURE_HANDLER(hold, hold_on_open, fixture_on_message, fixture_on_half_close, NULL);
+static const struct rpc_handler echo_handler = {
+    .on_open = fixture_on_open,
+    .on_message = echo_on_message,
+    .on_half_close = echo_on_half_close,
+    .on_closed = fixture_on_closed,
+};
+static const struct rpc_handler count_handler = {
+    .on_open = fixture_on_open,
+    .on_message = count_on_message,
+    .on_closed = fixture_on_closed,
+    .on_drained = count_on_drained,
+};
+static const struct rpc_handler fail_handler = {
+    .on_open = fixture_on_open,
+    .on_message = fail_on_message,
+    .on_closed = fixture_on_closed,
+};
+static const struct rpc_handler peer_handler = {
+    .on_open = fixture_on_open,
+    .on_message = peer_on_message,
+    .on_closed = fixture_on_closed,
+};
+static const struct rpc_handler agent_handler = {
+    .on_open = fixture_on_open,
+    .on_message = agent_on_message,
+    .on_closed = fixture_on_closed,
+};
+static const struct rpc_handler flood_handler = {
+    .on_open = fixture_on_open,
+    .on_message = flood_on_message,
+    .on_closed = fixture_on_closed,
+};
+static const struct rpc_handler large_handler = {
+    .on_open = fixture_on_open,
+    .on_message = large_on_message,
+    .on_closed = fixture_on_closed,
+};
+static const struct rpc_handler hold_handler = {
+    .on_open = hold_on_open,
+    .on_message = fixture_on_message,
+    .on_half_close = fixture_on_half_close,
+    .on_closed = fixture_on_closed,
+};
 
 static inline void fixture_start_server(struct fixture *fixture, const struct rpc_tls *tls,
                                         uint32_t calls_max)
