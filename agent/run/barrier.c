@@ -37,6 +37,7 @@ struct barrier {
     struct barrier_item items[BARRIER_TASKS_MAX];
     size_t count;
     uint64_t first_ms; /* when the first of them came */
+    bool hurry;
     pthread_cond_t taken;
     bool closed;
     /* Of the thread. */
@@ -64,11 +65,19 @@ void barrier_add(struct barrier *barrier, struct executor_task *task, struct tas
     pthread_mutex_unlock(&barrier->mutex);
 }
 
+void barrier_hurry(struct barrier *barrier)
+{
+    pthread_mutex_lock(&barrier->mutex);
+    barrier->hurry = barrier->count > 0;
+    pthread_cond_signal(&barrier->added);
+    pthread_mutex_unlock(&barrier->mutex);
+}
+
 /* The next group; 0 when there will be none. */
 static size_t barrier_take(struct barrier *barrier, struct barrier_item items[BARRIER_TASKS_MAX])
 {
     pthread_mutex_lock(&barrier->mutex);
-    while (!barrier->closed && barrier->count < BARRIER_TASKS_ENOUGH) {
+    while (!barrier->closed && !barrier->hurry && barrier->count < BARRIER_TASKS_ENOUGH) {
         uint64_t deadline_ms =
             barrier->count == 0 ? UINT64_MAX : barrier->first_ms + BARRIER_WAIT_MS;
 
@@ -80,6 +89,7 @@ static size_t barrier_take(struct barrier *barrier, struct barrier_item items[BA
     size_t count = barrier->count;
     memcpy(items, barrier->items, count * sizeof(items[0]));
     barrier->count = 0;
+    barrier->hurry = false;
     pthread_cond_broadcast(&barrier->taken);
     pthread_mutex_unlock(&barrier->mutex);
     return count;

@@ -35,6 +35,8 @@ MUST_CHECK bool barrier_new(const struct barrier_options *options, struct barrie
                             struct error *err);
 /* Takes over the task; its result lives in the task's arena. Any thread. */
 void barrier_add(struct barrier *barrier, struct executor_task *task, struct task_result *result);
+/* Nothing else is on its way: who waits need not wait for more. */
+void barrier_hurry(struct barrier *barrier);
 /* Answers what waits, then ends the thread. Nobody adds any more. */
 void barrier_free(struct barrier **barrier);
 

@@ -116,6 +116,9 @@ static void *executor_work(void *argument)
         } else {
             executor_answer(executor, turn.task, result);
         }
+        if (executor->barrier != NULL && executor_queue_is_quiet(executor->queue)) {
+            barrier_hurry(executor->barrier);
+        }
         if (executor->options.database_mode && !executor_queue_has_more(executor->queue)) {
             worker_link_close(&worker->link); /* else it would stand in the way of DROP DATABASE */
         }

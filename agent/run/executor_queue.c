@@ -161,6 +161,17 @@ bool executor_queue_has_more(struct executor_queue *queue)
     return more;
 }
 
+bool executor_queue_is_quiet(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool quiet = queue->waiting.count == 0;
+    for (size_t i = 0; i < queue->slot_count; i++) {
+        quiet = quiet && queue->slots[i].turn.task == NULL;
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return quiet;
+}
+
 void executor_queue_end_turn(struct executor_queue *queue, size_t worker)
 {
     pthread_mutex_lock(&queue->mutex);

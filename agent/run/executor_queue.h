@@ -35,6 +35,8 @@ MUST_CHECK bool executor_queue_take(struct executor_queue *queue, size_t worker,
                                     struct executor_turn *ret_turn);
 /* False when nothing waits just now. */
 bool executor_queue_has_more(struct executor_queue *queue);
+/* No task waits and none runs. */
+bool executor_queue_is_quiet(struct executor_queue *queue);
 /* The worker's turn is over (its task may still wait for the barrier). */
 void executor_queue_end_turn(struct executor_queue *queue, size_t worker);
 /* A task was answered: it is no load any more. */

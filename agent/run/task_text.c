@@ -5,13 +5,18 @@
 
 #include "common/model/semver.h"
 
-/* Copies `text` to `target` in double quotes, with `escape` before each of `special`. */
+/* Copies `text` to `target` in double quotes, with `escape` (NUL: itself) before each of `special`.
+ */
 static char *task_text_quote(char *target, const char *text, const char *special, char escape)
 {
     *target++ = '"';
     for (; *text != '\0'; text++) {
         if (strchr(special, *text) != NULL) {
-            *target++ = escape == '\0' ? *text : escape;
+            *target = escape;
+            if (escape == '\0') {
+                *target = *text;
+            }
+            target++;
         }
         *target++ = *text;
     }

@@ -21,13 +21,6 @@ static void agentdb_admin(struct agentdb *db)
     }
 }
 
-static void agentdb_format(char text[SQL_BYTES], const char *format, va_list arguments)
-{
-    int length = vsnprintf(text, SQL_BYTES, format, arguments);
-
-    assert_true(length > 0 && length < SQL_BYTES);
-}
-
 void agentdb_exec(struct agentdb *db, const char *format, ...)
 {
     char sql[SQL_BYTES];
@@ -35,8 +28,9 @@ void agentdb_exec(struct agentdb *db, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    agentdb_format(sql, format, arguments);
+    int length = vsnprintf(sql, sizeof(sql), format, arguments);
     va_end(arguments);
+    assert_true(length > 0 && length < SQL_BYTES);
     agentdb_admin(db);
     if (!pg_script(db->admin, sql, NULL, &err)) {
         fail_msg("%s: %s", sql, err.message);
@@ -62,8 +56,9 @@ uint64_t agentdb_count(struct agentdb *db, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    agentdb_format(sql, format, arguments);
+    int length = vsnprintf(sql, sizeof(sql), format, arguments);
     va_end(arguments);
+    assert_true(length > 0 && length < SQL_BYTES);
     CLEANUP(pg_result_free) struct pg_result *rows = agentdb_query(db, sql);
     return pg_result_u64(rows, 0, 0);
 }
@@ -74,8 +69,9 @@ char *agentdb_text(struct agentdb *db, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    agentdb_format(sql, format, arguments);
+    int length = vsnprintf(sql, sizeof(sql), format, arguments);
     va_end(arguments);
+    assert_true(length > 0 && length < SQL_BYTES);
     CLEANUP(pg_result_free) struct pg_result *rows = agentdb_query(db, sql);
     return memory_strdup(pg_result_text(rows, 0, 0));
 }

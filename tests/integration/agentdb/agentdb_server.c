@@ -60,13 +60,14 @@ static pid_t agentdb_server_launch(const char *const arguments[], const char *co
     char *variables[ARGUMENTS_MAX + 1] = { 0 };
     pid_t pid = 0;
 
+    /* posix_spawn does not change them, but does not say so. */
     for (size_t i = 0; arguments[i] != NULL; i++) {
         assert(i < ARGUMENTS_MAX);
-        copies[i] = strdup(arguments[i]);
+        memcpy(&copies[i], &arguments[i], sizeof(copies[i]));
     }
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
         assert(i < ARGUMENTS_MAX);
-        variables[i] = strdup(environment[i]);
+        memcpy(&variables[i], &environment[i], sizeof(variables[i]));
     }
     posix_spawn_file_actions_init(&actions);
     if (log != NULL) {
@@ -79,12 +80,6 @@ static pid_t agentdb_server_launch(const char *const arguments[], const char *co
         agentdb_server_die(copies[0]);
     }
     posix_spawn_file_actions_destroy(&actions);
-    for (size_t i = 0; copies[i] != NULL; i++) {
-        free(copies[i]);
-    }
-    for (size_t i = 0; variables[i] != NULL; i++) {
-        free(variables[i]);
-    }
     return pid;
 }
 
