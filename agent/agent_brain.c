@@ -9,6 +9,7 @@
 
 #include "agent/agent_metrics.h"
 #include "agent/decide/tenant_diff.h"
+#include "agent/decide/tenant_filter.h"
 #include "agent/decide/uplink.h"
 #include "agent/shelf.h"
 #include "agent/task_list.h"
@@ -20,7 +21,7 @@
 enum {
     AGENT_PROTOCOL = 1,
     AGENT_IDLE_MS = 500,
-    AGENT_RESULTS_PER_MESSAGE = 500,
+    AGENT_RESULTS_PER_MESSAGE = 128, /* with the longest errors they still fit in a message */
 };
 
 struct agent_brain {
@@ -124,48 +125,12 @@ static void agent_send_results(struct agent_brain *brain)
 
 /* ---- tasks ---- */
 
-/* A result that no worker made: the task never started. */
+/* The task never started. */
 static void agent_answer(struct agent_brain *brain, const struct task_assignment *assignment,
                          const struct task_item *item, enum task_code code, const char *why)
 {
-    struct agent_event *event = agent_event_new(AGENT_EVENT_RESULT);
-    struct task_result *result = &event->result;
-    struct arena *arena = &event->arena;
-
-    *result = (struct task_result){
-        .rollout = arena_strdup(arena, assignment->rollout),
-        .mode = assignment->mode,
-        .tenant = arena_strdup(arena, item->tenant),
-        .token = assignment->token,
-        .outcome = TASK_FAILED,
-        .version = "",
-        .error = { .tenant = arena_printf(arena, "%s/%s", brain->parts.shard, item->tenant),
-                   .mode = assignment->mode,
-                   .code = code,
-                   .sqlstate = "",
-                   .message = arena_strdup(arena, why),
-                   .detail = "",
-                   .hint = "",
-                   .file = "" },
-    };
-    task_list_finish(brain->tasks, event);
-}
-
-static void agent_submit(struct agent_brain *brain, const struct task_assignment *assignment,
-                         const struct task_item *item, struct prepared_set *set)
-{
-    struct executor_task *task = memory_alloc(sizeof(*task));
-
-    task->rollout = arena_strdup(&task->arena, assignment->rollout);
-    task->mode = assignment->mode;
-    task->tenant = arena_strdup(&task->arena, item->tenant);
-    task->from = arena_strdup(&task->arena, item->from);
-    task->target = arena_strdup(&task->arena, assignment->target);
-    task->token = assignment->token;
-    task->lock_timeout_ms = assignment->lock_timeout_ms;
-    prepared_set_ref(set);
-    task->set = set;
-    executor_submit(brain->parts.executor, task);
+    task_list_finish(brain->tasks,
+                     agent_event_new_answer(brain->parts.shard, assignment, item, code, why));
 }
 
 static void agent_start_tasks(struct agent_brain *brain, const struct task_assignment *assignment,
@@ -176,36 +141,9 @@ static void agent_start_tasks(struct agent_brain *brain, const struct task_assig
             agent_answer(brain, assignment, &assignment->tasks[i], TASK_CODE_CANCELLED,
                          "the agent is shutting down");
         } else {
-            agent_submit(brain, assignment, &assignment->tasks[i], set);
+            executor_submit(brain->parts.executor,
+                            executor_task_new(assignment, &assignment->tasks[i], set));
         }
-    }
-}
-
-/* Takes the event over. */
-static void agent_on_assign(struct agent_brain *brain, struct agent_event *event)
-{
-    struct task_assignment *assignment = &event->message.assign;
-    struct task_item *fresh =
-        arena_alloc_array(&event->arena, assignment->task_count, sizeof(*fresh));
-    size_t count = 0;
-
-    if (brain->uplink.lease_id == 0) {
-        agent_event_free(&event); /* without a session nothing may start */
-        return;
-    }
-    for (size_t i = 0; i < assignment->task_count; i++) {
-        if (task_list_add(brain->tasks, assignment, &assignment->tasks[i])) {
-            fresh[count++] = assignment->tasks[i];
-        }
-    }
-    assignment->tasks = fresh;
-    assignment->task_count = count;
-    struct prepared_set *set = shelf_find(brain->shelf, assignment->set, assignment->digest);
-    if (set != NULL || brain->draining) {
-        agent_start_tasks(brain, assignment, set);
-        agent_event_free(&event);
-    } else if (shelf_wait(brain->shelf, event)) {
-        line_fetch(brain->line, assignment->set, assignment->digest);
     }
 }
 
@@ -217,15 +155,6 @@ static void agent_on_dropped(void *context, const struct task_assignment *assign
         agent_answer(brain, assignment, &assignment->tasks[i], TASK_CODE_CANCELLED,
                      "cancelled before it started");
     }
-}
-
-static void agent_on_cancel(struct agent_brain *brain, const struct task_cancel *cancel)
-{
-    if (cancel->tenant_count == 0) {
-        shelf_drop_waiting(brain->shelf, cancel->rollout, agent_on_dropped, brain);
-    }
-    executor_cancel(brain->parts.executor, cancel->rollout,
-                    cancel->tenant_count == 0 ? NULL : cancel->tenants, cancel->tenant_count);
 }
 
 static void agent_on_set(struct agent_brain *brain, const char *name, const char *digest,
@@ -253,8 +182,6 @@ static void agent_on_set(struct agent_brain *brain, const char *name, const char
     }
 }
 
-/* ---- the session ---- */
-
 static void agent_on_lease_end(struct agent_brain *brain)
 {
     log_warning("session_lost", "shard=%s tasks=%zu", brain->parts.shard,
@@ -266,10 +193,70 @@ static void agent_on_lease_end(struct agent_brain *brain)
     line_close(brain->line);
 }
 
+static void agent_fetch(struct agent_brain *brain, const struct task_assignment *assignment)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct error err = { 0 };
+
+    if (!line_fetch(brain->line, assignment->set, assignment->digest, &err)) {
+        /* Copies: the assignment is freed when its tasks have been answered. */
+        agent_on_set(brain, arena_strdup(&arena, assignment->set),
+                     arena_strdup(&arena, assignment->digest), NULL, &err);
+    }
+}
+
+/* Takes the event over. */
+static void agent_on_assign(struct agent_brain *brain, struct agent_event *event)
+{
+    struct task_assignment *assignment = &event->message.assign;
+    struct task_item *fresh =
+        arena_alloc_array(&event->arena, assignment->task_count, sizeof(*fresh));
+    size_t count = 0;
+
+    /* After a pause the lease may have run out before this message was looked at. */
+    if (uplink_lease_ran_out(&brain->uplink, brain->now_ms)) {
+        agent_on_lease_end(brain);
+    }
+    if (brain->uplink.lease_id == 0) {
+        agent_event_free(&event); /* without a session nothing may start */
+        return;
+    }
+    for (size_t i = 0; i < assignment->task_count; i++) {
+        if (task_list_add(brain->tasks, assignment, &assignment->tasks[i])) {
+            fresh[count++] = assignment->tasks[i];
+        }
+    }
+    assignment->tasks = fresh;
+    assignment->task_count = count;
+    struct prepared_set *set = shelf_find(brain->shelf, assignment->set, assignment->digest);
+    if (set != NULL || brain->draining) {
+        agent_start_tasks(brain, assignment, set);
+        agent_event_free(&event);
+    } else if (shelf_wait(brain->shelf, event)) {
+        agent_fetch(brain, assignment);
+    }
+}
+
+static void agent_on_cancel(struct agent_brain *brain, const struct task_cancel *cancel)
+{
+    if (cancel->tenant_count == 0) {
+        shelf_drop_waiting(brain->shelf, cancel->rollout, agent_on_dropped, brain);
+    }
+    executor_cancel(brain->parts.executor, cancel->rollout,
+                    cancel->tenant_count == 0 ? NULL : cancel->tenants, cancel->tenant_count);
+}
+
+/* ---- the session ---- */
+
 static void agent_on_welcome(struct agent_brain *brain, const struct welcome *welcome)
 {
     if (!uplink_step(&brain->uplink, UPLINK_EVENT_WELCOME, brain->now_ms)) {
         return;
+    }
+    if (welcome->lease_id != brain->uplink.lease_id) {
+        /* What still runs was locked under another lease: somebody else may have it by now. */
+        executor_cancel(brain->parts.executor, NULL, NULL, 0);
+        shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
     }
     uplink_start_lease(&brain->uplink, welcome->lease_id, welcome->lease_ttl_ms,
                        welcome->heartbeat_interval_ms, brain->now_ms);
@@ -297,7 +284,11 @@ static void agent_on_closed(struct agent_brain *brain, const struct agent_event 
     if (!uplink_step(&brain->uplink, UPLINK_EVENT_CLOSED, brain->now_ms)) {
         return;
     }
-    log_failure("stream_closed", &event->closed.error, "coordinator=%s", line_address(brain->line));
+    if (strcmp(brain->closed, event->closed.error.message) != 0) {
+        log_failure("stream_closed", &event->closed.error, "coordinator=%s",
+                    line_address(brain->line));
+        memcpy(brain->closed, event->closed.error.message, sizeof(brain->closed));
+    }
     line_close(brain->line);
     line_next_address(brain->line, event->closed.leader);
     brain->tenants_sent = false;
@@ -323,26 +314,35 @@ static void agent_connect(struct agent_brain *brain)
 static void agent_on_tenants(struct agent_brain *brain, struct agent_event *event)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
+    struct tenants_snapshot *snapshot = &event->tenants.snapshot;
     struct tenant_report *reports;
+    const char *trouble = "";
     bool failed = event->tenants.error.code != ERR_NONE;
 
     if (failed && brain->trouble[0] == '\0') {
         log_failure("tenants_not_read", &event->tenants.error, "shard=%s", brain->parts.shard);
     }
+    if (!failed) {
+        snapshot->count = tenant_filter(snapshot->items, snapshot->count, &snapshot->arena,
+                                        &snapshot->items, &trouble);
+    }
+    if (event->tenants.trouble[0] != '\0') {
+        trouble = event->tenants.trouble;
+    }
     snprintf(brain->trouble, sizeof(brain->trouble), "%s",
-             failed ? event->tenants.error.message : event->tenants.trouble);
+             failed ? event->tenants.error.message : trouble);
     if (failed) {
         brain->uplink.heartbeat_at_ms = brain->now_ms; /* operators should see it soon */
         return; /* refresh is answered when the database is back */
     }
     if (brain->uplink.state == UPLINK_WORKING) {
-        size_t count = tenant_diff(brain->tenants.items, brain->tenants.count,
-                                   event->tenants.snapshot.items, event->tenants.snapshot.count,
-                                   !brain->tenants_sent, event->tenants.refresh, &arena, &reports);
+        size_t count = tenant_diff(brain->tenants.items, brain->tenants.count, snapshot->items,
+                                   snapshot->count, !brain->tenants_sent, event->tenants.refresh,
+                                   &arena, &reports);
         agent_send_reports(brain, reports, count);
     }
     tenants_snapshot_release(&brain->tenants);
-    brain->tenants = TAKE(event->tenants.snapshot);
+    brain->tenants = TAKE(*snapshot);
     brain->tenants_known = true;
     brain->refresh = event->tenants.refresh;
     agent_metrics_set_tenants(brain->metrics, brain->tenants.count);
@@ -553,9 +553,11 @@ static void agent_brain_wake(struct agent_brain *brain)
 
 void agent_brain_drain(struct agent_brain *brain)
 {
-    agent_brain_wake(brain);
     pthread_mutex_lock(&brain->mutex);
     brain->drain_asked = true;
+    pthread_mutex_unlock(&brain->mutex);
+    agent_brain_wake(brain);
+    pthread_mutex_lock(&brain->mutex);
     while (!brain->draining) {
         pthread_cond_wait(&brain->changed, &brain->mutex);
     }

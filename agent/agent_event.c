@@ -12,6 +12,33 @@ struct agent_event *agent_event_new(enum agent_event_type type)
     return event;
 }
 
+struct agent_event *agent_event_new_answer(const char *shard,
+                                           const struct task_assignment *assignment,
+                                           const struct task_item *item, enum task_code code,
+                                           const char *why)
+{
+    struct agent_event *event = agent_event_new(AGENT_EVENT_RESULT);
+    struct arena *arena = &event->arena;
+
+    event->result = (struct task_result){
+        .rollout = arena_strdup(arena, assignment->rollout),
+        .mode = assignment->mode,
+        .tenant = arena_strdup(arena, item->tenant),
+        .token = assignment->token,
+        .outcome = TASK_FAILED,
+        .version = "",
+        .error = { .tenant = arena_printf(arena, "%s/%s", shard, item->tenant),
+                   .mode = assignment->mode,
+                   .code = code,
+                   .sqlstate = "",
+                   .message = arena_strdup(arena, why),
+                   .detail = "",
+                   .hint = "",
+                   .file = "" },
+    };
+    return event;
+}
+
 void agent_event_free(struct agent_event **pointer)
 {
     struct agent_event *event = *pointer;

@@ -58,6 +58,11 @@ struct agent_event {
 };
 
 struct agent_event *agent_event_new(enum agent_event_type type);
+/* AGENT_EVENT_RESULT of a task that failed before any worker had it. */
+struct agent_event *agent_event_new_answer(const char *shard,
+                                           const struct task_assignment *assignment,
+                                           const struct task_item *item, enum task_code code,
+                                           const char *why);
 void agent_event_free(struct agent_event **event);
 
 #endif

@@ -9,7 +9,11 @@
 #include "common/core/memory.h"
 #include "common/wire/wire.h"
 
-enum { LINE_ADDRESS_BYTES = 256, LINE_FETCH_TIMEOUT_MS = 60000 };
+enum {
+    LINE_ADDRESS_BYTES = 256,
+    LINE_FETCH_TIMEOUT_MS = 60000,
+    LINE_CLIENTS_MAX = 8, /* leaders may come and go under ever new addresses */
+};
 
 /* One client per address, made on first use and kept: streams of an old one may still be ending. */
 struct line_client {
@@ -43,6 +47,15 @@ struct line *line_new(const struct line_options *options)
     return line;
 }
 
+static void line_drop_client(struct line_client **pointer)
+{
+    struct line_client *client = *pointer;
+
+    *pointer = client->next;
+    rpc_client_free(&client->client);
+    free(client);
+}
+
 void line_free(struct line **pointer)
 {
     struct line *line = *pointer;
@@ -52,10 +65,7 @@ void line_free(struct line **pointer)
     }
     line_close(line);
     while (line->clients != NULL) {
-        struct line_client *client = line->clients;
-        line->clients = client->next;
-        rpc_client_free(&client->client);
-        free(client);
+        line_drop_client(&line->clients);
     }
     free(line);
     *pointer = NULL;
@@ -95,15 +105,38 @@ static void line_on_closed(void *user, struct rpc_stream *stream, const struct r
     free(tap);
 }
 
+/* Makes room for one more: the one that was not used for longest goes. Its streams are over, or of
+ * no use any more. */
+static void line_evict(struct line *line)
+{
+    struct line_client **at = &line->clients;
+    size_t count = 0;
+
+    while (*at != NULL && ++count < LINE_CLIENTS_MAX) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        if (line->client == (*at)->client) {
+            line->client = NULL;
+        }
+        line_drop_client(at);
+    }
+}
+
 static bool line_find_client(struct line *line, const char *address, struct rpc_client **ret_client,
                              struct error *err)
 {
-    for (struct line_client *client = line->clients; client != NULL; client = client->next) {
-        if (strcmp(client->address, address) == 0) {
-            *ret_client = client->client;
+    for (struct line_client **at = &line->clients; *at != NULL; at = &(*at)->next) {
+        if (strcmp((*at)->address, address) == 0) {
+            struct line_client *found = *at;
+            *at = found->next; /* to the front: they stand in the order of their last use */
+            found->next = line->clients;
+            line->clients = found;
+            *ret_client = found->client;
             return true;
         }
     }
+    line_evict(line);
     struct line_client *client = memory_alloc(sizeof(*client));
     snprintf(client->address, sizeof(client->address), "%s", address);
     if (!rpc_client_new(address, line->options.tls, &client->client, err)) {
@@ -205,11 +238,15 @@ static void line_on_fetched(void *user, struct rpc_stream *stream, const struct 
     free(fetch);
 }
 
-void line_fetch(struct line *line, const char *set, const char *digest)
+bool line_fetch(struct line *line, const char *set, const char *digest, struct error *err)
 {
     static const struct rpc_stream_handler handler = { .on_message = line_on_chunk,
                                                        .on_closed = line_on_fetched };
     CLEANUP(arena_release) struct arena arena = { 0 };
+
+    if (line->client == NULL) {
+        return error_set(err, ERR_UNAVAILABLE, "there is no line to a coordinator");
+    }
     struct line_fetch *fetch = memory_alloc(sizeof(*fetch));
     struct rpc_stream *stream = NULL;
     struct agent_event *event = agent_event_new(AGENT_EVENT_ARCHIVE);
@@ -219,17 +256,15 @@ void line_fetch(struct line *line, const char *set, const char *digest)
     *fetch = (struct line_fetch){ .inbox = line->options.inbox,
                                   .event = event,
                                   .archive = { .size_max = SET_BYTES_MAX + SET_BYTES_MAX / 4 } };
-    if (line->client == NULL || !rpc_stream_open(line->client, "/skein.v1.AgentService/FetchSet",
-                                                 clock_monotonic_ms() + LINE_FETCH_TIMEOUT_MS,
-                                                 &handler, fetch, &stream, &event->archive.error)) {
-        if (event->archive.error.code == ERR_NONE) {
-            error_set(&event->archive.error, ERR_UNAVAILABLE, "there is no line to a coordinator");
-        }
-        mailbox_post_reserved(line->options.inbox, event);
+    if (!rpc_stream_open(line->client, "/skein.v1.AgentService/FetchSet",
+                         clock_monotonic_ms() + LINE_FETCH_TIMEOUT_MS, &handler, fetch, &stream,
+                         err)) {
+        agent_event_free(&event);
         free(fetch);
-        return;
+        return false;
     }
     rpc_stream_send(stream, wire_encode_fetch_set_request(set, digest, &arena));
     rpc_stream_half_close(stream);
     rpc_stream_unref(&stream);
+    return true;
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "agent/agent_event.h"
+#include "common/core/base.h"
+#include "common/core/error.h"
 #include "common/core/mailbox.h"
 #include "common/rpc/rpc_client.h"
 
@@ -35,7 +37,8 @@ void line_close(struct line *line);
 void line_next_address(struct line *line, const char *leader);
 const char *line_address(const struct line *line);
 
-/* Fetches a set's archive; ends in AGENT_EVENT_ARCHIVE. */
-void line_fetch(struct line *line, const char *set, const char *digest);
+/* Fetches a set's archive; ends in AGENT_EVENT_ARCHIVE, unless it fails at once. */
+MUST_CHECK bool line_fetch(struct line *line, const char *set, const char *digest,
+                           struct error *err);
 
 #endif

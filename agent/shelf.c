@@ -69,18 +69,24 @@ struct prepared_set *shelf_find(struct shelf *shelf, const char *name, const cha
 void shelf_put(struct shelf *shelf, const char *name, const char *digest,
                struct prepared_set *prepared)
 {
-    struct shelf_set *oldest = &shelf->sets[0];
+    struct shelf_set *place = &shelf->sets[0];
 
-    for (size_t i = 1; i < SHELF_SETS_MAX; i++) {
-        if (shelf->sets[i].used < oldest->used) {
-            oldest = &shelf->sets[i];
+    for (size_t i = 0; i < SHELF_SETS_MAX; i++) {
+        struct shelf_set *set = &shelf->sets[i];
+        if (set->prepared != NULL && strcmp(set->digest, digest) == 0 &&
+            strcmp(set->name, name) == 0) {
+            place = set; /* fetched twice, since a cancelled rollout's fetch goes on */
+            break;
+        }
+        if (set->used < place->used) {
+            place = set;
         }
     }
-    shelf_set_release(oldest);
-    *oldest = (struct shelf_set){ .name = memory_strdup(name),
-                                  .digest = memory_strdup(digest),
-                                  .prepared = prepared,
-                                  .used = ++shelf->uses };
+    shelf_set_release(place);
+    *place = (struct shelf_set){ .name = memory_strdup(name),
+                                 .digest = memory_strdup(digest),
+                                 .prepared = prepared,
+                                 .used = ++shelf->uses };
 }
 
 static bool shelf_is_for(const struct shelf_waiting *waiting, const char *name, const char *digest)

@@ -4,6 +4,9 @@
 
 #include "common/core/limits.h"
 
+/* A report stays well below a message, also where tenants have many long labels. */
+enum { TENANT_REPORT_BYTES_MAX = MESSAGE_BYTES_MAX / 4, TENANT_FRAMING_BYTES = 32 };
+
 static bool labels_equal(const struct labels *a, const struct labels *b)
 {
     if (a->count != b->count) {
@@ -35,36 +38,85 @@ static bool tenant_equal(const struct tenant_info *a, const struct tenant_info *
     return true;
 }
 
-/* Cuts `changed` and `removed` into messages. */
-static size_t tenant_diff_cut(const struct tenant_info *changed, size_t changed_count,
-                              const char *const *removed, size_t removed_count, bool full,
-                              uint64_t refresh, struct arena *arena,
-                              struct tenant_report **ret_reports)
+static size_t tenant_bytes(const struct tenant_info *tenant)
 {
-    size_t most = changed_count > removed_count ? changed_count : removed_count;
-    size_t count = (most + TENANTS_PER_MESSAGE_MAX - 1) / TENANTS_PER_MESSAGE_MAX;
+    size_t bytes = strlen(tenant->name) + TENANT_FRAMING_BYTES;
 
-    if (count == 0) {
-        count = 1;
+    for (size_t i = 0; i < tenant->labels.count; i++) {
+        bytes += strlen(tenant->labels.items[i].key) + strlen(tenant->labels.items[i].value) +
+                 TENANT_FRAMING_BYTES;
     }
+    for (size_t i = 0; i < tenant->version_count; i++) {
+        const struct set_version *version = &tenant->versions[i];
+        bytes += strlen(version->set) + strlen(version->version) + strlen(version->rollout) +
+                 TENANT_FRAMING_BYTES;
+    }
+    return bytes;
+}
+
+/* How many of the tenants fit into one message: one at least. */
+static size_t tenant_diff_portion(const struct tenant_info *tenants, size_t count)
+{
+    size_t bytes = 0;
+    size_t taken = 0;
+
+    while (taken < count && taken < TENANTS_PER_MESSAGE_MAX) {
+        bytes += tenant_bytes(&tenants[taken]);
+        if (taken > 0 && bytes > TENANT_REPORT_BYTES_MAX) {
+            break;
+        }
+        taken++;
+    }
+    return taken;
+}
+
+/* What is to be cut into messages. */
+struct tenant_changes {
+    const struct tenant_info *changed;
+    size_t changed_count;
+    const char *const *removed;
+    size_t removed_count;
+};
+
+/* The next report, of what stands at the front of `changes`, which it takes off. */
+static struct tenant_report tenant_diff_next(struct tenant_changes *changes)
+{
+    size_t changed = tenant_diff_portion(changes->changed, changes->changed_count);
+    size_t removed = changes->removed_count < TENANTS_PER_MESSAGE_MAX ? changes->removed_count
+                                                                      : TENANTS_PER_MESSAGE_MAX;
+    const struct tenant_report report = { .tenants = changes->changed,
+                                          .tenant_count = changed,
+                                          .removed = changes->removed,
+                                          .removed_count = removed };
+
+    if (changed > 0) {
+        changes->changed += changed;
+        changes->changed_count -= changed;
+    }
+    if (removed > 0) {
+        changes->removed += removed;
+        changes->removed_count -= removed;
+    }
+    return report;
+}
+
+static size_t tenant_diff_cut(struct tenant_changes changes, bool full, uint64_t refresh,
+                              struct arena *arena, struct tenant_report **ret_reports)
+{
+    struct tenant_changes uncounted = changes;
+    size_t count = 0;
+
+    do {
+        (void)tenant_diff_next(&uncounted);
+        count++;
+    } while (uncounted.changed_count > 0 || uncounted.removed_count > 0);
     struct tenant_report *reports = arena_alloc_array(arena, count, sizeof(*reports));
     for (size_t i = 0; i < count; i++) {
-        size_t at = i * TENANTS_PER_MESSAGE_MAX;
-        struct tenant_report *report = &reports[i];
-        *report = (struct tenant_report){ .full = full && i == 0,
-                                          .last = i + 1 == count,
-                                          .refresh = i + 1 == count ? refresh : 0 };
-        if (at < changed_count) {
-            size_t rest = changed_count - at;
-            report->tenants = changed + at;
-            report->tenant_count = rest < TENANTS_PER_MESSAGE_MAX ? rest : TENANTS_PER_MESSAGE_MAX;
-        }
-        if (at < removed_count) {
-            size_t rest = removed_count - at;
-            report->removed = removed + at;
-            report->removed_count = rest < TENANTS_PER_MESSAGE_MAX ? rest : TENANTS_PER_MESSAGE_MAX;
-        }
+        reports[i] = tenant_diff_next(&changes);
     }
+    reports[0].full = full;
+    reports[count - 1].last = true;
+    reports[count - 1].refresh = refresh;
     *ret_reports = reports;
     return count;
 }
@@ -74,7 +126,8 @@ size_t tenant_diff(const struct tenant_info *before, size_t before_count,
                    struct arena *arena, struct tenant_report **ret_reports)
 {
     if (full) {
-        return tenant_diff_cut(now, now_count, NULL, 0, true, refresh, arena, ret_reports);
+        const struct tenant_changes all = { .changed = now, .changed_count = now_count };
+        return tenant_diff_cut(all, true, refresh, arena, ret_reports);
     }
     struct tenant_info *changed = arena_alloc_array(arena, now_count, sizeof(*changed));
     const char **removed = arena_alloc_array(arena, before_count, sizeof(*removed));
@@ -96,6 +149,6 @@ size_t tenant_diff(const struct tenant_info *before, size_t before_count,
         i += order == 0 ? 1 : 0;
         j++;
     }
-    return tenant_diff_cut(changed, changed_count, removed, removed_count, false, refresh, arena,
-                           ret_reports);
+    const struct tenant_changes changes = { changed, changed_count, removed, removed_count };
+    return tenant_diff_cut(changes, false, refresh, arena, ret_reports);
 }

@@ -5,7 +5,11 @@
 #include "common/core/base.h"
 #include "common/core/limits.h"
 
-enum { UPLINK_RETRY_MIN_MS = 100, UPLINK_RETRY_MAX_MS = 2000 };
+enum {
+    UPLINK_RETRY_MIN_MS = 100,
+    UPLINK_RETRY_MAX_MS = 2000,
+    UPLINK_STABLE_MS = 5000, /* a stream that lived so long was a good one */
+};
 
 static const char *const uplink_state_names[] = { "DOWN", "GREETING", "STANDBY", "WORKING",
                                                   "STOPPED" };
@@ -82,9 +86,17 @@ static void uplink_enter(struct uplink *uplink, enum uplink_event event, uint64_
 {
     if (event == UPLINK_EVENT_OPENED) {
         uplink->hello_sent_ms = now_ms;
-    } else if (event == UPLINK_EVENT_WELCOME || event == UPLINK_EVENT_STANDBY) {
-        uplink->retry_delay_ms = 0;
+        if (uplink->lease_id == 0) {
+            /* A store that was made anew counts from the beginning. Without a session there is
+             * nothing that a leader of the past could spoil: its writes are refused. */
+            uplink->term = 0;
+        }
     } else if (event == UPLINK_EVENT_CLOSED) {
+        /* A welcome alone says little: what the agent reports next may be refused, again and again.
+         */
+        if (now_ms - uplink->hello_sent_ms >= UPLINK_STABLE_MS) {
+            uplink->retry_delay_ms = 0;
+        }
         uplink->retry_at_ms = now_ms + uplink->retry_delay_ms;
         uplink->retry_delay_ms =
             uplink->retry_delay_ms == 0 ? UPLINK_RETRY_MIN_MS : uplink->retry_delay_ms * 2;

@@ -35,6 +35,23 @@ struct executor {
     bool stopped;
 };
 
+struct executor_task *executor_task_new(const struct task_assignment *assignment,
+                                        const struct task_item *item, struct prepared_set *set)
+{
+    struct executor_task *task = memory_alloc(sizeof(*task));
+
+    task->rollout = arena_strdup(&task->arena, assignment->rollout);
+    task->mode = assignment->mode;
+    task->tenant = arena_strdup(&task->arena, item->tenant);
+    task->from = arena_strdup(&task->arena, item->from);
+    task->target = arena_strdup(&task->arena, assignment->target);
+    task->token = assignment->token;
+    task->lock_timeout_ms = assignment->lock_timeout_ms;
+    prepared_set_ref(set);
+    task->set = set;
+    return task;
+}
+
 void executor_task_free(struct executor_task **task)
 {
     if (*task != NULL) {

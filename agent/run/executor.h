@@ -29,6 +29,9 @@ struct executor_task {
     struct prepared_set *set; /* one reference, released with the task */
 };
 
+/* Copies the texts, takes a reference to the set. */
+struct executor_task *executor_task_new(const struct task_assignment *assignment,
+                                        const struct task_item *item, struct prepared_set *set);
 /* Frees the task, its arena and its reference. The struct itself is from memory_alloc. */
 void executor_task_free(struct executor_task **task);
 

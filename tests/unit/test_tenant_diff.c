@@ -73,12 +73,44 @@ static void a_full_report_is_cut_into_messages(void **state)
     assert_int_equal(reports[2].tenant_count, 1);
 }
 
+static void tenants_with_many_long_labels_are_cut_sooner(void **state)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    enum { COUNT = 400 };
+    struct tenant_info *now = arena_alloc_array(&arena, COUNT, sizeof(*now));
+    struct label *labels = arena_alloc_array(&arena, LABELS_MAX, sizeof(*labels));
+    char *value = arena_alloc(&arena, TEXT_BYTES_MAX + 1);
+    struct tenant_report *reports;
+    size_t total = 0;
+
+    (void)state;
+    for (int i = 0; i < TEXT_BYTES_MAX; i++) {
+        value[i] = 'x';
+    }
+    for (int i = 0; i < LABELS_MAX; i++) {
+        labels[i] = (struct label){ arena_printf(&arena, "key-%02d", i), value };
+    }
+    for (int i = 0; i < COUNT; i++) {
+        now[i] = tenant(arena_printf(&arena, "t%06d", i), NULL);
+        now[i].labels = (struct labels){ .items = labels, .count = LABELS_MAX };
+    }
+    size_t count = tenant_diff(NULL, 0, now, COUNT, true, 1, &arena, &reports);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(reports[i].tenant_count > 0);
+        assert_true(reports[i].tenant_count * LABELS_MAX * TEXT_BYTES_MAX < MESSAGE_BYTES_MAX);
+        assert_true(reports[i].last == (i + 1 == count));
+        total += reports[i].tenant_count;
+    }
+    assert_int_equal(total, COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_changed_is_reported),
         cmocka_unit_test(nothing_new_is_still_an_answer),
         cmocka_unit_test(a_full_report_is_cut_into_messages),
+        cmocka_unit_test(tenants_with_many_long_labels_are_cut_sooner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,22 @@ static void messages_of_an_older_term_are_not_obeyed(void **state)
     assert_false(uplink_accepts_term(&uplink, 8));
 }
 
-static void reconnects_wait_longer_each_time_and_start_over_after_a_welcome(void **state)
+static void a_new_store_s_terms_are_obeyed_once_there_is_no_session(void **state)
+{
+    struct uplink uplink = working_at(0, 10);
+
+    (void)state;
+    assert_true(uplink_accepts_term(&uplink, 50));
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, 20);
+    uplink_step(&uplink, UPLINK_EVENT_OPENED, 20);
+    assert_false(uplink_accepts_term(&uplink, 3)); /* the lease may live */
+    assert_true(uplink_lease_ran_out(&uplink, TTL_MS * 2));
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, TTL_MS * 2);
+    uplink_step(&uplink, UPLINK_EVENT_OPENED, TTL_MS * 2);
+    assert_true(uplink_accepts_term(&uplink, 3));
+}
+
+static void reconnects_wait_longer_each_time_and_start_over_after_a_good_stream(void **state)
 {
     struct uplink uplink;
     uint64_t now = 0;
@@ -101,8 +116,13 @@ static void reconnects_wait_longer_each_time_and_start_over_after_a_welcome(void
     assert_int_equal(delays[7], 2000);
     uplink_step(&uplink, UPLINK_EVENT_OPENED, now);
     uplink_step(&uplink, UPLINK_EVENT_WELCOME, now);
-    uplink_step(&uplink, UPLINK_EVENT_CLOSED, now);
-    assert_int_equal(uplink.retry_at_ms, now);
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, now + 10);
+    assert_int_equal(uplink.retry_at_ms, now + 10 + 2000); /* welcome, and thrown out at once */
+    now = uplink.retry_at_ms;
+    uplink_step(&uplink, UPLINK_EVENT_OPENED, now);
+    uplink_step(&uplink, UPLINK_EVENT_WELCOME, now);
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, now + 60000);
+    assert_int_equal(uplink.retry_at_ms, now + 60000);
 }
 
 static void a_lost_stream_does_not_end_the_lease(void **state)
@@ -124,7 +144,8 @@ int main(void)
         cmocka_unit_test(an_acknowledged_heartbeat_counts_from_when_it_was_sent),
         cmocka_unit_test(an_old_or_invented_acknowledgement_does_not_lengthen_the_lease),
         cmocka_unit_test(messages_of_an_older_term_are_not_obeyed),
-        cmocka_unit_test(reconnects_wait_longer_each_time_and_start_over_after_a_welcome),
+        cmocka_unit_test(a_new_store_s_terms_are_obeyed_once_there_is_no_session),
+        cmocka_unit_test(reconnects_wait_longer_each_time_and_start_over_after_a_good_stream),
         cmocka_unit_test(a_lost_stream_does_not_end_the_lease),
     };
 
