@@ -17,10 +17,11 @@ struct part {
     struct rollout *rollout;
     struct shard *shard;
     struct part *next_of_shard;
-    size_t progress;  /* index in rollout->progress */
-    bool planned;     /* every known tenant was looked at */
-    uint64_t refresh; /* planned when this refresh is answered; 0: by any full report */
-    size_t open;      /* tasks without a final state */
+    size_t progress;    /* index in rollout->progress */
+    bool planned;       /* every known tenant was looked at */
+    uint64_t refresh;   /* planned when this refresh is answered; 0: by any full report */
+    uint64_t last_look; /* the refresh that is asked for when all is done; 0: not yet */
+    size_t open;        /* tasks without a final state */
     size_t in_flight;
     size_t given_up; /* of UNKNOWN: looked up in vain, and never tried again */
     bool busy;       /* has tasks in flight or ready */

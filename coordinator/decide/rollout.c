@@ -168,24 +168,26 @@ static void rollout_take_over_counts(struct rollout *rollout)
 }
 
 /* Nothing more will be heard of this shard: what was to be done there may have been done. */
-static void rollout_settle_shard(const struct rollout *rollout, struct rollout_counts *counts)
+static void rollout_settle_shard(struct rollout *rollout, struct shard_progress *progress)
 {
+    struct rollout_counts *counts = &progress->counts;
+
+    rollout_add_counts(&rollout->state.counts, counts, UINT64_MAX);
     *(rollout->ran ? &counts->unknown : &counts->skipped) += counts->queued;
     counts->unknown += counts->running;
     counts->queued = 0;
     counts->running = 0;
+    rollout_add_counts(&rollout->state.counts, counts, 1);
 }
 
 static void rollout_settle_counts(struct rollout *rollout)
 {
-    rollout->state.counts = (struct rollout_counts){ 0 };
     for (size_t i = 0; i < rollout->progress_count; i++) {
-        rollout_settle_shard(rollout, &rollout->progress[i].counts);
-        rollout_add_counts(&rollout->state.counts, &rollout->progress[i].counts, 1);
+        rollout_settle_shard(rollout, &rollout->progress[i]);
     }
 }
 
-void rollout_remove_part(struct rollout *rollout, struct part *part)
+void rollout_remove_part(struct step *step, struct rollout *rollout, struct part *part)
 {
     size_t index = 0;
 
@@ -195,15 +197,13 @@ void rollout_remove_part(struct rollout *rollout, struct part *part)
     assert(index < rollout->part_count);
     assert(part->open == 0);
     if (!part->planned) {
-        struct rollout_counts *counts = part_counts(part);
         rollout->unplanned--;
-        rollout_add_counts(&rollout->state.counts, counts, UINT64_MAX);
-        rollout_settle_shard(rollout, counts);
-        rollout_add_counts(&rollout->state.counts, counts, 1);
+        rollout_settle_shard(rollout, &rollout->progress[part->progress]);
     }
     if (part->busy) {
         rollout->parts_busy--;
     }
+    emit_put_progress(step, rollout->spec.id, &rollout->progress[part->progress]);
     rollout->part_count--;
     rollout->parts[index] = rollout->parts[rollout->part_count];
     /* Its numbers move behind those of the parts that are left. */
@@ -248,6 +248,10 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
     memset(rollout->skips, 0, sizeof(rollout->skips));
     rollout->plan_cache.valid = false;
     rollout_add_parts(step, rollout, fresh);
+    /* Of shards that are forgotten nothing more is heard. */
+    for (size_t i = rollout->part_count; i < rollout->progress_count; i++) {
+        rollout_settle_shard(rollout, &rollout->progress[i]);
+    }
     return true;
 }
 
@@ -491,6 +495,27 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
     return known && !rollout_has_tasks_left(rollout) ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
 }
 
+/* A tenant that appeared meanwhile is taken along: before a rollout ends each shard is asked once
+ * more what it has. Not waited for is a shard that cannot tell: its agent is away or blind. */
+static bool rollout_has_looked_again(struct step *step, struct rollout *rollout)
+{
+    bool looked = true;
+
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        struct part *part = rollout->parts[i];
+        const struct session *session = &part->shard->session;
+        if (session->state != SESSION_LIVE ||
+            (session->trouble != NULL && session->trouble[0] != '\0')) {
+            continue;
+        }
+        if (part->last_look == 0) {
+            part->last_look = registry_want_refresh(step, part->shard);
+        }
+        looked = looked && part->shard->refresh_seen >= part->last_look;
+    }
+    return looked;
+}
+
 void rollout_check(struct step *step, struct rollout *rollout)
 {
     /* Each step leads closer to an end or to waiting, so few of them follow from one event. */
@@ -498,6 +523,10 @@ void rollout_check(struct step *step, struct rollout *rollout)
         enum rollout_event on = rollout_due_event(rollout);
         char reason[128] = "";
         if (on == ROLLOUT_EVENT_COUNT) {
+            return;
+        }
+        if (on == ROLLOUT_ON_TASKS_DONE && rollout->state.phase == ROLLOUT_RUNNING &&
+            rollout->spec.kind == ROLLOUT_MIGRATE && !rollout_has_looked_again(step, rollout)) {
             return;
         }
         if (on == ROLLOUT_ON_OVER_BUDGET) {

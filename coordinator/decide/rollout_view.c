@@ -89,7 +89,8 @@ static void rollout_view_refresh(const struct rollout *rollout, struct reason_li
 {
     for (size_t i = 0; i < rollout->part_count; i++) {
         const struct part *part = rollout->parts[i];
-        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0;
+        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0 ||
+                    part->last_look > part->shard->refresh_seen;
         if (asks && part->shard->session.state == SESSION_LIVE) {
             reason_add(list, "refresh", part->shard->name);
         }

@@ -280,11 +280,31 @@ static void rate_and_time_left_are_shown_as_a_range(void **state)
     assert_true(view.left_max_ms > view.left_min_ms);
 }
 
+static void the_end_waits_for_a_last_look(void **state)
+{
+    struct fixture *f = *state;
+    size_t mark = fixture_begin(f, 1, 2, r1);
+    uint64_t before = fixture_refresh(f, 1);
+
+    fixture_work(f, 1, mark);
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
+    assert_string_equal(fixture_view(f, "r1").waiting_for, "refresh(eu-1)");
+    assert_true(fixture_refresh(f, 1) > before);
+    const struct fixture_row appeared = { .name = "t_new", .version = "0.1.0" };
+    mark = fixture_mark(f);
+    fixture_report_rows(f, 1, false, fixture_refresh(f, 1), &appeared, 1);
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
+    fixture_work(f, 1, mark);
+    fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 3);
+}
+
 static void every_phase_is_in_the_audit(void **state)
 {
     struct fixture *f = *state;
 
     fixture_work(f, 1, fixture_begin(f, 1, 2, r1));
+    fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
     bool found = false;
     for (size_t i = 0; i < fleet_event_count(f->fleet); i++) {
         const struct audit_event *event = fleet_event_at(f->fleet, i);
@@ -318,6 +338,7 @@ int main(void)
         TEST(a_baseline_writes_versions_without_a_dry_run),
         TEST(a_success_moves_the_known_version_at_once),
         TEST(rate_and_time_left_are_shown_as_a_range),
+        TEST(the_end_waits_for_a_last_look),
         TEST(every_phase_is_in_the_audit),
     };
 
