@@ -343,10 +343,14 @@ static bool tenants_build_databases(struct tenants_reader *reader, struct tenant
                 continue; /* dropped a moment ago */
             }
             tenants_note_trouble(reader, &databases[i].err);
-            if (known == NULL) {
-                continue;
+            /* Leaving it out would let a rollout end without it. As an empty tenant it is dry-run,
+             * and that fails with the cause, or finds the version that could not be read here. */
+            if (known != NULL) {
+                tenant = tenants_copy(known, &builder->snapshot.arena);
+            } else {
+                tenant = (struct tenant_info){ .name = arena_strdup(&builder->snapshot.arena,
+                                                                    databases[i].name) };
             }
-            tenant = tenants_copy(known, &builder->snapshot.arena);
         }
         if (!tenants_add(builder, &tenant, err)) {
             return false;

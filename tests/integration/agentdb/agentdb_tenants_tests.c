@@ -214,6 +214,12 @@ static void databases_are_tenants_and_get_their_journal(void **state)
     assert_int_equal(snapshot.count, 2);
     assert_string_equal(snapshot.items[0].versions[0].version, "2.0.0");
     assert_non_null(strstr(tenants_reader_trouble(reader), "d_2"));
+    /* One of which nothing is known is named all the same: no rollout may end without it. */
+    CLEANUP(tenants_reader_free) struct tenants_reader *stranger = tenants_reader_new(&options);
+    read_tenants(stranger, &snapshot);
+    assert_int_equal(snapshot.count, 2);
+    assert_string_equal(snapshot.items[0].name, "d_2");
+    assert_int_equal(snapshot.items[0].version_count, 0);
     assert_true(pg_script(conn, "UPDATE skein.meta SET version = 1", NULL, &err));
     read_tenants(reader, &snapshot);
     assert_string_equal(tenants_reader_trouble(reader), "");
