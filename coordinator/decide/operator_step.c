@@ -189,7 +189,7 @@ static void operator_forget_parts(struct step *step, struct shard *shard)
                 operator_forget_task(step, task);
             }
         }
-        rollout_remove_part(rollout, part);
+        rollout_remove_part(step, rollout, part);
         rollout_check(step, rollout);
     }
 }

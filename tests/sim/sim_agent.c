@@ -331,7 +331,7 @@ void sim_agent_message(struct sim *sim, struct sim_agent *agent, uint64_t stream
     }
     agent->term = message->term;
     /* A process that was stopped looks at its clock before it reads on, mostly. */
-    if (agent->lease != 0 && sim->now_ms >= agent->lease_until_ms && sim_chance(sim, 500)) {
+    if (agent->lease != 0 && sim->now_ms >= agent->lease_until_ms && sim_chance(sim, 200)) {
         sim_agent_lose_lease(sim, agent);
         return;
     }
@@ -376,7 +376,8 @@ static void sim_agent_tick(struct sim *sim, void *object, uint64_t life, uint64_
         return;
     }
     if (agent->paused) {
-        sim_after(sim, agent->resume_ms - sim->now_ms + sim_below(sim, 5), sim_agent_tick, agent,
+        /* Its workers may be faster than its brain. */
+        sim_after(sim, agent->resume_ms - sim->now_ms + sim_below(sim, 500), sim_agent_tick, agent,
                   life, count);
         return;
     }

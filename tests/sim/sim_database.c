@@ -62,12 +62,20 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
     return TASK_CODE_NONE;
 }
 
+static bool sim_lease_lives(const struct sim *sim, const struct sim_agent *agent)
+{
+    const struct sim_lease *lease = &sim->leases[agent->lease];
+
+    return agent->lease != 0 && lease->alive && sim->now_ms < lease->until_ms;
+}
+
 void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
                          const struct sim_task *task)
 {
     unsigned target = sim_database_parse(task->target);
 
-    for (unsigned i = tenant->version + 1; i <= target; i++) {
+    /* What it was told to do, not what would be right: a second time would show. */
+    for (unsigned i = sim_database_parse(task->from) + 1; i <= target; i++) {
         tenant->applied[i]++;
     }
     tenant->version = target;
@@ -76,9 +84,11 @@ void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_te
     sim->commits = memory_reserve(sim->commits, sim->commit_count, &sim->commit_capacity,
                                   sizeof(struct sim_commit));
     struct sim_commit *commit = &sim->commits[sim->commit_count++];
-    *commit = (struct sim_commit){ .shard = (unsigned)(shard - sim->shards),
-                                   .tenant = (unsigned)(tenant - shard->tenants),
-                                   .life = tenant->life };
+    *commit =
+        (struct sim_commit){ .shard = (unsigned)(shard - sim->shards),
+                             .tenant = (unsigned)(tenant - shard->tenants),
+                             .life = tenant->life,
+                             .late = task->agent != NULL && !sim_lease_lives(sim, task->agent) };
     snprintf(commit->rollout, sizeof(commit->rollout), "%s", task->rollout);
     sim->statistics[SIM_COUNT_COMMITS]++;
     sim_note(sim, "%s/%s committed %s for %s token %llu", shard->name, tenant->name, task->target,

@@ -10,7 +10,7 @@ enum {
     FAULTS_OPERATOR_MS_MAX = 4000,
     FAULTS_TENANT_MS_MAX = 9000,
     FAULTS_STORE_MS_MAX = 9000,
-    FAULTS_PAUSE_MS_MAX = 40000,
+    FAULTS_PAUSE_MS_MAX = 45000,
 };
 
 static struct sim_shard *sim_any_shard(struct sim *sim)
@@ -55,6 +55,9 @@ static void sim_fault(struct sim *sim, void *object, uint64_t a, uint64_t b)
         return;
     }
     struct sim_agent *agent = sim_any_agent(sim);
+    if (agent->tasks == NULL) {
+        agent = sim_any_agent(sim); /* rather one that has something to lose */
+    }
     switch (sim_below(sim, 8)) {
     case 0:
         sim_leader_crash(sim);
@@ -67,6 +70,12 @@ static void sim_fault(struct sim *sim, void *object, uint64_t a, uint64_t b)
         break;
     case 3:
         sim_agent_pause(sim, agent, sim_below(sim, FAULTS_PAUSE_MS_MAX));
+        break;
+    case 7:
+        /* Long enough for another one to take over. */
+        if (agent->tasks != NULL && agent->shard->agent_count > 1) {
+            sim_agent_pause(sim, agent, FAULTS_PAUSE_MS_MAX);
+        }
         break;
     case 4:
     case 5:

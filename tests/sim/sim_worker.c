@@ -28,7 +28,7 @@ static bool sim_worker_waits(struct sim *sim, struct sim_agent *agent,
                              uint64_t number, uint64_t life)
 {
     if (agent->paused) {
-        sim_after(sim, agent->resume_ms - sim->now_ms + sim_below(sim, 3), run, agent, number,
+        sim_after(sim, agent->resume_ms - sim->now_ms + sim_below(sim, 100), run, agent, number,
                   life);
     }
     return agent->paused;

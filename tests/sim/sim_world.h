@@ -118,6 +118,7 @@ struct sim_lease {
 struct sim_commit {
     char rollout[SIM_TEXT_BYTES];
     unsigned shard, tenant, life;
+    bool late; /* by an agent that was stopped with its transaction open, after its lease's end */
 };
 
 struct sim_event {
