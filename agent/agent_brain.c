@@ -263,6 +263,8 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
     log_info("session_started", "shard=%s coordinator=%s lease=%" PRId64 " term=%" PRIu64,
              brain->parts.shard, line_address(brain->line), welcome->lease_id, brain->uplink.term);
     brain->closed[0] = '\0';
+    brain->refresh = 0; /* what is still wanted is asked for again, after the welcome */
+    desk_forget_refresh(brain->parts.desk);
     task_list_send_again(brain->tasks);
     agent_send_all_tenants(brain);
 }

@@ -183,6 +183,13 @@ void desk_refresh(struct desk *desk, uint64_t refresh)
     pthread_mutex_unlock(&desk->mutex);
 }
 
+void desk_forget_refresh(struct desk *desk)
+{
+    pthread_mutex_lock(&desk->mutex);
+    desk->refresh = 0;
+    pthread_mutex_unlock(&desk->mutex);
+}
+
 static bool desk_add(struct desk *desk, struct desk_job *job)
 {
     pthread_mutex_lock(&desk->mutex);

@@ -28,6 +28,8 @@ void desk_stop(struct desk **desk);
 
 /* Read the tenants now; the answer carries the newest `refresh` that was asked for. */
 void desk_refresh(struct desk *desk, uint64_t refresh);
+/* A new session: its requests are numbered anew, perhaps by another coordinator. */
+void desk_forget_refresh(struct desk *desk);
 /* False when too many requests wait. */
 bool desk_history(struct desk *desk, const struct history_request *request);
 /* Takes the archive event over; answers with AGENT_EVENT_SET. */
