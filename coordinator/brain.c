@@ -114,7 +114,7 @@ static void brain_perform(void *context, const struct effect *effect, uint64_t r
     case EFFECT_PUT:
     case EFFECT_DELETE:
     case EFFECT_KIND_COUNT:
-        assert(!"not for the shell to perform");
+        assert(false && "not for the shell to perform");
     }
 }
 

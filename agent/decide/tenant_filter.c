@@ -114,9 +114,10 @@ size_t tenant_filter(const struct tenant_info *tenants, size_t count, struct are
         }
     }
     *ret_tenants = kept;
-    *ret_trouble = first == NULL             ? ""
-                   : count - kept_count == 1 ? first
-                                             : arena_printf(arena, "%s; %zu tenants are left out",
-                                                            first, count - kept_count);
+    *ret_trouble = first == NULL ? "" : first;
+    if (count - kept_count > 1) {
+        *ret_trouble =
+            arena_printf(arena, "%s; %zu tenants are left out", first, count - kept_count);
+    }
     return kept_count;
 }

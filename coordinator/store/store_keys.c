@@ -56,6 +56,6 @@ const char *store_key_of_effect(struct arena *arena, const char *prefix,
     case RECORD_KIND_COUNT:
         break;
     }
-    assert(!"a record of many keys");
+    assert(false && "a record of many keys");
     return NULL;
 }

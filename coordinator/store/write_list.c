@@ -44,7 +44,7 @@ static struct bytes write_encode(const struct effect *effect, struct arena *aren
     case RECORD_KIND_COUNT:
         break;
     }
-    assert(!"a record of many keys");
+    assert(false && "a record of many keys");
     return (struct bytes){ 0 };
 }
 
