@@ -148,6 +148,6 @@ struct event {
 };
 
 struct event *event_new(enum event_type type);
-void event_free(struct event **event);
+void event_free(struct event **pointer);
 
 #endif

@@ -52,8 +52,12 @@ struct waiting *fleet_take_waiting(struct fleet *fleet, uint64_t id, enum waitin
 
 static void fleet_release_waiting(struct fleet *fleet)
 {
-    while (fleet->waiting != NULL) {
-        struct waiting *waiting = fleet->waiting;
+    struct waiting *waiting;
+    struct waiting *next;
+
+    HASH_ITER(hh, fleet->waiting, waiting, next)
+    {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not followed through the table */
         HASH_DEL(fleet->waiting, waiting);
         if (waiting->kind == WAITING_WINDOW) {
             wave_free_window(waiting->window);
@@ -79,12 +83,12 @@ static void fleet_reset(struct fleet *fleet)
     *fleet = (struct fleet){ 0 };
 }
 
-void fleet_free(struct fleet **pointer)
+void fleet_free(struct fleet **fleet)
 {
-    if (*pointer != NULL) {
-        fleet_reset(*pointer);
-        free(*pointer);
-        *pointer = NULL;
+    if (*fleet != NULL) {
+        fleet_reset(*fleet);
+        free(*fleet);
+        *fleet = NULL;
     }
 }
 

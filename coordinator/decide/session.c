@@ -50,8 +50,10 @@ static struct agent_link *session_add_link(struct fleet *fleet, struct shard *sh
 
 static void session_free_link(struct fleet *fleet, struct agent_link *link)
 {
+    assert(link->shard->links != NULL);
     DL_DELETE(link->shard->links, link);
     link->shard->link_count--;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not followed through the table */
     HASH_DEL(fleet->links, link);
     free(link->agent);
     free(link->version);
@@ -76,7 +78,8 @@ static void session_clear(struct fleet *fleet, struct shard *shard)
     struct session *session = &shard->session;
 
     if (session->lease_id != 0) {
-        HASH_DELETE(by_lease, fleet->by_lease, shard);
+        assert(fleet->by_lease != NULL);               /* a shard with a lease is in it */
+        HASH_DELETE(by_lease, fleet->by_lease, shard); /* NOLINT(clang-analyzer-core.*) */
     }
     free(session->agent);
     free(session->peer);
@@ -405,8 +408,12 @@ void session_load(struct step *step, struct shard *shard, const struct session_r
 
 void session_release(struct fleet *fleet)
 {
-    while (fleet->links != NULL) {
-        session_free_link(fleet, fleet->links);
+    struct agent_link *link;
+    struct agent_link *next;
+
+    HASH_ITER(hh, fleet->links, link, next)
+    {
+        session_free_link(fleet, link);
     }
     for (size_t i = 0; i < fleet->shard_count; i++) {
         session_clear(fleet, fleet->shards[i]);

@@ -20,6 +20,7 @@ struct sim_record {
 
 static void sim_record_free(struct sim_store *store, struct sim_record *record)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not followed through the table */
     HASH_DEL(store->records, record);
     arena_release(&record->arena);
     free(record->name);
@@ -28,8 +29,12 @@ static void sim_record_free(struct sim_store *store, struct sim_record *record)
 
 void sim_store_release(struct sim_store *store)
 {
-    while (store->records != NULL) {
-        sim_record_free(store, store->records);
+    struct sim_record *record;
+    struct sim_record *next;
+
+    HASH_ITER(hh, store->records, record, next)
+    {
+        sim_record_free(store, record);
     }
     *store = (struct sim_store){ 0 };
 }

@@ -41,6 +41,7 @@ void sim_note(struct sim *sim, const char *format, ...)
     int used = snprintf(note, SIM_NOTE_BYTES, "%8.3f ", (double)sim->now_ms / 1000.0);
 
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is */
     vsnprintf(note + used, SIM_NOTE_BYTES - (size_t)used, format, arguments);
     va_end(arguments);
     if (sim->verbose) {
@@ -63,6 +64,7 @@ void sim_fail(struct sim *sim, const char *format, ...)
     fprintf(stderr, "seed %llu fails at %.3f s: ", (unsigned long long)sim->seed,
             (double)sim->now_ms / 1000.0);
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is */
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputs("\n", stderr);

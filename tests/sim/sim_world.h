@@ -194,12 +194,12 @@ void sim_leader_crash(struct sim *sim);
 void sim_leader_event(struct sim *sim, struct event *event);
 bool sim_store_is_up(const struct sim *sim);
 
-/* ---- sim_net.c ---- */
+/* ---- sim_net.c: streams go by their number ---- */
 uint64_t sim_net_open(struct sim *sim, struct sim_agent *agent);
-void sim_net_to_leader(struct sim *sim, uint64_t stream, struct event *event);
-void sim_net_to_agent(struct sim *sim, uint64_t stream, const struct coordinator_message *message);
+void sim_net_to_leader(struct sim *sim, uint64_t number, struct event *event);
+void sim_net_to_agent(struct sim *sim, uint64_t number, const struct coordinator_message *message);
 /* The connection is gone; each end learns it in its own time. */
-void sim_net_break(struct sim *sim, uint64_t stream);
+void sim_net_break(struct sim *sim, uint64_t number);
 
 /* ---- sim_agent.c ---- */
 void sim_agent_start(struct sim *sim, struct sim_agent *agent);
