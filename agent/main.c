@@ -207,6 +207,8 @@ static int main_serve(const struct agent_options *options)
     }
     int signal_number = signals_wait_for_stop();
     log_info("agent_stopping", "signal=%d", signal_number);
+    /* A frozen database would hold a worker for ever. What it was doing stands in the journal. */
+    signals_end_within(options->grace_ms + STOP_MARGIN_MS);
     agent_stop(&agent);
     log_info("agent_stopped", "signal=%d", signal_number);
     return 0;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/core/limits.h"
 #include "common/core/log.h"
 #include "common/core/signals.h"
 #include "common/model/program.h"
@@ -181,6 +182,7 @@ static int main_serve(const struct coordinator_options *options)
     }
     int signal_number = signals_wait_for_stop();
     log_info("coordinator_stopping", "signal=%d", signal_number);
+    signals_end_within(options->grace_ms + STOP_MARGIN_MS);
     coordinator_stop(&coordinator);
     log_info("coordinator_stopped", "signal=%d", signal_number);
     return 0;

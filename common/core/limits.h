@@ -93,8 +93,9 @@ enum {
     MAILBOX_EVENTS_MAX = 16384,
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
-    TASK_ATTEMPTS_MAX = 5,           /* of one task, when its database breaks off */
-    TASK_OUTAGE_MAX_MS = 30000,      /* how long a task waits for its database to come back */
+    STOP_MARGIN_MS = 30000,     /* beyond its grace a program that stops needs no more than this */
+    TASK_ATTEMPTS_MAX = 5,      /* of one task, when its database breaks off */
+    TASK_OUTAGE_MAX_MS = 30000, /* how long a task waits for its database to come back */
     TASK_SETTLE_MAX_MS = 600 * 1000, /* the same for a commit whose outcome is not known */
     TASK_BACKOFF_MIN_MS = 50,
     TASK_BACKOFF_MAX_MS = 2000,

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static void signals_fill(sigset_t *set)
 {
@@ -33,4 +34,23 @@ int signals_wait_for_stop(void)
     sigdelset(&set, SIGHUP);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     return number;
+}
+
+static void signals_on_alarm(int number)
+{
+    static const char words[] = "skein: some thread did not end in time (a server that neither "
+                                "answers nor hangs up?): ended without it\n";
+    ssize_t written = write(STDERR_FILENO, words, sizeof(words) - 1);
+
+    (void)number;
+    (void)written;
+    _exit(1);
+}
+
+void signals_end_within(uint64_t wait_ms)
+{
+    const struct sigaction action = { .sa_handler = signals_on_alarm };
+
+    sigaction(SIGALRM, &action, NULL);
+    alarm((unsigned)((wait_ms + 999) / 1000));
 }
