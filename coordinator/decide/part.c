@@ -13,6 +13,7 @@
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
+#include "coordinator/decide/rollout_counts.h"
 
 struct rollout_counts *part_counts(const struct part *part)
 {
@@ -359,7 +360,7 @@ void part_plan(struct step *step, struct part *part)
         part->rollout->unplanned--;
         part->rollout->change++;
         /* What the store had of this shard is known better now. */
-        rollout_forget_counts(part->rollout, part_counts(part));
+        rollout_counts_forget(part->rollout, part_counts(part));
     }
     for (size_t i = 0; i < shard->tenant_count; i++) {
         part_see(step, part, shard->tenants[i]);

@@ -1,7 +1,6 @@
 #include "coordinator/decide/rollout.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout_counts.h"
 #include "coordinator/decide/wave.h"
 
 /* ---- the list ---- */
@@ -132,61 +132,6 @@ size_t rollout_progress_index(struct rollout *rollout, const char *shard)
     return index;
 }
 
-static void rollout_add_counts(struct rollout_counts *sum, const struct rollout_counts *counts,
-                               uint64_t sign)
-{
-    sum->total += sign * counts->total;
-    sum->queued += sign * counts->queued;
-    sum->running += sign * counts->running;
-    sum->migrated += sign * counts->migrated;
-    sum->skipped += sign * counts->skipped;
-    sum->failed += sign * counts->failed;
-    sum->unknown += sign * counts->unknown;
-    sum->rolled_back += sign * counts->rolled_back;
-    sum->dry_run_passed += sign * counts->dry_run_passed;
-}
-
-void rollout_forget_counts(struct rollout *rollout, struct rollout_counts *counts)
-{
-    rollout_add_counts(&rollout->state.counts, counts, UINT64_MAX); /* minus one */
-    *counts = (struct rollout_counts){ 0 };
-}
-
-/* Until its shards report, the numbers are those of the last write. */
-static void rollout_take_over_counts(struct rollout *rollout)
-{
-    rollout->state.counts = (struct rollout_counts){ 0 };
-    for (size_t i = 0; i < rollout->progress_count; i++) {
-        struct rollout_counts *counts = &rollout->progress[i].counts;
-        if (!rollout->ran) {
-            *counts = (struct rollout_counts){ 0 };
-        }
-        counts->unknown += counts->running;
-        counts->running = 0;
-        rollout_add_counts(&rollout->state.counts, counts, 1);
-    }
-}
-
-/* Nothing more will be heard of this shard: what was to be done there may have been done. */
-static void rollout_settle_shard(struct rollout *rollout, struct shard_progress *progress)
-{
-    struct rollout_counts *counts = &progress->counts;
-
-    rollout_add_counts(&rollout->state.counts, counts, UINT64_MAX);
-    *(rollout->ran ? &counts->unknown : &counts->skipped) += counts->queued;
-    counts->unknown += counts->running;
-    counts->queued = 0;
-    counts->running = 0;
-    rollout_add_counts(&rollout->state.counts, counts, 1);
-}
-
-static void rollout_settle_counts(struct rollout *rollout)
-{
-    for (size_t i = 0; i < rollout->progress_count; i++) {
-        rollout_settle_shard(rollout, &rollout->progress[i]);
-    }
-}
-
 void rollout_remove_part(struct step *step, struct rollout *rollout, struct part *part)
 {
     size_t index = 0;
@@ -198,7 +143,7 @@ void rollout_remove_part(struct step *step, struct rollout *rollout, struct part
     assert(part->open == 0);
     if (!part->planned) {
         rollout->unplanned--;
-        rollout_settle_shard(rollout, &rollout->progress[part->progress]);
+        rollout_counts_settle_shard(rollout, &rollout->progress[part->progress]);
     }
     if (part->busy) {
         rollout->parts_busy--;
@@ -244,13 +189,13 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
         return error_wrap(err, "selector");
     }
     rollout->open_now = true;
-    rollout_take_over_counts(rollout);
+    rollout_counts_take_over(rollout);
     memset(rollout->skips, 0, sizeof(rollout->skips));
     rollout->plan_cache.valid = false;
     rollout_add_parts(step, rollout, fresh);
     /* Of shards that are forgotten nothing more is heard. */
     for (size_t i = rollout->part_count; i < rollout->progress_count; i++) {
-        rollout_settle_shard(rollout, &rollout->progress[i]);
+        rollout_counts_settle_shard(rollout, &rollout->progress[i]);
     }
     return true;
 }
@@ -401,7 +346,7 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
     }
     rollout->ran = rollout->ran || to == ROLLOUT_RUNNING;
     if (to == ROLLOUT_ABORTED) {
-        rollout_settle_counts(rollout);
+        rollout_counts_settle(rollout);
     }
     if (rollout_phase_is_final(to)) {
         rollout->state.finished_at_ms = step->wall_ms;
@@ -435,112 +380,6 @@ bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event
         wave_dispatch_rollout(step, rollout);
     }
     return true;
-}
-
-static uint64_t rollout_budget(const struct rollout *rollout)
-{
-    if (rollout->spec.max_failures_percent > 0) {
-        return rollout->state.counts.total * rollout->spec.max_failures_percent / 100;
-    }
-    return rollout->spec.max_failures;
-}
-
-static uint64_t rollout_new_failures(const struct rollout *rollout)
-{
-    return rollout->state.counts.failed > rollout->failures_borne
-               ? rollout->state.counts.failed - rollout->failures_borne
-               : 0;
-}
-
-/* An aborted rollout waits for what can still be learned, not for agents that are gone or blind. */
-bool rollout_is_drained(const struct rollout *rollout)
-{
-    if (rollout->lock_count > 0) {
-        return false;
-    }
-    for (size_t i = 0; i < rollout->part_count; i++) {
-        const struct part *part = rollout->parts[i];
-        const struct session *session = &part->shard->session;
-        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > part->given_up;
-        bool blind = session->trouble != NULL && session->trouble[0] != '\0';
-        if (asks && rollout->ran && session->state != SESSION_NONE && !blind) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum rollout_event rollout_due_event(const struct rollout *rollout)
-{
-    if (rollout->aborting) {
-        return rollout_is_drained(rollout) ? ROLLOUT_ON_DRAINED : ROLLOUT_EVENT_COUNT;
-    }
-    if (!rollout->open_now) {
-        return ROLLOUT_EVENT_COUNT;
-    }
-    bool known = rollout->unplanned == 0;
-    if (rollout->state.phase == ROLLOUT_PENDING && known) {
-        return ROLLOUT_ON_SHARDS_KNOWN;
-    }
-    if (rollout->state.phase == ROLLOUT_DRY_RUN && known && rollout->open[0] == 0) {
-        return ROLLOUT_ON_TASKS_DONE;
-    }
-    if (rollout->state.phase != ROLLOUT_RUNNING) {
-        return ROLLOUT_EVENT_COUNT;
-    }
-    if (rollout->spec.policy != POLICY_CONTINUE &&
-        rollout_new_failures(rollout) > rollout_budget(rollout)) {
-        return ROLLOUT_ON_OVER_BUDGET;
-    }
-    return known && !rollout_has_tasks_left(rollout) ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
-}
-
-/* A tenant that appeared meanwhile is taken along: before a rollout ends each shard is asked once
- * more what it has. Not waited for is a shard that cannot tell: its agent is away or blind. */
-static bool rollout_has_looked_again(struct step *step, struct rollout *rollout)
-{
-    bool looked = true;
-
-    for (size_t i = 0; i < rollout->part_count; i++) {
-        struct part *part = rollout->parts[i];
-        const struct session *session = &part->shard->session;
-        if (session->state != SESSION_LIVE ||
-            (session->trouble != NULL && session->trouble[0] != '\0')) {
-            continue;
-        }
-        if (part->last_look == 0) {
-            part->last_look = registry_want_refresh(step, part->shard);
-        }
-        looked = looked && part->shard->refresh_seen >= part->last_look;
-    }
-    return looked;
-}
-
-void rollout_check(struct step *step, struct rollout *rollout)
-{
-    /* Each step leads closer to an end or to waiting, so few of them follow from one event. */
-    for (int i = 0; i < ROLLOUT_PHASE_COUNT && rollout_is_active(rollout); i++) {
-        enum rollout_event on = rollout_due_event(rollout);
-        char reason[128] = "";
-        if (on == ROLLOUT_EVENT_COUNT) {
-            return;
-        }
-        if (on == ROLLOUT_ON_TASKS_DONE && rollout->state.phase == ROLLOUT_RUNNING &&
-            rollout->spec.kind == ROLLOUT_MIGRATE && !rollout_has_looked_again(step, rollout)) {
-            return;
-        }
-        if (on == ROLLOUT_ON_OVER_BUDGET) {
-            snprintf(reason, sizeof(reason), "failure budget %llu/%llu",
-                     (unsigned long long)rollout_new_failures(rollout),
-                     (unsigned long long)rollout_budget(rollout));
-        }
-        /* What an abort was asked for stands; that it has drained is no reason. */
-        const char *why = on == ROLLOUT_ON_DRAINED ? rollout->reason : reason;
-        CLEANUP(memory_free) char *copy = memory_strdup(why);
-        if (!rollout_step(step, rollout, on, "", copy)) {
-            return;
-        }
-    }
 }
 
 void rollout_persist(struct step *step, struct rollout *rollout)

@@ -106,8 +106,6 @@ MUST_CHECK bool rollout_open(struct step *step, struct rollout *rollout, bool fr
 void rollout_close(struct step *step, struct rollout *rollout);
 /* The shard is forgotten: its tasks are final, its numbers stay. */
 void rollout_remove_part(struct step *step, struct rollout *rollout, struct part *part);
-/* Takes a shard's numbers, which are part of the rollout's, out of both. */
-void rollout_forget_counts(struct rollout *rollout, struct rollout_counts *counts);
 size_t rollout_progress_index(struct rollout *rollout, const char *shard);
 
 /* The only place that sets the phase: writes the state before anything that follows from it. False

@@ -1,0 +1,113 @@
+#include <stdio.h>
+
+#include "coordinator/decide/rollout.h"
+
+#include "common/core/memory.h"
+#include "coordinator/decide/part.h"
+#include "coordinator/decide/registry.h"
+
+static uint64_t rollout_budget(const struct rollout *rollout)
+{
+    if (rollout->spec.max_failures_percent > 0) {
+        return rollout->state.counts.total * rollout->spec.max_failures_percent / 100;
+    }
+    return rollout->spec.max_failures;
+}
+
+static uint64_t rollout_new_failures(const struct rollout *rollout)
+{
+    return rollout->state.counts.failed > rollout->failures_borne
+               ? rollout->state.counts.failed - rollout->failures_borne
+               : 0;
+}
+
+/* An aborted rollout waits for what can still be learned, not for agents that are gone or blind. */
+bool rollout_is_drained(const struct rollout *rollout)
+{
+    if (rollout->lock_count > 0) {
+        return false;
+    }
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct part *part = rollout->parts[i];
+        const struct session *session = &part->shard->session;
+        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > part->given_up;
+        bool blind = session->trouble != NULL && session->trouble[0] != '\0';
+        if (asks && rollout->ran && session->state != SESSION_NONE && !blind) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum rollout_event rollout_due_event(const struct rollout *rollout)
+{
+    if (rollout->aborting) {
+        return rollout_is_drained(rollout) ? ROLLOUT_ON_DRAINED : ROLLOUT_EVENT_COUNT;
+    }
+    if (!rollout->open_now) {
+        return ROLLOUT_EVENT_COUNT;
+    }
+    bool known = rollout->unplanned == 0;
+    if (rollout->state.phase == ROLLOUT_PENDING && known) {
+        return ROLLOUT_ON_SHARDS_KNOWN;
+    }
+    if (rollout->state.phase == ROLLOUT_DRY_RUN && known && rollout->open[0] == 0) {
+        return ROLLOUT_ON_TASKS_DONE;
+    }
+    if (rollout->state.phase != ROLLOUT_RUNNING) {
+        return ROLLOUT_EVENT_COUNT;
+    }
+    if (rollout->spec.policy != POLICY_CONTINUE &&
+        rollout_new_failures(rollout) > rollout_budget(rollout)) {
+        return ROLLOUT_ON_OVER_BUDGET;
+    }
+    return known && !rollout_has_tasks_left(rollout) ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
+}
+
+/* A tenant that appeared meanwhile is taken along: before a rollout ends each shard is asked once
+ * more what it has. Not waited for is a shard that cannot tell: its agent is away or blind. */
+static bool rollout_has_looked_again(struct step *step, struct rollout *rollout)
+{
+    bool looked = true;
+
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        struct part *part = rollout->parts[i];
+        const struct session *session = &part->shard->session;
+        if (session->state != SESSION_LIVE ||
+            (session->trouble != NULL && session->trouble[0] != '\0')) {
+            continue;
+        }
+        if (part->last_look == 0) {
+            part->last_look = registry_want_refresh(step, part->shard);
+        }
+        looked = looked && part->shard->refresh_seen >= part->last_look;
+    }
+    return looked;
+}
+
+void rollout_check(struct step *step, struct rollout *rollout)
+{
+    /* Each step leads closer to an end or to waiting, so few of them follow from one event. */
+    for (int i = 0; i < ROLLOUT_PHASE_COUNT && rollout_is_active(rollout); i++) {
+        enum rollout_event on = rollout_due_event(rollout);
+        char reason[128] = "";
+        if (on == ROLLOUT_EVENT_COUNT) {
+            return;
+        }
+        if (on == ROLLOUT_ON_TASKS_DONE && rollout->state.phase == ROLLOUT_RUNNING &&
+            rollout->spec.kind == ROLLOUT_MIGRATE && !rollout_has_looked_again(step, rollout)) {
+            return;
+        }
+        if (on == ROLLOUT_ON_OVER_BUDGET) {
+            snprintf(reason, sizeof(reason), "failure budget %llu/%llu",
+                     (unsigned long long)rollout_new_failures(rollout),
+                     (unsigned long long)rollout_budget(rollout));
+        }
+        /* What an abort was asked for stands; that it has drained is no reason. */
+        const char *why = on == ROLLOUT_ON_DRAINED ? rollout->reason : reason;
+        CLEANUP(memory_free) char *copy = memory_strdup(why);
+        if (!rollout_step(step, rollout, on, "", copy)) {
+            return;
+        }
+    }
+}
