@@ -229,6 +229,17 @@ static void brain_on_operator(struct brain *brain, struct event *event)
     operator_service_reply(brain->parts.operators, &refusal, brain->fleet, brain->now_ms);
 }
 
+/* Effects of hooks may cause further effects (locks stored -> tasks sent); bounded, since each
+ * round needs an answer of the store or of an agent in between. */
+static void brain_flush(struct brain *brain)
+{
+    while (brain->effects.count > 0) {
+        struct effects effects = TAKE(brain->effects);
+        brain_perform_lease_effects(brain, &effects);
+        flush_add(brain->flush, &effects, brain->now_ms);
+    }
+}
+
 static void brain_apply(struct brain *brain, struct event *event)
 {
     brain_metrics_count_event(brain->metrics, event->type);
@@ -249,28 +260,21 @@ static void brain_apply(struct brain *brain, struct event *event)
             brain_step(brain, event);
         }
         break;
+    case EVENT_AGENT_CLOSED:
+        brain_flush(brain); /* what its last messages led to comes first */
+        brain_step(brain, event);
+        agent_service_finish(brain->parts.agents, event->agent.stream);
+        break;
     case EVENT_TICK:
     case EVENT_DEPOSED:
     case EVENT_STORED:
     case EVENT_AGENT_MESSAGE:
-    case EVENT_AGENT_CLOSED:
     case EVENT_TYPE_COUNT:
         brain_step(brain, event);
         break;
     case EVENT_OPERATOR:
         brain_on_operator(brain, event);
         break;
-    }
-}
-
-/* Effects of hooks may cause further effects (locks stored -> tasks sent); bounded, since each
- * round needs an answer of the store or of an agent in between. */
-static void brain_flush(struct brain *brain)
-{
-    while (brain->effects.count > 0) {
-        struct effects effects = TAKE(brain->effects);
-        brain_perform_lease_effects(brain, &effects);
-        flush_add(brain->flush, &effects, brain->now_ms);
     }
 }
 

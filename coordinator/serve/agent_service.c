@@ -21,6 +21,7 @@ struct agent_stream {
     struct rpc_call *call;
     uint64_t number;
     bool greeted; /* loop only: Hello was posted, so the brain has to hear of the end, too */
+    bool left;    /* it has half-closed, and the brain knows */
     bool ended;   /* loop only: what comes now is dropped, since something before it was */
     UT_hash_handle hh;
 };
@@ -127,10 +128,18 @@ static void agent_service_on_message(void *user, struct rpc_call *call, struct b
     stream->greeted = true;
 }
 
+/* An agent that leaves in good order. The brain ends the call (agent_service_finish), after what it
+ * has to say to the messages before. */
 static void agent_service_on_half_close(void *user, struct rpc_call *call)
 {
-    (void)user;
-    rpc_call_finish(call, RPC_OK, NULL); /* an agent that leaves in good order */
+    struct agent_stream *stream = user;
+
+    if (!stream->greeted) {
+        rpc_call_finish(call, RPC_OK, NULL);
+        return;
+    }
+    stream->left = true;
+    mailbox_post_reserved(stream->service->inbox, agent_service_event(stream, EVENT_AGENT_CLOSED));
 }
 
 static void agent_service_on_closed(void *user, struct rpc_call *call)
@@ -142,7 +151,7 @@ static void agent_service_on_closed(void *user, struct rpc_call *call)
     pthread_mutex_lock(&service->mutex);
     HASH_DEL(service->streams, stream);
     pthread_mutex_unlock(&service->mutex);
-    if (stream->greeted) {
+    if (stream->greeted && !stream->left) {
         mailbox_post_reserved(service->inbox, agent_service_event(stream, EVENT_AGENT_CLOSED));
     }
     free(stream);
@@ -199,6 +208,16 @@ void agent_service_close(struct agent_service *service, uint64_t stream, enum er
 
     if (call != NULL) {
         rpc_call_finish(call, rpc_status_of_error(code), message);
+        rpc_call_unref(&call);
+    }
+}
+
+void agent_service_finish(struct agent_service *service, uint64_t stream)
+{
+    struct rpc_call *call = agent_service_find(service, stream);
+
+    if (call != NULL) {
+        rpc_call_finish(call, RPC_OK, NULL);
         rpc_call_unref(&call);
     }
 }

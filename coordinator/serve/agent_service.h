@@ -35,6 +35,8 @@ void agent_service_send(struct agent_service *service, uint64_t stream,
                         const struct coordinator_message *message);
 void agent_service_close(struct agent_service *service, uint64_t stream, enum err_code code,
                          const char *message);
+/* After EVENT_AGENT_CLOSED: ends the call of an agent that has half-closed it. */
+void agent_service_finish(struct agent_service *service, uint64_t stream);
 /* When leadership is lost: every stream ends with UNAVAILABLE and the leader's address. */
 void agent_service_close_all(struct agent_service *service, const char *message);
 
