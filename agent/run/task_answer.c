@@ -125,6 +125,32 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
     }
 }
 
+void task_answer_warn(struct task_result *result, struct executor_task *task, const char *shard,
+                      const struct task_outcome_report *report)
+{
+    struct arena *arena = &task->arena;
+    struct task_error *warnings =
+        arena_alloc_array(arena, report->warning_count, sizeof(*warnings));
+
+    for (size_t i = 0; i < report->warning_count; i++) {
+        const struct task_warning *from = &report->warnings[i];
+        warnings[i] = (struct task_error){
+            .tenant = arena_printf(arena, "%s/%s", shard, task->tenant),
+            .mode = task->mode,
+            .code = TASK_CODE_SQL,
+            .sqlstate = arena_strdup(arena, from->sqlstate),
+            .message = arena_strdup(arena, from->message),
+            .detail = "",
+            .hint = "",
+            .file = arena_strdup(arena, from->operation->operation->path),
+            .statement = from->statement->number,
+            .line = from->statement->line,
+        };
+    }
+    result->warnings = warnings;
+    result->warning_count = report->warning_count;
+}
+
 void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
                          const struct prepared_operation *operation)
 {

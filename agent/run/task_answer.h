@@ -21,6 +21,9 @@ void task_answer_fail(struct task_result *result, struct executor_task *task, co
 /* What the server refused; `report->failed` is set. `cancelled`: somebody asked for it. */
 void task_answer_refused(struct task_result *result, struct executor_task *task, const char *shard,
                          const struct task_outcome_report *report, bool cancelled);
+/* The WARNINGs of the last try; they never fail a task. */
+void task_answer_warn(struct task_result *result, struct executor_task *task, const char *shard,
+                      const struct task_outcome_report *report);
 /* A script of the plan that cannot run at all. */
 void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
                          const struct prepared_operation *operation);

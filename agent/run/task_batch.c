@@ -134,12 +134,33 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
     report->clean = cleaned == COUNT_OF(task_clean_sql);
 }
 
+static void task_batch_absorb_warnings(struct task_batch *b, const struct pg_batch_report *answers)
+{
+    struct task_outcome_report *report = b->report;
+
+    for (size_t i = 0; i < answers->warning_count; i++) {
+        const struct pg_warning *from = &answers->warnings[i];
+        const struct task_tag *tag =
+            from->index < answers->count ? &b->tags[answers->items[from->index].tag] : NULL;
+        if (tag == NULL || tag->step != TASK_STEP_SCRIPT ||
+            report->warning_count == WARNINGS_PER_TRY_MAX) {
+            continue;
+        }
+        struct task_warning *warning = &report->warnings[report->warning_count++];
+        warning->operation = tag->operation;
+        warning->statement = tag->statement;
+        memcpy(warning->sqlstate, from->sqlstate, sizeof(warning->sqlstate));
+        memcpy(warning->message, from->message, sizeof(warning->message));
+    }
+}
+
 static void task_batch_send(struct task_batch *b)
 {
     const struct pg_batch_report *answers = NULL;
 
     pg_batch_run(b->batch, &answers);
     task_batch_absorb(b, answers);
+    task_batch_absorb_warnings(b, answers);
 }
 
 /* A point in the middle of the transaction at which a test build may die. */

@@ -30,6 +30,14 @@ enum task_step {
     TASK_STEP_CLEAN,
 };
 
+/* A WARNING that a statement of a script caused. */
+struct task_warning {
+    const struct prepared_operation *operation;
+    const struct sql_statement *statement;
+    char sqlstate[6];
+    char message[WARNING_BYTES_MAX];
+};
+
 struct task_outcome_report {
     bool failed; /* the server refused something up to COMMIT */
     enum task_step failed_step;
@@ -40,6 +48,8 @@ struct task_outcome_report {
     bool end_answered; /* COMMIT or ROLLBACK was answered without an error */
     bool committed;    /* with the tag COMMIT: that of a failed transaction says ROLLBACK */
     bool clean;        /* the connection may be used again */
+    struct task_warning warnings[WARNINGS_PER_TRY_MAX];
+    size_t warning_count;
 };
 
 void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,

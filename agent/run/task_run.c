@@ -246,6 +246,7 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
     }
     t->order.probe = cancelled;
     task_batch_run(link->conn, link->batch, &t->order, &report);
+    task_answer_warn(t->result, t->task, t->context->options->shard, &report);
     switch (task_run_judge(t, &report)) {
     case TASK_VERDICT_DONE:
         if (t->order.probe) {

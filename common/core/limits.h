@@ -99,6 +99,8 @@ enum {
     TASK_SETTLE_MAX_MS = 600 * 1000, /* the same for a commit whose outcome is not known */
     TASK_BACKOFF_MIN_MS = 50,
     TASK_BACKOFF_MAX_MS = 2000,
+    WARNINGS_PER_TRY_MAX = 8, /* further ones of one try are dropped */
+    WARNING_BYTES_MAX = 512,
     CONNECTION_TASKS_MAX = 200, /* then a new one, so that a backend's memory stays flat */
     CANCEL_REPEAT_MS = 200,     /* a cancel may fall between two statements and be lost */
     CANCEL_SETTLE_MS = 5000,    /* how long a cancelled task looks for an unknown outcome */

@@ -170,7 +170,11 @@ static bool pg_batch_collect(struct pg_batch *batch)
 {
     PGconn *pg = batch->conn->pg;
 
-    while ((batch->answered < batch->sent || batch->syncing) && !PQisBusy(pg)) {
+    for (;;) {
+        batch->conn->answering = batch->answered; /* whose warnings come now */
+        if ((batch->answered == batch->sent && !batch->syncing) || PQisBusy(pg)) {
+            break;
+        }
         PGresult *result = PQgetResult(pg);
 
         if (result != NULL) {
@@ -242,6 +246,8 @@ void pg_batch_run(struct pg_batch *batch, const struct pg_batch_report **ret_rep
 
     assert(!batch->reported && batch->count > 0);
     batch->statements[batch->count - 1].ends_segment = true;
+    batch->conn->warning_count = 0;
+    batch->conn->answering = 0;
     batch->sent = 0;
     batch->answered = 0;
     batch->answering = false;
@@ -255,5 +261,7 @@ void pg_batch_run(struct pg_batch *batch, const struct pg_batch_report **ret_rep
     batch->reported = true;
     batch->report.items = batch->items;
     batch->report.count = batch->count;
+    batch->report.warnings = batch->conn->warnings;
+    batch->report.warning_count = batch->conn->warning_count;
     *ret_report = &batch->report;
 }

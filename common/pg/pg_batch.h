@@ -5,6 +5,7 @@
 #ifndef SKEIN_COMMON_PG_PG_BATCH_H
 #define SKEIN_COMMON_PG_PG_BATCH_H
 
+#include "common/core/limits.h"
 #include "common/pg/pg_conn.h"
 
 struct pg_batch;
@@ -26,12 +27,21 @@ struct pg_batch_item {
     struct pg_result *result; /* DONE only; owned by the batch */
 };
 
+/* What a statement said with RAISE WARNING, or the server of it; cut to fit. */
+struct pg_warning {
+    size_t index; /* of the statement, in the order of pg_batch_add */
+    char sqlstate[6];
+    char message[WARNING_BYTES_MAX];
+};
+
 struct pg_batch_report {
     const struct pg_batch_item *items; /* in the order of pg_batch_add */
     size_t count;
     bool failed;         /* some statement failed */
     size_t failed_index; /* the first of them */
     struct pg_error error;
+    const struct pg_warning *warnings; /* the first WARNINGS_PER_TRY_MAX */
+    size_t warning_count;
     bool lost; /* the connection broke: items not answered are PG_STEP_UNKNOWN */
 };
 

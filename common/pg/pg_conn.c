@@ -46,11 +46,24 @@ static const struct {
     { "administrator command", ERR_UNAVAILABLE },
 };
 
-/* Notices are for people at a prompt. */
+/* Keeps warnings for the report; notices are for people at a prompt. */
 static void pg_conn_on_notice(void *context, const PGresult *result)
 {
-    (void)context;
-    (void)result;
+    struct pg_conn *conn = context;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (severity == NULL || strcmp(severity, "WARNING") != 0 ||
+        conn->warning_count == WARNINGS_PER_TRY_MAX) {
+        return;
+    }
+    struct pg_warning *warning = &conn->warnings[conn->warning_count++];
+    warning->index = conn->answering;
+    (void)snprintf(warning->sqlstate, sizeof(warning->sqlstate), "%s",
+                   sqlstate == NULL ? "" : sqlstate);
+    (void)snprintf(warning->message, sizeof(warning->message), "%s",
+                   message == NULL ? "" : message);
 }
 
 static enum err_code pg_conn_code_of_sqlstate(const char *sqlstate)
@@ -173,7 +186,6 @@ bool pg_conn_open(const char *conninfo, const char *database, const char *applic
     if (!pg_conn_start(conninfo, database, application, &pg, err)) {
         return false;
     }
-    (void)PQsetNoticeReceiver(pg, pg_conn_on_notice, NULL);
     if (PQstatus(pg) != CONNECTION_OK) {
         (void)pg_conn_refused(pg, database, err);
         PQfinish(pg);
@@ -182,6 +194,7 @@ bool pg_conn_open(const char *conninfo, const char *database, const char *applic
     struct pg_conn *conn = memory_alloc(sizeof(*conn));
     conn->pg = pg;
     conn->cancel = PQgetCancel(pg);
+    (void)PQsetNoticeReceiver(pg, pg_conn_on_notice, conn);
     *ret_conn = conn;
     return true;
 }

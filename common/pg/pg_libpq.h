@@ -6,10 +6,16 @@
 
 #include <libpq-fe.h>
 
+#include "common/core/limits.h"
+#include "common/pg/pg_batch.h"
 #include "common/pg/pg_conn.h"
 
 struct pg_conn {
     PGconn *pg;
+    /* WARNINGs since pg_batch_run began, each with the index of the statement that is answered. */
+    struct pg_warning warnings[WARNINGS_PER_TRY_MAX];
+    size_t warning_count;
+    size_t answering;
     PGcancel *cancel; /* a copy of where to send a cancel: usable while `pg` is busy */
     bool lost;        /* sticky: libpq's status, or a protocol state that we do not leave */
 };
