@@ -1,4 +1,5 @@
-/* signals.h - a server's signals: taken by main in one place, never by a handler (but for the last resort below).
+/* signals.h - a server's signals: taken by main in one place, never by a handler (but for the last
+ * resort below).
  *
  * Call signals_block first in main, before any thread exists, so that every thread inherits it. */
 #ifndef SKEIN_COMMON_CORE_SIGNALS_H

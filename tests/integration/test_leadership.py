@@ -147,7 +147,7 @@ def test_names_that_no_path_can_hold_are_left_out(fleet):
     fleet.start_coordinator()
     fleet.start_agent("eu-1", server, wait=False)
     publish(fleet)
-    assert "t_a/b" in fleet.skein("shard", "list", json=True).out
+    wait_until(lambda: "t_a/b" in fleet.skein("shard", "list", json=True).out, "the trouble to be told")
     assert_all_arrive(fleet, tenants, fleet.start_rollout("billing"))
 
 
