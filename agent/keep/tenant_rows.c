@@ -23,7 +23,8 @@ static const char tenant_rows_schemas_sql[] =
     " ORDER BY n.nspname::text COLLATE \"C\", t.set_name COLLATE \"C\"";
 
 static const char tenant_rows_database_sql[] =
-    "SELECT current_database(), skein.database_has_objects(), t.set_name, t.version, t.rollout, t.fence,"
+    "SELECT current_database(), skein.database_has_objects(), t.set_name, t.version, t.rollout, "
+    "t.fence,"
     " m.version FROM (SELECT max(version) AS version FROM skein.meta) m"
     " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text AND t.version IS NOT NULL"
     " ORDER BY t.set_name COLLATE \"C\"";
