@@ -13,6 +13,9 @@
 #include "common/wire/wire_codec.h"
 #include "skein/v1/agent.pb-c.h"
 
+/* protobuf-c's initialisers cast const away. */
+#pragma GCC diagnostic ignored "-Wcast-qual"
+
 static const struct label labels[] = { { "region", "eu" }, { "tier", "free" } };
 static const struct set_version versions[] = { { "billing", "0.4.3", "r7", 42 } };
 static const struct tenant_info tenants[] = {
