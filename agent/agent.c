@@ -189,6 +189,7 @@ static void agent_start_brain(struct agent *agent, const struct agent_options *o
         .line = { .addresses = options->coordinators.items,
                   .address_count = options->coordinators.count,
                   .tls = agent->uses_tls ? &agent->tls : NULL,
+                  .loopback_only = !agent->uses_tls && !options->insecure,
                   .inbox = agent->inbox },
         .shard = agent_text(agent, options->shard),
         .agent = agent->id,

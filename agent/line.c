@@ -192,7 +192,9 @@ const char *line_address(const struct line *line)
 
 void line_next_address(struct line *line, const char *leader)
 {
-    if (leader[0] != '\0' && strcmp(leader, line->address) != 0) {
+    bool allowed = !line->options.loopback_only || rpc_address_is_loopback(leader);
+
+    if (leader[0] != '\0' && allowed && strcmp(leader, line->address) != 0) {
         snprintf(line->address, sizeof(line->address), "%s", leader);
         return;
     }

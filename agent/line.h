@@ -21,6 +21,7 @@ struct line_options {
     char **addresses; /* borrowed */
     size_t address_count;
     const struct rpc_tls *tls; /* borrowed; NULL: plaintext */
+    bool loopback_only;        /* nobody said --insecure: no plaintext to a leader elsewhere */
     struct mailbox *inbox;     /* borrowed */
 };
 
