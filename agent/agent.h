@@ -41,6 +41,6 @@ struct agent_options {
 MUST_CHECK bool agent_start(const struct agent_options *options, struct agent **ret_agent,
                             struct error *err);
 /* Lets running tasks end within the grace period, hands the rest back, joins. */
-void agent_stop(struct agent **agent);
+void agent_stop(struct agent **pointer);
 
 #endif

@@ -33,7 +33,7 @@ struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts);
 /* From when this returns no task is submitted any more; new ones are handed back. */
 void agent_brain_drain(struct agent_brain *brain);
 /* Waits up to `wait_ms` until every result is acknowledged, then ends the thread. */
-void agent_brain_stop(struct agent_brain **brain, uint64_t wait_ms);
+void agent_brain_stop(struct agent_brain **pointer, uint64_t wait_ms);
 
 enum { AGENT_REASON_BYTES = 256 };
 /* Working, or standing by in good order; else why not. Any thread. */

@@ -63,6 +63,6 @@ struct agent_event *agent_event_new_answer(const char *shard,
                                            const struct task_assignment *assignment,
                                            const struct task_item *item, enum task_code code,
                                            const char *why);
-void agent_event_free(struct agent_event **event);
+void agent_event_free(struct agent_event **pointer);
 
 #endif

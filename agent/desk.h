@@ -24,7 +24,7 @@ struct desk_options {
 };
 
 struct desk *desk_start(const struct desk_options *options);
-void desk_stop(struct desk **desk);
+void desk_stop(struct desk **pointer);
 
 /* Read the tenants now; the answer carries the newest `refresh` that was asked for. */
 void desk_refresh(struct desk *desk, uint64_t refresh);

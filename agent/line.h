@@ -27,7 +27,7 @@ struct line_options {
 
 struct line *line_new(const struct line_options *options);
 /* Cancels what is open and waits for it. */
-void line_free(struct line **line);
+void line_free(struct line **pointer);
 
 /* Opens a Connect stream. Its events carry *ret_stream. */
 MUST_CHECK bool line_open(struct line *line, uint64_t *ret_stream, struct error *err);

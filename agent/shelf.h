@@ -13,7 +13,7 @@ enum { SHELF_SETS_MAX = 8 };
 struct shelf;
 
 struct shelf *shelf_new(void);
-void shelf_free(struct shelf **shelf);
+void shelf_free(struct shelf **pointer);
 
 /* Borrowed; NULL if it is not there. */
 struct prepared_set *shelf_find(struct shelf *shelf, const char *name, const char *digest);

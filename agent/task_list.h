@@ -14,7 +14,7 @@
 struct task_list;
 
 struct task_list *task_list_new(void);
-void task_list_free(struct task_list **list);
+void task_list_free(struct task_list **pointer);
 
 /* False if exactly this task (rollout, mode, tenant, token) is here already: a repeated message. */
 bool task_list_add(struct task_list *list, const struct task_assignment *assignment,

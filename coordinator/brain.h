@@ -33,7 +33,7 @@ struct brain_parts {
 struct brain *brain_start(const struct brain_parts *parts);
 /* Writes what is decided (for a bounded time), ends all calls, closes the inbox, joins the thread,
  * gives the leader key back. */
-void brain_stop(struct brain **brain);
+void brain_stop(struct brain **pointer);
 
 enum { BRAIN_REASON_BYTES = 256 };
 /* Leading, or standing by in good order; else why not. Any thread. */

@@ -41,6 +41,6 @@ MUST_CHECK bool coordinator_start(const struct coordinator_options *options,
 /* The ports that were chosen; http is 0 without one. */
 void coordinator_ports(const struct coordinator *coordinator, int *ret_grpc, int *ret_http);
 /* Gives leadership away, writes what is decided, ends the calls within the grace period, joins. */
-void coordinator_stop(struct coordinator **coordinator);
+void coordinator_stop(struct coordinator **pointer);
 
 #endif

@@ -23,7 +23,7 @@ static const bool uplink_terminal[UPLINK_STATE_COUNT] = { [UPLINK_STOPPED] = tru
 
 #define EDGE(from_, on_, to_, why_)                                                                \
     {                                                                                              \
-        .from = UPLINK_##from_, .on = UPLINK_EVENT_##on_, .to = UPLINK_##to_, .why = why_,         \
+        .from = UPLINK_##from_, .on = UPLINK_EVENT_##on_, .to = UPLINK_##to_, .why = (why_),       \
         .guarded = false                                                                           \
     }
 

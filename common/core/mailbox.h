@@ -18,7 +18,7 @@ struct mailbox;
 /* `capacity` messages at most; `discard` frees a message that is never taken. */
 struct mailbox *mailbox_new(size_t capacity, void (*discard)(void *message));
 /* Discards what is left. Nobody may use the mailbox any more. */
-void mailbox_free(struct mailbox **mailbox);
+void mailbox_free(struct mailbox **pointer);
 
 /* Takes ownership of `message` in every case. After mailbox_close it is discarded. */
 void mailbox_post(struct mailbox *mailbox, void *message);

@@ -33,7 +33,7 @@ struct flush_hooks {
 
 struct flush *flush_new(struct store *store, struct mailbox *inbox, const char *prefix,
                         struct metrics *metrics, const struct flush_hooks *hooks);
-void flush_free(struct flush **flush);
+void flush_free(struct flush **pointer);
 
 /* From now on writes compare this. `term` 0: we do not lead; everything queued is forgotten. */
 void flush_set_term(struct flush *flush, uint64_t term);

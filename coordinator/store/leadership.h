@@ -29,7 +29,7 @@ struct leadership_hooks {
 
 struct leadership *leadership_new(struct store *store, struct mailbox *inbox, const char *prefix,
                                   const char *address, const struct leadership_hooks *hooks);
-void leadership_free(struct leadership **leadership);
+void leadership_free(struct leadership **pointer);
 
 void leadership_on_answer(struct leadership *leadership, const struct event *event,
                           uint64_t now_ms);

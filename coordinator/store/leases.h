@@ -16,7 +16,7 @@
 struct leases;
 
 struct leases *leases_new(struct store *store, struct mailbox *inbox);
-void leases_free(struct leases **leases);
+void leases_free(struct leases **pointer);
 
 void leases_grant(struct leases *leases, uint64_t request, uint64_t ttl_ms);
 void leases_keep_alive(struct leases *leases, int64_t lease_id);

@@ -15,7 +15,7 @@ struct loader;
 struct loader *loader_start(struct store *store, struct mailbox *inbox, const char *prefix,
                             uint64_t term);
 /* Joins; nothing is posted afterwards. */
-void loader_stop(struct loader **loader);
+void loader_stop(struct loader **pointer);
 /* Copies "" or what stands in the way; any thread. */
 void loader_trouble(struct loader *loader, char ret_text[256]);
 

@@ -31,7 +31,7 @@ struct write_batch {
 
 /* Takes the effects over. */
 struct write_batch *write_batch_new(struct effects *effects, const char *prefix);
-void write_batch_free(struct write_batch **batch);
+void write_batch_free(struct write_batch **pointer);
 
 /* One transaction's worth of writes, from several batches, in their order. A later write to a key
  * replaces an earlier one: within a transaction only the last state counts. */

@@ -56,7 +56,7 @@ static void a_shard_that_is_away_is_waited_for_by_name_until_it_is_forgotten(voi
     size_t mark = fixture_mark(f);
     fixture_start(f, "r1");
     fixture_report(f, 1, 2, "0.1.0", fixture_refresh(f, 1));
-    fixture_tick(f, 3600 * 1000);
+    fixture_tick(f, UINT64_C(3600000));
     fixture_expect_phase(f, "r1", ROLLOUT_PENDING);
     assert_non_null(strstr(fixture_view(f, "r1").waiting_for, "agent-offline(eu-"));
     (void)mark;
@@ -256,7 +256,6 @@ static void a_success_moves_the_known_version_at_once(void **state)
     fixture_work(f, 1, mark);
     fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
     /* No report has come since: the next rollout knows it all the same. */
-    mark = fixture_mark(f);
     fixture_start(f, "r2");
     fixture_report_rows(f, 1, false, fixture_refresh(f, 1), NULL, 0);
     fixture_expect_phase(f, "r2", ROLLOUT_SUCCEEDED);

@@ -46,7 +46,7 @@ static void a_histogram_is_cumulative(void **state)
     metric_observe_us(metric, 400);
     metric_observe_us(metric, 500);
     metric_observe_us(metric, 700000);
-    metric_observe_us(metric, 120 * 1000 * 1000);
+    metric_observe_us(metric, UINT64_C(120000000));
     metrics_print(metrics, &text);
     const char *all = buf_text(&text);
     assert_non_null(strstr(all, "skein_task_seconds_bucket{mode=\"run\",le=\"0.0005\"} 2\n"));

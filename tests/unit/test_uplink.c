@@ -91,9 +91,9 @@ static void a_new_store_s_terms_are_obeyed_once_there_is_no_session(void **state
     uplink_step(&uplink, UPLINK_EVENT_CLOSED, 20);
     uplink_step(&uplink, UPLINK_EVENT_OPENED, 20);
     assert_false(uplink_accepts_term(&uplink, 3)); /* the lease may live */
-    assert_true(uplink_lease_ran_out(&uplink, TTL_MS * 2));
-    uplink_step(&uplink, UPLINK_EVENT_CLOSED, TTL_MS * 2);
-    uplink_step(&uplink, UPLINK_EVENT_OPENED, TTL_MS * 2);
+    assert_true(uplink_lease_ran_out(&uplink, UINT64_C(2) * TTL_MS));
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, UINT64_C(2) * TTL_MS);
+    uplink_step(&uplink, UPLINK_EVENT_OPENED, UINT64_C(2) * TTL_MS);
     assert_true(uplink_accepts_term(&uplink, 3));
 }
 
