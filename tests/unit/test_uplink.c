@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "agent/decide/uplink.h"
+#include "common/core/buf.h"
 
 enum { TTL_MS = 15000, INTERVAL_MS = 3000 };
 
@@ -27,6 +29,39 @@ static void the_table_is_well_formed(void **state)
 
     (void)state;
     assert_true(fsm_check(uplink_machine(), &err));
+}
+
+static void the_readme_shows_the_table(void **state)
+{
+    CLEANUP(buf_release) struct buf readme = { .size_max = 1 << 20 };
+    CLEANUP(buf_release) struct buf diagram = { .size_max = 1 << 16 };
+    struct error err = { 0 };
+
+    (void)state;
+    fsm_print_mermaid(uplink_machine(), &diagram);
+    assert_true(file_read(SKEIN_SOURCE_DIR "/agent/README.md", &readme, &err));
+    assert_non_null(strstr(buf_text(&readme), buf_text(&diagram)));
+}
+
+/* The other side of the line: coordinator/decide/session.c answers hello with welcome or standby,
+ * welcomes who stands by when the shard becomes free, and may end a stream at any time. */
+static void whatever_the_coordinator_may_say_has_an_edge(void **state)
+{
+    static const struct {
+        enum uplink_state from;
+        enum uplink_event on;
+    } said[] = {
+        { UPLINK_GREETING, UPLINK_EVENT_WELCOME }, { UPLINK_GREETING, UPLINK_EVENT_STANDBY },
+        { UPLINK_STANDBY, UPLINK_EVENT_WELCOME },  { UPLINK_WORKING, UPLINK_EVENT_WELCOME },
+        { UPLINK_WORKING, UPLINK_EVENT_STANDBY },  { UPLINK_GREETING, UPLINK_EVENT_CLOSED },
+        { UPLINK_STANDBY, UPLINK_EVENT_CLOSED },   { UPLINK_WORKING, UPLINK_EVENT_CLOSED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(said); i++) {
+        struct uplink uplink = { .state = said[i].from };
+        assert_true(uplink_step(&uplink, said[i].on, 1));
+    }
 }
 
 static void a_lease_counts_from_when_hello_was_sent(void **state)
@@ -140,6 +175,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_well_formed),
+        cmocka_unit_test(the_readme_shows_the_table),
+        cmocka_unit_test(whatever_the_coordinator_may_say_has_an_edge),
         cmocka_unit_test(a_lease_counts_from_when_hello_was_sent),
         cmocka_unit_test(an_acknowledged_heartbeat_counts_from_when_it_was_sent),
         cmocka_unit_test(an_old_or_invented_acknowledgement_does_not_lengthen_the_lease),
