@@ -34,6 +34,7 @@ struct agent_brain {
     struct task_list *tasks;
     struct agent_metrics *metrics;
     uint64_t result_sequence;
+    uint64_t results_due_ms;         /* when what is unsent goes at the latest */
     struct tenants_snapshot tenants; /* as last read */
     bool tenants_known;
     bool tenants_sent; /* the coordinator has all of `tenants` */
@@ -108,18 +109,39 @@ static void agent_send_all_tenants(struct agent_brain *brain)
     agent_send_reports(brain, reports, count);
 }
 
-/* After each batch of events: what finished meanwhile travels together. */
+/* A window's successes travel together, so that releasing its locks is one write of the store. They
+ * wait for each other only while others are at work, and not for long; what failed does not wait.
+ */
+static bool agent_results_are_due(struct agent_brain *brain)
+{
+    size_t unsent = task_list_unsent(brain->tasks);
+
+    return unsent > 0 && (unsent >= TASK_WINDOW || brain->now_ms >= brain->results_due_ms ||
+                          executor_load(brain->parts.executor) == 0);
+}
+
 static void agent_send_results(struct agent_brain *brain)
 {
     struct task_result results[AGENT_RESULTS_PER_MESSAGE];
 
-    while (brain->uplink.state == UPLINK_WORKING && task_list_unsent(brain->tasks) > 0) {
+    if (brain->uplink.state != UPLINK_WORKING || !agent_results_are_due(brain)) {
+        return;
+    }
+    brain->results_due_ms = UINT64_MAX;
+    while (task_list_unsent(brain->tasks) > 0) {
         struct agent_message message = { .kind = AGENT_MESSAGE_RESULTS };
         message.results.sequence = ++brain->result_sequence;
         message.results.items = results;
         message.results.count = task_list_take_results(brain->tasks, brain->result_sequence,
                                                        AGENT_RESULTS_PER_MESSAGE, results);
         agent_send(brain, &message);
+    }
+}
+
+static void agent_results_due_at(struct agent_brain *brain, uint64_t at_ms)
+{
+    if (at_ms < brain->results_due_ms) {
+        brain->results_due_ms = at_ms;
     }
 }
 
@@ -131,6 +153,7 @@ static void agent_answer(struct agent_brain *brain, const struct task_assignment
 {
     task_list_finish(brain->tasks,
                      agent_event_new_answer(brain->parts.shard, assignment, item, code, why));
+    agent_results_due_at(brain, brain->now_ms);
 }
 
 static void agent_start_tasks(struct agent_brain *brain, const struct task_assignment *assignment,
@@ -266,6 +289,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
     brain->refresh = 0; /* what is still wanted is asked for again, after the welcome */
     desk_forget_refresh(brain->parts.desk);
     task_list_send_again(brain->tasks);
+    agent_results_due_at(brain, brain->now_ms);
     agent_send_all_tenants(brain);
 }
 
@@ -431,6 +455,9 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
         break;
     case AGENT_EVENT_RESULT:
         agent_metrics_count_result(brain->metrics, &(*event)->result);
+        agent_results_due_at(brain, (*event)->result.outcome == TASK_FAILED
+                                        ? brain->now_ms
+                                        : brain->now_ms + RESULTS_WAIT_MS);
         task_list_finish(brain->tasks, *event);
         *event = NULL;
         break;
@@ -515,6 +542,9 @@ static void *agent_brain_run(void *argument)
     pthread_setname_np(pthread_self(), "brain");
     while (!agent_is_over(brain)) {
         uint64_t next = uplink_next_ms(&brain->uplink);
+        if (brain->results_due_ms < next) {
+            next = brain->results_due_ms;
+        }
         uint64_t idle = brain->now_ms + (brain->draining ? 20 : AGENT_IDLE_MS);
         size_t count =
             mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, next < idle ? next : idle);
@@ -537,6 +567,7 @@ struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts)
     brain->parts = *parts;
     brain->now_ms = clock_monotonic_ms();
     uplink_init(&brain->uplink, brain->now_ms);
+    brain->results_due_ms = UINT64_MAX;
     brain->line = line_new(&parts->line);
     brain->shelf = shelf_new();
     brain->tasks = task_list_new();

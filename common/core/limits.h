@@ -86,7 +86,8 @@ enum {
     LEADER_LEASE_TTL_MS = 10000,
     SESSION_LEASE_TTL_MS = 15000,
     HEARTBEAT_INTERVAL_MS = 3000,
-    TASK_WINDOW = 64, /* tasks whose locks are taken in one transaction */
+    RESULTS_WAIT_MS = 250, /* how long an agent gathers successes into one message */
+    TASK_WINDOW = 64,      /* tasks whose locks are taken in one transaction */
     TASKS_IN_FLIGHT_PER_AGENT_MAX = 256,
     FLUSH_INTERVAL_MS = 100,    /* progress is written at most this often */
     FLUSH_BACKLOG_MAX = 200000, /* effects that wait for the store; then leadership is given up */

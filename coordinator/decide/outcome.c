@@ -207,6 +207,9 @@ void outcome_on_results(struct step *step, struct agent_link *link,
         outcome_apply(step, shard, &results->items[i]);
     }
     rollout_check_shard(step, shard);
+    for (struct part *part = shard->parts; part != NULL; part = part->next_of_shard) {
+        rollout_persist_due(step, part->rollout, 0);
+    }
     wave_dispatch_shard(step, shard);
     emit_send(step, link->stream, COORDINATOR_MESSAGE_RESULTS_ACK)->sequence = results->sequence;
 }

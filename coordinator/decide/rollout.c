@@ -382,7 +382,7 @@ bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event
     return true;
 }
 
-void rollout_persist(struct step *step, struct rollout *rollout)
+static void rollout_put_progress(struct step *step, struct rollout *rollout)
 {
     for (size_t i = 0; i < rollout->part_count && rollout->progress_dirty; i++) {
         struct part *part = rollout->parts[i];
@@ -393,7 +393,27 @@ void rollout_persist(struct step *step, struct rollout *rollout)
     }
     rollout->progress_dirty = false;
     rollout->progress_due_ms = step->now_ms + FLUSH_INTERVAL_MS;
+}
+
+static void rollout_put_state(struct step *step, struct rollout *rollout)
+{
     emit_put_state(step, rollout->spec.id, &rollout->state);
     rollout->state_dirty = false;
     rollout->state_due_ms = step->now_ms + ROLLOUT_STATE_INTERVAL_MS;
+}
+
+void rollout_persist(struct step *step, struct rollout *rollout)
+{
+    rollout_put_progress(step, rollout);
+    rollout_put_state(step, rollout);
+}
+
+void rollout_persist_due(struct step *step, struct rollout *rollout, uint64_t patience_ms)
+{
+    if (rollout->progress_dirty && step->now_ms >= rollout->progress_due_ms + patience_ms) {
+        rollout_put_progress(step, rollout);
+    }
+    if (rollout->state_dirty && step->now_ms >= rollout->state_due_ms + patience_ms) {
+        rollout_put_state(step, rollout);
+    }
 }

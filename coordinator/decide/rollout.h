@@ -134,5 +134,8 @@ void rollout_touch_shard(struct shard *shard);
 
 /* Writes progress and state now. */
 void rollout_persist(struct step *step, struct rollout *rollout);
+/* Writes of both what is due since `patience_ms`: at once beside other writes, which cost no
+ * further transaction then; on a tick only when nothing else has been written for a while. */
+void rollout_persist_due(struct step *step, struct rollout *rollout, uint64_t patience_ms);
 
 #endif

@@ -74,20 +74,5 @@ void rollout_on_tick(struct step *step, struct rollout *rollout)
     }
     wave_dispatch_rollout(step, rollout);
     rollout_check(step, rollout);
-    if (rollout->progress_dirty && step->now_ms >= rollout->progress_due_ms) {
-        for (size_t i = 0; i < rollout->part_count; i++) {
-            struct part *part = rollout->parts[i];
-            if (part->dirty) {
-                part->dirty = false;
-                emit_put_progress(step, rollout->spec.id, &rollout->progress[part->progress]);
-            }
-        }
-        rollout->progress_dirty = false;
-        rollout->progress_due_ms = step->now_ms + FLUSH_INTERVAL_MS;
-    }
-    if (rollout->state_dirty && step->now_ms >= rollout->state_due_ms) {
-        emit_put_state(step, rollout->spec.id, &rollout->state);
-        rollout->state_dirty = false;
-        rollout->state_due_ms = step->now_ms + ROLLOUT_STATE_INTERVAL_MS;
-    }
+    rollout_persist_due(step, rollout, ROLLOUT_STATE_INTERVAL_MS);
 }
