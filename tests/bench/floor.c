@@ -4,12 +4,12 @@
  * transaction (lock its row, every statement, history, version, commit), sent at once and answered
  * at once: one round trip. Nothing is planned, reported, fenced, watched or retried.
  *
- *   floor [--connections K] [--rollback] [--databases] [--simple] CONNINFO PATTERN SCRIPT...
+ *   floor [--connections K] [--databases] [--simple] CONNINFO PATTERN SCRIPT...
  *
- * PATTERN is LIKE's. --rollback ends each transaction with ROLLBACK: a dry run. --databases: a
- * tenant is a database, else a schema. --simple sends one string instead of a pipeline of
- * statements. Scripts have one statement per line. Prints the seconds from the first connection to
- * the last commit. */
+ * As a rollout does, it goes twice over all tenants on the same connections: first each transaction
+ * ends with ROLLBACK, a dry run, then with COMMIT. PATTERN is LIKE's. --databases: a tenant is a
+ * database, else a schema. --simple sends one string instead of a pipeline of statements. Scripts
+ * have one statement per line. Prints the seconds of the dry run and of the run. */
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,10 +32,12 @@ enum {
 struct floor {
     const char *conninfo;
     const char *pattern;
-    bool rollback;
+    bool rollback; /* this pass is a dry run */
     bool databases;
     bool simple;
     int connection_count;
+    PGconn *connections[CONNECTIONS_MAX];
+    atomic_int worker;     /* the next thread's number */
     char text[TEXT_BYTES]; /* the scripts; each statement is NUL-terminated in place */
     char *statements[STATEMENTS_MAX];
     int statement_count;
@@ -254,26 +256,61 @@ static bool floor_tenant(struct floor *run, PGconn *conn, const char *tenant)
     return run->simple ? floor_simple(run, conn, &frame) : floor_pipeline(run, conn, &frame);
 }
 
+/* Reuses the thread's connection of the pass before, unless each tenant needs its own. */
+static PGconn *floor_reach(struct floor *run, PGconn **place, const char *tenant)
+{
+    if (*place == NULL || run->databases) {
+        PQfinish(*place);
+        *place = floor_connect(run, run->databases ? tenant : NULL);
+        if (*place == NULL || (!run->simple && PQenterPipelineMode(*place) != 1)) {
+            run->failed = true;
+            return NULL;
+        }
+    }
+    return *place;
+}
+
 static void *floor_work(void *arg)
 {
     struct floor *run = arg;
-    PGconn *conn = NULL;
+    PGconn **place = &run->connections[run->worker++];
 
     for (int i = run->next++; i < run->tenant_count && !run->failed; i = run->next++) {
-        if (conn == NULL || run->databases) {
-            PQfinish(conn);
-            conn = floor_connect(run, run->databases ? run->tenants[i] : NULL);
-            if (conn == NULL || (!run->simple && PQenterPipelineMode(conn) != 1)) {
-                run->failed = true;
-                break;
-            }
-        }
-        if (!floor_tenant(run, conn, run->tenants[i])) {
+        PGconn *conn = floor_reach(run, place, run->tenants[i]);
+        if (conn == NULL || !floor_tenant(run, conn, run->tenants[i])) {
             break;
         }
     }
-    PQfinish(conn);
     return NULL;
+}
+
+/* All tenants once; the seconds. */
+static double floor_pass(struct floor *run, bool rollback)
+{
+    pthread_t threads[CONNECTIONS_MAX];
+    double start = floor_now();
+
+    run->rollback = rollback;
+    run->next = 0;
+    run->worker = 0;
+    for (int i = 0; i < run->connection_count; i++) {
+        pthread_create(&threads[i], NULL, floor_work, run);
+    }
+    for (int i = 0; i < run->connection_count; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    return floor_now() - start;
+}
+
+static void floor_release(struct floor *run)
+{
+    for (int i = 0; i < run->connection_count; i++) {
+        PQfinish(run->connections[i]);
+    }
+    for (int i = 0; i < run->tenant_count; i++) {
+        free(run->tenants[i]);
+    }
+    free(run);
 }
 
 static int floor_parse(struct floor *run, int argc, char *argv[])
@@ -282,9 +319,7 @@ static int floor_parse(struct floor *run, int argc, char *argv[])
 
     run->connection_count = 4;
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
-        if (strcmp(argv[at], "--rollback") == 0) {
-            run->rollback = true;
-        } else if (strcmp(argv[at], "--databases") == 0) {
+        if (strcmp(argv[at], "--databases") == 0) {
             run->databases = true;
         } else if (strcmp(argv[at], "--simple") == 0) {
             run->simple = true;
@@ -305,37 +340,25 @@ static int floor_parse(struct floor *run, int argc, char *argv[])
 int main(int argc, char *argv[])
 {
     struct floor *run = calloc(1, sizeof(*run));
-    pthread_t threads[CONNECTIONS_MAX];
     size_t used = 0;
     int at = run == NULL ? -1 : floor_parse(run, argc, argv);
 
     if (at < 0) {
-        fprintf(stderr, "usage: floor [--connections K] [--rollback] [--databases] [--simple] "
+        fprintf(stderr, "usage: floor [--connections K] [--databases] [--simple] "
                         "CONNINFO PATTERN SCRIPT...\n");
         free(run);
         return 2;
     }
-    for (; at < argc; at++) {
-        if (!floor_read_script(run, argv[at], &used)) {
-            free(run);
-            return 1;
-        }
+    bool ok = true;
+    for (; ok && at < argc; at++) {
+        ok = floor_read_script(run, argv[at], &used);
     }
-    bool ok = floor_prepare(run);
-    double start = floor_now();
-    for (int i = 0; ok && i < run->connection_count; i++) {
-        pthread_create(&threads[i], NULL, floor_work, run);
-    }
-    for (int i = 0; ok && i < run->connection_count; i++) {
-        pthread_join(threads[i], NULL);
+    if (ok && floor_prepare(run)) {
+        double dry_run = floor_pass(run, true);
+        double real_run = run->failed ? 0 : floor_pass(run, false);
+        printf("%.3f %.3f\n", dry_run, real_run);
     }
     ok = ok && !run->failed;
-    if (ok) {
-        printf("%.3f\n", floor_now() - start);
-    }
-    for (int i = 0; i < run->tenant_count; i++) {
-        free(run->tenants[i]);
-    }
-    free(run);
+    floor_release(run);
     return ok ? 0 : 1;
 }
