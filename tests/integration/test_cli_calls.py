@@ -160,8 +160,9 @@ def test_a_watch_survives_a_coordinator_that_restarts(fakes, protos):
     fake.methods["WatchRollout"] = watch
     done = run(fake, "rollout", "watch", "r7", "-o", "ndjson")
     seen = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [o["counts"]["migrated"] for o in seen] == [1, 2, 3, 3] and seen[-1]["phase"] == "SUCCEEDED"
-    assert done.returncode == 0, done
+    # What comes while the last one is still being printed is merged into one: only the newest counts.
+    assert [o["counts"]["migrated"] for o in seen] in ([1, 2, 3, 3], [1, 2, 3]), seen
+    assert seen[-1]["phase"] == "SUCCEEDED" and done.returncode == 0, done
 
 
 def quiet(fake, protos):
