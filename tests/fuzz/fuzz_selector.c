@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct labels shard_labels = { shard_items, COUNT_OF(shard_items) };
     const struct labels tenant_labels = { tenant_items, COUNT_OF(tenant_items) };
     struct error err = { 0 };
-    char *text = strndup((const char *)data, size);
+    char *text = fuzz_text(data, size);
     char *tenant = strchr(text, '\n');
 
     if (tenant != NULL) {

@@ -28,7 +28,7 @@ static bool parse(const char *text, struct semver *version)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct semver versions[3];
-    char *text = strndup((const char *)data, size);
+    char *text = fuzz_text(data, size);
     char *rest = text;
     size_t count = 0;
 
