@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/agent_metrics.h"
+#include "agent/agent_words.h"
 #include "agent/decide/tenant_diff.h"
 #include "agent/decide/tenant_filter.h"
 #include "agent/decide/uplink.h"
@@ -19,9 +20,7 @@
 #include "common/core/memory.h"
 
 enum {
-    AGENT_PROTOCOL = 1,
     AGENT_IDLE_MS = 500,
-    AGENT_RESULTS_PER_MESSAGE = 128, /* with the longest errors they still fit in a message */
 };
 
 struct agent_brain {
@@ -55,35 +54,6 @@ struct agent_brain {
 static void agent_send(struct agent_brain *brain, const struct agent_message *message)
 {
     line_send(brain->line, message);
-}
-
-static void agent_send_hello(struct agent_brain *brain)
-{
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    struct agent_message message = { .kind = AGENT_MESSAGE_HELLO };
-
-    message.hello = (struct agent_hello){
-        .protocol = AGENT_PROTOCOL,
-        .shard = brain->parts.shard,
-        .agent = brain->parts.agent,
-        .version = SKEIN_VERSION,
-        .labels = brain->parts.labels,
-        .workers = brain->parts.workers,
-        .lease_id = brain->uplink.lease_id,
-        .running = task_list_running(brain->tasks, &arena),
-        .running_count = task_list_count(brain->tasks),
-    };
-    agent_send(brain, &message);
-}
-
-static void agent_send_heartbeat(struct agent_brain *brain, uint64_t sequence)
-{
-    struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
-
-    message.heartbeat.sequence = sequence;
-    message.heartbeat.tasks_in_flight = (uint32_t)task_list_count(brain->tasks);
-    message.heartbeat.trouble = brain->trouble;
-    agent_send(brain, &message);
 }
 
 static void agent_send_reports(struct agent_brain *brain, const struct tenant_report *reports,
@@ -122,19 +92,10 @@ static bool agent_results_are_due(struct agent_brain *brain)
 
 static void agent_send_results(struct agent_brain *brain)
 {
-    struct task_result results[AGENT_RESULTS_PER_MESSAGE];
-
-    if (brain->uplink.state != UPLINK_WORKING || !agent_results_are_due(brain)) {
-        return;
-    }
-    brain->results_due_ms = UINT64_MAX;
-    while (task_list_unsent(brain->tasks) > 0) {
-        struct agent_message message = { .kind = AGENT_MESSAGE_RESULTS };
-        message.results.sequence = ++brain->result_sequence;
-        message.results.items = results;
-        message.results.count = task_list_take_results(brain->tasks, brain->result_sequence,
-                                                       AGENT_RESULTS_PER_MESSAGE, results);
-        agent_send(brain, &message);
+    if (brain->uplink.state == UPLINK_WORKING && agent_results_are_due(brain)) {
+        brain->results_due_ms = UINT64_MAX;
+        brain->result_sequence =
+            agent_words_results(brain->line, brain->tasks, brain->result_sequence);
     }
 }
 
@@ -332,7 +293,7 @@ static void agent_connect(struct agent_brain *brain)
         return;
     }
     uplink_step(&brain->uplink, UPLINK_EVENT_OPENED, brain->now_ms);
-    agent_send_hello(brain);
+    agent_words_hello(brain->line, &brain->parts, brain->uplink.lease_id, brain->tasks);
 }
 
 /* ---- events ---- */
@@ -519,7 +480,7 @@ static void agent_tick(struct agent_brain *brain)
         agent_connect(brain);
     }
     if (uplink_take_heartbeat(&brain->uplink, brain->now_ms, &sequence)) {
-        agent_send_heartbeat(brain, sequence);
+        agent_words_heartbeat(brain->line, sequence, brain->tasks, brain->trouble);
     }
     agent_send_results(brain);
     agent_set_status(brain);

@@ -1,0 +1,21 @@
+/* agent_words.h - what an agent says of itself and its tasks: hello, heartbeat, results.
+ *
+ * Used by the agent's brain thread; sends on the line at once. */
+#ifndef SKEIN_AGENT_AGENT_WORDS_H
+#define SKEIN_AGENT_AGENT_WORDS_H
+
+#include <stdint.h>
+
+#include "agent/agent_brain.h"
+#include "agent/line.h"
+#include "agent/task_list.h"
+
+/* The first message of a stream; `lease_id` 0 for no session. */
+void agent_words_hello(struct line *line, const struct agent_brain_parts *parts, int64_t lease_id,
+                       const struct task_list *tasks);
+void agent_words_heartbeat(struct line *line, uint64_t sequence, const struct task_list *tasks,
+                           const char *trouble);
+/* Everything that is unsent, in messages numbered after `sequence`; returns the last number. */
+uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_t sequence);
+
+#endif
