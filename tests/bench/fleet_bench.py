@@ -154,7 +154,8 @@ class Bench:
             shutil.rmtree(folder, ignore_errors=True)
 
     def rollout(self, fleet, server, mode, commit):
-        """Dry run: from the start to the first task of the run; run: from there to the end."""
+        """Dry run: from the start to the first task of the run; run: from there to the end. Of the run,
+        `after` is what comes behind the last commit: its result, a last look at all tenants, the end."""
         operator = self.operator
         with grpc.insecure_channel(fleet.address) as channel:
             stub = wire_client.Stub(channel, operator.DESCRIPTOR.services_by_name["OperatorService"])
@@ -168,8 +169,11 @@ class Bench:
         databases = ["postgres"] if mode == "schema" else [f"d_{i:05}" for i in range(count)]
         first = min(server.value("SELECT extract(epoch FROM min(started_at)) * 1000 FROM skein.history",
                                  database=name) for name in databases)
+        commit_ms = max(server.value("SELECT extract(epoch FROM max(updated_at)) * 1000 FROM skein.tenant",
+                                     database=name) for name in databases)
         self.note(f"{mode} skein {commit} dry", (float(first) - last.started_at_ms) / 1000)
         self.note(f"{mode} skein {commit} run", (last.finished_at_ms - float(first)) / 1000)
+        self.note(f"{mode} skein {commit} after", (last.finished_at_ms - float(commit_ms)) / 1000)
 
     def nothing_to_do(self, fleet, server, mode, commit):
         """As a user sees it: the command from start to end. Transactions say how often it asked."""
@@ -215,8 +219,11 @@ class Bench:
                                                for p in phases))])
                     cells.append(f"{value:.2f} | {value / floor:.2f}")
                 print(f"| {what}: {title} | {floor:.2f} | {' | '.join(cells)} |")
-            cells = [f"{self.median(f'{mode} skein {c} no-op'):.2f} | " for c in ("single", "group")]
-            print(f"| {what}: nothing to do | | {' | '.join(cells)} |")
+            for title, phase in (("run, of that after the last commit", "after"),
+                                 ("nothing to do", "no-op")):
+                cells = [f"{self.median(f'{mode} skein {c} {phase}'):.2f} | "
+                         for c in ("single", "group")]
+                print(f"| {what}: {title} | | {' | '.join(cells)} |")
         print(f"\nPeak resident memory: coordinator {self.peaks['coordinator']:.0f} MiB, "
               f"agent {self.peaks['agent']:.0f} MiB.")
         for mode in args.modes:
