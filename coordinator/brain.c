@@ -20,6 +20,10 @@
 
 enum {
     BRAIN_STOP_FLUSH_MS = 2000, /* how long a stopping leader waits for its last write */
+    BRAIN_GIVE_BACK_MS = 2000,  /* ... and for the store to take the leader key back */
+    BRAIN_SUCCESSOR_MS = 300,   /* ... and to hear who leads now, so that agents go there at once */
+    BRAIN_LOADERS_MAX = 4,
+    BRAIN_STOP_LOOK_MS = 20,
     BRAIN_IDLE_MS = 200,
     BRAIN_STATUS_INTERVAL_MS = 500,
 };
@@ -33,6 +37,9 @@ struct brain {
     struct leadership *leadership;
     struct leases *leases;
     struct loader *loader; /* NULL unless the store is being read */
+    /* Those of lost leaderships: they end when the store answers, which may take long. */
+    struct loader *old_loaders[BRAIN_LOADERS_MAX];
+    size_t old_loader_count;
     struct brain_metrics *metrics;
     struct effects effects; /* of the batch of events at hand */
     uint64_t now_ms;
@@ -135,6 +142,33 @@ static void brain_deposed(void *context)
     leadership_step_down(brain->leadership, "the leader key is another's");
 }
 
+/* ---- loaders ---- */
+
+static void brain_reap_loaders(struct brain *brain)
+{
+    for (size_t i = brain->old_loader_count; i > 0; i--) {
+        if (loader_is_over(brain->old_loaders[i - 1])) {
+            loader_stop(&brain->old_loaders[i - 1]);
+            brain->old_loaders[i - 1] = brain->old_loaders[--brain->old_loader_count];
+        }
+    }
+}
+
+/* Does not wait: the store may be slow, and there is more to do than to lose a leadership. */
+static void brain_drop_loader(struct brain *brain)
+{
+    if (brain->loader == NULL) {
+        return;
+    }
+    loader_ask_stop(brain->loader);
+    brain_reap_loaders(brain);
+    if (brain->old_loader_count == BRAIN_LOADERS_MAX) {
+        loader_stop(&brain->old_loaders[0]); /* asked long ago: this is short */
+        brain->old_loaders[0] = brain->old_loaders[--brain->old_loader_count];
+    }
+    brain->old_loaders[brain->old_loader_count++] = TAKE(brain->loader);
+}
+
 /* ---- hooks of the leadership ---- */
 
 static void brain_won(void *context, uint64_t term)
@@ -144,7 +178,8 @@ static void brain_won(void *context, uint64_t term)
     log_info("leadership_won", "term=%" PRIu64, term);
     brain->term = term;
     flush_set_term(brain->flush, term);
-    loader_stop(&brain->loader);
+    leader_view_set(brain->parts.leader, false, "");
+    brain_drop_loader(brain);
     brain->loader =
         loader_start(brain->parts.store, brain->parts.inbox, brain->parts.store_prefix, term);
 }
@@ -156,7 +191,7 @@ static void brain_lost(void *context, const char *why)
     char quoted[LOG_QUOTED_BYTES];
 
     log_warning("leadership_lost", "why=%s", log_quote(why, quoted));
-    loader_stop(&brain->loader);
+    brain_drop_loader(brain);
     flush_set_term(brain->flush, 0);
     leases_forget(brain->leases);
     effects_release(&brain->effects);
@@ -203,6 +238,8 @@ static void brain_on_store_answer(struct brain *brain, struct event *event)
     case STORE_ANSWER_KEPT:
     case STORE_ANSWER_WATCH:
     case STORE_ANSWER_CLEARED:
+    case STORE_ANSWER_LEADER_CHANGED:
+    case STORE_ANSWER_REVOKED:
     case STORE_ANSWER_COUNT:
         leadership_on_answer(brain->leadership, event, brain->now_ms);
         break;
@@ -278,6 +315,12 @@ static void brain_apply(struct brain *brain, struct event *event)
     }
 }
 
+static bool brain_is_stuck(const struct brain *brain)
+{
+    return flush_is_stuck(brain->flush, brain->now_ms) ||
+           leadership_is_stuck(brain->leadership, brain->now_ms);
+}
+
 static void brain_set_status(struct brain *brain)
 {
     char reason[BRAIN_REASON_BYTES] = "";
@@ -302,6 +345,10 @@ static void brain_set_status(struct brain *brain)
         snprintf(reason, sizeof(reason), "standing by; leader: %.200s",
                  leader[0] == '\0' ? "nobody" : leader);
     }
+    bool stands_by = state == LEADER_FOLLOWER && trouble[0] == '\0';
+    leader_view_set_trouble(brain->parts.leader, stands_by ? "" : reason);
+    /* A leader whose store takes no writes for a while can answer, but it can do nothing. */
+    health_set_serving(brain->parts.health, state == LEADER_LEADING && !brain_is_stuck(brain));
     pthread_mutex_lock(&brain->mutex);
     brain->ready = ready;
     memcpy(brain->reason, reason, sizeof(reason));
@@ -318,6 +365,7 @@ static void brain_tick(struct brain *brain)
     }
     flush_on_tick(brain->flush, brain->now_ms);
     leases_on_tick(brain->leases, brain->now_ms);
+    brain_reap_loaders(brain);
     if (fleet_is_leading(brain->fleet) && brain->now_ms >= fleet_next_tick_ms(brain->fleet)) {
         brain_step(brain, &tick);
     }
@@ -364,6 +412,60 @@ static void brain_take_batch(struct brain *brain, uint64_t deadline_ms)
     brain_flush(brain);
 }
 
+/* All that a stopping leader still listens to. What agents and operators say now is for the next
+ * leader: agents say again what was not acknowledged, operators hear that this coordinator ends. */
+static void brain_take_answers(struct brain *brain)
+{
+    void *batch[EVENT_BATCH_MAX];
+    size_t count = mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX,
+                                brain->now_ms + BRAIN_STOP_LOOK_MS);
+
+    brain->now_ms = clock_monotonic_ms();
+    leadership_on_tick(brain->leadership, brain->now_ms);
+    for (size_t i = 0; i < count; i++) {
+        struct event *event = batch[i];
+        if (event->type == EVENT_STORE_ANSWER) {
+            brain_on_store_answer(brain, event);
+        }
+        event_free(&event);
+    }
+    brain_flush(brain);
+    flush_on_tick(brain->flush, brain->now_ms);
+}
+
+static bool brain_knows_leader(struct brain *brain)
+{
+    char address[LEADER_ADDRESS_BYTES];
+
+    leader_view_address(brain->parts.leader, address);
+    return address[0] != '\0';
+}
+
+/* What is decided is written before leadership is given away; what is not written in time was never
+ * acknowledged to anybody. The key goes back before the agents are sent away, so that they can be
+ * told where to go. */
+static void brain_give_away(struct brain *brain)
+{
+    bool alone = strncmp(store_location(brain->parts.store), "sqlite:", 7) == 0;
+    uint64_t until = clock_monotonic_ms() + BRAIN_STOP_FLUSH_MS;
+
+    while (fleet_is_leading(brain->fleet) && !flush_is_idle(brain->flush) &&
+           brain->now_ms < until) {
+        brain_take_answers(brain);
+    }
+    bool held = leadership_state(brain->leadership) == LEADER_LEADING;
+    flush_set_term(brain->flush, 0);
+    leadership_resign(brain->leadership, brain->now_ms);
+    until = brain->now_ms + BRAIN_GIVE_BACK_MS;
+    while (!leadership_is_given_back(brain->leadership) && brain->now_ms < until) {
+        brain_take_answers(brain);
+    }
+    until = brain->now_ms + BRAIN_SUCCESSOR_MS;
+    while (held && !alone && !brain_knows_leader(brain) && brain->now_ms < until) {
+        brain_take_answers(brain);
+    }
+}
+
 static void *brain_run(void *argument)
 {
     struct brain *brain = argument;
@@ -373,16 +475,11 @@ static void *brain_run(void *argument)
         brain_take_batch(brain, brain_next_ms(brain));
         brain_tick(brain);
     }
-    /* What is decided is written before leadership is given away; what is not written in time was
-     * never acknowledged to anybody. */
-    uint64_t until = clock_monotonic_ms() + BRAIN_STOP_FLUSH_MS;
-    while (fleet_is_leading(brain->fleet) && !flush_is_idle(brain->flush) &&
-           brain->now_ms < until) {
-        brain_take_batch(brain, brain->now_ms + 20);
-        flush_on_tick(brain->flush, brain->now_ms);
+    if (leadership_state(brain->leadership) != LEADER_FOLLOWER) {
+        leader_view_set(brain->parts.leader, false, "");
     }
-    leader_view_set(brain->parts.leader, false, "");
     health_close(brain->parts.health);
+    brain_give_away(brain);
     agent_service_close_all(brain->parts.agents, "this coordinator is shutting down");
     operator_service_close_all(brain->parts.operators, "this coordinator is shutting down");
     /* Nobody takes events any more: whoever waits for room would wait for ever. */
@@ -427,13 +524,12 @@ void brain_stop(struct brain **pointer)
     struct event *wake = event_new(EVENT_TICK);
     mailbox_post_reserved(brain->parts.inbox, wake);
     pthread_join(brain->thread, NULL);
+    if (!leadership_is_given_back(brain->leadership)) {
+        log_warning("leadership_not_given_back", "ttl_ms=%d", LEADER_LEASE_TTL_MS);
+    }
     loader_stop(&brain->loader);
-    if (leadership_lease(brain->leadership) != 0) {
-        struct error err = { 0 };
-        if (!store_lease_revoke_wait(brain->parts.store, leadership_lease(brain->leadership),
-                                     &err)) {
-            log_failure("leadership_not_given_back", &err, "ttl_ms=%d", LEADER_LEASE_TTL_MS);
-        }
+    for (size_t i = 0; i < brain->old_loader_count; i++) {
+        loader_stop(&brain->old_loaders[i]);
     }
     leadership_free(&brain->leadership);
     flush_free(&brain->flush);

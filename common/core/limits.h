@@ -83,7 +83,8 @@ enum {
     ETCD_BACKOFF_MAX_MS = 2000,
 
     /* Sessions and leadership. */
-    LEADER_LEASE_TTL_MS = 10000,
+    LEADER_LEASE_TTL_MS = 8000,
+    FAILOVER_MS = 2000, /* from the lease's end until the next leader has its agents */
     SESSION_LEASE_TTL_MS = 15000,
     HEARTBEAT_INTERVAL_MS = 3000,
     RESULTS_WAIT_MS = 250, /* how long an agent gathers successes into one message */
@@ -149,6 +150,9 @@ static_assert(RPC_KEEPALIVE_MS + RPC_KEEPALIVE_TIMEOUT_MS <= SESSION_LEASE_TTL_M
 static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one transaction");
 static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
               "two lost heartbeats are not an outage");
+/* The last heartbeat that the old leader acknowledged may be an interval old. */
+static_assert(HEARTBEAT_INTERVAL_MS + LEADER_LEASE_TTL_MS + FAILOVER_MS < SESSION_LEASE_TTL_MS,
+              "agents' leases outlive a fail-over, so what runs goes on");
 static_assert(SET_CHUNK_BYTES <= STORE_VALUE_BYTES_MAX, "a chunk fits in one value");
 static_assert(STORE_VALUE_BYTES_MAX + STORE_TXN_OPS_MAX * STORE_KEY_BYTES_MAX <=
                   STORE_TXN_BYTES_MAX,

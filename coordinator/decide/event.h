@@ -64,13 +64,15 @@ struct loaded {
 };
 
 enum store_answer {
-    STORE_ANSWER_FLUSH,    /* a transaction of the flush */
-    STORE_ANSWER_PROBE,    /* is this lease alive? asked after a flush met a dead one */
-    STORE_ANSWER_GRANT,    /* the leader's lease */
-    STORE_ANSWER_CAMPAIGN, /* the transaction that makes the leader key */
-    STORE_ANSWER_KEPT,     /* the leader's lease was kept alive */
-    STORE_ANSWER_WATCH,    /* the leader key changed */
-    STORE_ANSWER_CLEARED,  /* a left-over leader key was deleted */
+    STORE_ANSWER_FLUSH,          /* a transaction of the flush */
+    STORE_ANSWER_PROBE,          /* is this lease alive? asked after a flush met a dead one */
+    STORE_ANSWER_GRANT,          /* the leader's lease */
+    STORE_ANSWER_CAMPAIGN,       /* the transaction that makes the leader key */
+    STORE_ANSWER_KEPT,           /* the leader's lease was kept alive */
+    STORE_ANSWER_WATCH,          /* who holds the leader key */
+    STORE_ANSWER_LEADER_CHANGED, /* the leader key, or (gone) the watch of it is over */
+    STORE_ANSWER_REVOKED,        /* a lease of ours that we do not want any more */
+    STORE_ANSWER_CLEARED,        /* a left-over leader key was deleted */
     STORE_ANSWER_COUNT,
 };
 

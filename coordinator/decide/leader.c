@@ -11,8 +11,9 @@ static const char *const leader_state_names[] = {
 static_assert(COUNT_OF(leader_state_names) == LEADER_STATE_COUNT, "every state has a name");
 
 static const char *const leader_event_names[] = {
-    [LEADER_EVENT_FREE] = "free",     [LEADER_EVENT_BEATEN] = "beaten", [LEADER_EVENT_WON] = "won",
-    [LEADER_EVENT_LOADED] = "loaded", [LEADER_EVENT_LOST] = "lost",
+    [LEADER_EVENT_FREE] = "free", [LEADER_EVENT_BEATEN] = "beaten",
+    [LEADER_EVENT_WON] = "won",   [LEADER_EVENT_LOADED] = "loaded",
+    [LEADER_EVENT_LOST] = "lost", [LEADER_EVENT_RESIGNED] = "resigned",
 };
 static_assert(COUNT_OF(leader_event_names) == LEADER_EVENT_COUNT, "every event has a name");
 
@@ -23,6 +24,9 @@ static const struct fsm_edge leader_edges[] = {
     { LEADER_LOADING, LEADER_EVENT_LOADED, LEADER_LEADING, "everything is known", false },
     { LEADER_LOADING, LEADER_EVENT_LOST, LEADER_CAMPAIGNING, "the key is gone", false },
     { LEADER_LEADING, LEADER_EVENT_LOST, LEADER_CAMPAIGNING, "the key is gone", false },
+    { LEADER_CAMPAIGNING, LEADER_EVENT_RESIGNED, LEADER_FOLLOWER, "asked to stop", false },
+    { LEADER_LOADING, LEADER_EVENT_RESIGNED, LEADER_FOLLOWER, "asked to stop", false },
+    { LEADER_LEADING, LEADER_EVENT_RESIGNED, LEADER_FOLLOWER, "asked to stop", false },
 };
 
 static const bool leader_terminal[LEADER_STATE_COUNT] = { false };

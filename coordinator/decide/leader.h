@@ -16,11 +16,12 @@ enum leader_state {
 };
 
 enum leader_event {
-    LEADER_EVENT_FREE,   /* the key does not exist any more */
-    LEADER_EVENT_BEATEN, /* the campaign found another leader */
-    LEADER_EVENT_WON,    /* the key was created by us */
-    LEADER_EVENT_LOADED, /* everything was read */
-    LEADER_EVENT_LOST,   /* the lease or the key is gone, or may be */
+    LEADER_EVENT_FREE,     /* the key does not exist any more */
+    LEADER_EVENT_BEATEN,   /* the campaign found another leader */
+    LEADER_EVENT_WON,      /* the key was created by us */
+    LEADER_EVENT_LOADED,   /* everything was read */
+    LEADER_EVENT_LOST,     /* the lease or the key is gone, or may be */
+    LEADER_EVENT_RESIGNED, /* this coordinator is about to end */
     LEADER_EVENT_COUNT,
 };
 

@@ -12,6 +12,7 @@ struct leader_view {
     pthread_mutex_t mutex;
     bool leading;
     char address[LEADER_ADDRESS_BYTES];
+    char trouble[LEADER_TROUBLE_BYTES];
 };
 
 struct leader_view *leader_view_new(void)
@@ -54,5 +55,19 @@ void leader_view_address(struct leader_view *view, char ret_address[LEADER_ADDRE
 {
     pthread_mutex_lock(&view->mutex);
     memcpy(ret_address, view->address, sizeof(view->address));
+    pthread_mutex_unlock(&view->mutex);
+}
+
+void leader_view_set_trouble(struct leader_view *view, const char *trouble)
+{
+    pthread_mutex_lock(&view->mutex);
+    snprintf(view->trouble, sizeof(view->trouble), "%.*s", LEADER_TROUBLE_BYTES - 1, trouble);
+    pthread_mutex_unlock(&view->mutex);
+}
+
+void leader_view_trouble(struct leader_view *view, char ret_trouble[LEADER_TROUBLE_BYTES])
+{
+    pthread_mutex_lock(&view->mutex);
+    memcpy(ret_trouble, view->trouble, sizeof(view->trouble));
     pthread_mutex_unlock(&view->mutex);
 }

@@ -336,7 +336,7 @@ void operator_service_close_all(struct operator_service *service, const char *me
 
     operator_streams_clear(service->streams);
     for (size_t i = 0; i < count; i++) {
-        serve_reply_not_leading(calls[i], service->leader, message);
+        serve_reply_deposed(calls[i], service->leader, message);
         rpc_call_unref(&calls[i]);
     }
     free(calls);

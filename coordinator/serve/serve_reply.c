@@ -34,17 +34,34 @@ void serve_reply_error(struct rpc_call *call, const struct error *err)
     rpc_call_finish(call, rpc_status_of_error(err->code), err->message);
 }
 
-void serve_reply_not_leading(struct rpc_call *call, struct leader_view *leader, const char *message)
+static void serve_reply_unavailable(struct rpc_call *call, struct leader_view *leader,
+                                    const char *message, bool name_leader)
 {
     char address[LEADER_ADDRESS_BYTES];
-    char text[LEADER_ADDRESS_BYTES + 128];
+    char trouble[LEADER_TROUBLE_BYTES];
+    char text[LEADER_ADDRESS_BYTES + LEADER_TROUBLE_BYTES + 128];
 
     leader_view_address(leader, address);
-    if (address[0] == '\0') {
-        snprintf(text, sizeof(text), "%.100s: try again in a few seconds", message);
-    } else {
-        rpc_call_add_trailer(call, "skein-leader", address);
+    leader_view_trouble(leader, trouble);
+    if (address[0] != '\0') {
         snprintf(text, sizeof(text), "%.100s: ask %s", message, address);
+    } else if (trouble[0] != '\0') {
+        snprintf(text, sizeof(text), "%.100s, nor is it known who does: %s", message, trouble);
+    } else {
+        snprintf(text, sizeof(text), "%.100s: try again in a few seconds", message);
+    }
+    if (address[0] != '\0' && name_leader) {
+        rpc_call_add_trailer(call, "skein-leader", address);
     }
     rpc_call_finish(call, RPC_UNAVAILABLE, text);
+}
+
+void serve_reply_not_leading(struct rpc_call *call, struct leader_view *leader, const char *message)
+{
+    serve_reply_unavailable(call, leader, message, true);
+}
+
+void serve_reply_deposed(struct rpc_call *call, struct leader_view *leader, const char *message)
+{
+    serve_reply_unavailable(call, leader, message, false);
 }

@@ -19,5 +19,8 @@ void serve_reply_error(struct rpc_call *call, const struct error *err);
 /* UNAVAILABLE, and the trailer "skein-leader" if a leader is known. */
 void serve_reply_not_leading(struct rpc_call *call, struct leader_view *leader,
                              const char *message);
+/* The same for a call that may have had its effect: the trailing metadata do not name the leader,
+ * for that would say that nothing has happened and that the call may be made again. */
+void serve_reply_deposed(struct rpc_call *call, struct leader_view *leader, const char *message);
 
 #endif

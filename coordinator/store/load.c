@@ -34,6 +34,7 @@ static void *load_list_take(struct load_list *list, struct arena *arena, size_t 
 
 struct load {
     struct arena *arena;
+    const _Atomic bool *stop;
     const char *prefix;
     struct load_list heads, rollouts, sessions, shards, locks, tokens, events;
     /* Of the rollout that is being read: keys are sorted, so its records come together. */
@@ -197,7 +198,7 @@ static bool load_heads(struct load *load, struct store *store, struct error *err
     const char *path = arena_printf(load->arena, "%s/sets/", load->prefix);
     CLEANUP(store_kv_list_release) struct store_kv_list heads = { 0 };
 
-    if (!load_set_heads(store, path, &heads, err)) {
+    if (!load_set_heads(store, path, load->stop, &heads, err)) {
         return error_wrap(err, "read %s", path);
     }
     for (size_t i = 0; i < heads.count; i++) {
@@ -241,17 +242,17 @@ static void load_give(struct load *load, struct loaded *loaded)
 }
 
 bool load_all(struct store *store, const char *prefix, struct arena *arena, struct loaded *loaded,
-              struct error *err)
+              const _Atomic bool *stop, struct error *err)
 {
-    struct load load = { .arena = arena, .prefix = prefix };
+    struct load load = { .arena = arena, .stop = stop, .prefix = prefix };
     bool good = load_heads(&load, store, err);
 
     for (size_t i = 0; good && i < COUNT_OF(load_folders); i++) {
-        good = load_folder(&load, store, &load_folders[i], err);
+        good = load_may_go_on(stop, err) && load_folder(&load, store, &load_folders[i], err);
     }
     if (good) {
         load_give(&load, loaded);
-        good = load_needed_sets(store, prefix, arena, loaded, err);
+        good = load_needed_sets(store, prefix, arena, stop, loaded, err);
     }
     load_free_lists(&load);
     return good;

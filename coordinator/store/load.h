@@ -4,13 +4,15 @@
 #ifndef SKEIN_COORDINATOR_STORE_LOAD_H
 #define SKEIN_COORDINATOR_STORE_LOAD_H
 
+#include <stdatomic.h>
+
 #include "common/store/store.h"
 #include "coordinator/decide/event.h"
 
-/* Fills `loaded` from the store, texts in `arena`. A
- * value that skein did not write is ERR_INVALID and names its key. */
+/* Fills `loaded` from the store, texts in `arena`. A value that skein did not write is ERR_INVALID
+ * and names its key. Gives up between two requests when *stop has become true. */
 MUST_CHECK bool load_all(struct store *store, const char *prefix, struct arena *arena,
-                         struct loaded *loaded, struct error *err);
+                         struct loaded *loaded, const _Atomic bool *stop, struct error *err);
 /* Sets that nobody took over. */
 void load_release_sets(struct loaded *loaded);
 

@@ -11,6 +11,11 @@
 #include "coordinator/store/archive_fetch.h"
 #include "coordinator/store/store_keys.h"
 
+bool load_may_go_on(const _Atomic bool *stop, struct error *err)
+{
+    return !*stop || error_set(err, ERR_UNAVAILABLE, "nobody wants it any more");
+}
+
 /* One page of a range, waited for. */
 struct page_wait {
     pthread_mutex_t mutex;
@@ -77,15 +82,15 @@ static bool page_read_one(struct store *store, const char *path, const char *aft
 
 /* A set's head sorts before its archives ("head" < "sha256:..."), so one look per set finds it, and
  * "~" sorts behind them, which leads to the next set. */
-bool load_set_heads(struct store *store, const char *path, struct store_kv_list *ret_heads,
-                    struct error *err)
+bool load_set_heads(struct store *store, const char *path, const _Atomic bool *stop,
+                    struct store_kv_list *ret_heads, struct error *err)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     const char *after = "";
 
     for (;;) {
         size_t before = ret_heads->count;
-        if (!page_read_one(store, path, after, ret_heads, err)) {
+        if (!load_may_go_on(stop, err) || !page_read_one(store, path, after, ret_heads, err)) {
             return false;
         }
         if (ret_heads->count == before) {
@@ -200,7 +205,7 @@ static bool load_needed_set(struct store *store, const char *prefix, struct load
 }
 
 bool load_needed_sets(struct store *store, const char *prefix, struct arena *arena,
-                      struct loaded *loaded, struct error *err)
+                      const _Atomic bool *stop, struct loaded *loaded, struct error *err)
 {
     bool good = true;
 
@@ -208,7 +213,8 @@ bool load_needed_sets(struct store *store, const char *prefix, struct arena *are
     loaded->sets =
         arena_alloc_array(arena, loaded->head_count + loaded->rollout_count, sizeof(struct set *));
     for (size_t i = 0; good && i < loaded->head_count; i++) {
-        good = load_needed_set(store, prefix, loaded, loaded->heads[i].name,
+        good = load_may_go_on(stop, err) &&
+               load_needed_set(store, prefix, loaded, loaded->heads[i].name,
                                loaded->heads[i].digest, err);
     }
     for (size_t i = 0; good && i < loaded->rollout_count; i++) {
@@ -217,7 +223,8 @@ bool load_needed_sets(struct store *store, const char *prefix, struct arena *are
         if (rollout->state.phase == ROLLOUT_SUCCEEDED || rollout->state.phase == ROLLOUT_ABORTED) {
             continue;
         }
-        good = load_needed_set(store, prefix, loaded, rollout->spec.set, rollout->spec.digest, err);
+        good = load_may_go_on(stop, err) &&
+               load_needed_set(store, prefix, loaded, rollout->spec.set, rollout->spec.digest, err);
     }
     return good;
 }

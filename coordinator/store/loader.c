@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "common/core/memory.h"
 #include "coordinator/store/load.h"
 
-enum { LOADER_RETRY_MS = 1000 };
+enum { LOADER_RETRY_MS = 200 }; /* nobody leads meanwhile */
 
 struct loader {
     struct store *store;
@@ -21,7 +22,8 @@ struct loader {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t stop_asked;
-    bool stopped;
+    _Atomic bool stopped; /* set under the mutex */
+    _Atomic bool over;
     char trouble[256];
 };
 
@@ -30,8 +32,11 @@ static bool loader_pause(struct loader *loader, const struct error *err)
 {
     uint64_t until = clock_monotonic_ms() + LOADER_RETRY_MS;
 
-    log_failure("load_failed", err, "term=%" PRIu64 " retry_ms=%d", loader->term, LOADER_RETRY_MS);
     pthread_mutex_lock(&loader->mutex);
+    if (!loader->stopped && strncmp(loader->trouble, err->message, sizeof(loader->trouble) - 1)) {
+        log_failure("load_failed", err, "term=%" PRIu64 " retry_ms=%d", loader->term,
+                    LOADER_RETRY_MS);
+    }
     snprintf(loader->trouble, sizeof(loader->trouble), "%.255s", err->message);
     while (!loader->stopped && clock_cond_wait_until(&loader->stop_asked, &loader->mutex, until)) {
     }
@@ -40,33 +45,33 @@ static bool loader_pause(struct loader *loader, const struct error *err)
     return !stopped;
 }
 
-static bool loader_is_stopped(struct loader *loader)
+static void loader_load(struct loader *loader)
 {
-    pthread_mutex_lock(&loader->mutex);
-    bool stopped = loader->stopped;
-    pthread_mutex_unlock(&loader->mutex);
-    return stopped;
+    for (;;) {
+        struct event *event = event_new(EVENT_LEADING);
+        struct error err = { 0 };
+        bool loaded = load_all(loader->store, loader->prefix, &event->arena, &event->loaded,
+                               &loader->stopped, &err);
+        if (loaded && !loader->stopped) {
+            event->loaded.term = loader->term;
+            mailbox_post_reserved(loader->inbox, event);
+            return;
+        }
+        load_release_sets(&event->loaded);
+        event_free(&event);
+        if (loaded || !loader_pause(loader, &err)) {
+            return;
+        }
+    }
 }
 
 static void *loader_run(void *argument)
 {
     struct loader *loader = argument;
 
-    for (;;) {
-        struct event *event = event_new(EVENT_LEADING);
-        struct error err = { 0 };
-        bool loaded = load_all(loader->store, loader->prefix, &event->arena, &event->loaded, &err);
-        if (loaded && !loader_is_stopped(loader)) {
-            event->loaded.term = loader->term;
-            mailbox_post_reserved(loader->inbox, event);
-            return NULL;
-        }
-        load_release_sets(&event->loaded);
-        event_free(&event);
-        if (loaded || !loader_pause(loader, &err)) {
-            return NULL;
-        }
-    }
+    loader_load(loader);
+    loader->over = true;
+    return NULL;
 }
 
 struct loader *loader_start(struct store *store, struct mailbox *inbox, const char *prefix,
@@ -84,6 +89,19 @@ struct loader *loader_start(struct store *store, struct mailbox *inbox, const ch
     return loader;
 }
 
+void loader_ask_stop(struct loader *loader)
+{
+    pthread_mutex_lock(&loader->mutex);
+    loader->stopped = true;
+    pthread_cond_signal(&loader->stop_asked);
+    pthread_mutex_unlock(&loader->mutex);
+}
+
+bool loader_is_over(struct loader *loader)
+{
+    return loader->over;
+}
+
 void loader_stop(struct loader **pointer)
 {
     struct loader *loader = *pointer;
@@ -91,10 +109,7 @@ void loader_stop(struct loader **pointer)
     if (loader == NULL) {
         return;
     }
-    pthread_mutex_lock(&loader->mutex);
-    loader->stopped = true;
-    pthread_cond_signal(&loader->stop_asked);
-    pthread_mutex_unlock(&loader->mutex);
+    loader_ask_stop(loader);
     pthread_join(loader->thread, NULL);
     pthread_cond_destroy(&loader->stop_asked);
     pthread_mutex_destroy(&loader->mutex);
