@@ -84,15 +84,15 @@ static void agent_send_all_tenants(struct agent_brain *brain)
  */
 static bool agent_results_are_due(struct agent_brain *brain)
 {
-    size_t unsent = task_list_unsent(brain->tasks);
-
-    return unsent > 0 && (unsent >= TASK_WINDOW || brain->now_ms >= brain->results_due_ms ||
-                          executor_load(brain->parts.executor) == 0);
+    return task_list_unsent(brain->tasks) >= TASK_WINDOW ||
+           brain->now_ms >= brain->results_due_ms || executor_load(brain->parts.executor) == 0;
 }
 
 static void agent_send_results(struct agent_brain *brain)
 {
-    if (brain->uplink.state == UPLINK_WORKING && agent_results_are_due(brain)) {
+    if (task_list_unsent(brain->tasks) == 0) {
+        brain->results_due_ms = UINT64_MAX;
+    } else if (brain->uplink.state == UPLINK_WORKING && agent_results_are_due(brain)) {
         brain->results_due_ms = UINT64_MAX;
         brain->result_sequence =
             agent_words_results(brain->line, brain->tasks, brain->result_sequence);
@@ -495,6 +495,19 @@ static bool agent_is_over(struct agent_brain *brain)
     return stop && (task_list_count(brain->tasks) == 0 || brain->now_ms >= until);
 }
 
+/* When the brain has something to do if nobody writes to it. Results can go out only while the
+ * session is ours; the welcome sends them otherwise. */
+static uint64_t agent_next_ms(const struct agent_brain *brain)
+{
+    uint64_t next = uplink_next_ms(&brain->uplink);
+
+    if (brain->uplink.state == UPLINK_WORKING && brain->results_due_ms < next) {
+        next = brain->results_due_ms;
+    }
+    uint64_t idle = brain->now_ms + (brain->draining ? 20 : AGENT_IDLE_MS);
+    return next < idle ? next : idle;
+}
+
 static void *agent_brain_run(void *argument)
 {
     struct agent_brain *brain = argument;
@@ -502,13 +515,8 @@ static void *agent_brain_run(void *argument)
 
     pthread_setname_np(pthread_self(), "brain");
     while (!agent_is_over(brain)) {
-        uint64_t next = uplink_next_ms(&brain->uplink);
-        if (brain->results_due_ms < next) {
-            next = brain->results_due_ms;
-        }
-        uint64_t idle = brain->now_ms + (brain->draining ? 20 : AGENT_IDLE_MS);
         size_t count =
-            mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, next < idle ? next : idle);
+            mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, agent_next_ms(brain));
         brain->now_ms = clock_monotonic_ms();
         for (size_t i = 0; i < count; i++) {
             struct agent_event *event = batch[i];

@@ -1,5 +1,7 @@
 """/healthz, /readyz and /metrics of both programs."""
+import os
 import re
+import time
 import urllib.request
 
 from fleet import http_get
@@ -63,3 +65,22 @@ def test_an_agent_without_a_coordinator_is_not_ready(fleet):
     wait_until(lambda: http_get(agent.http + "/readyz")[0] == 503, "the agent to notice")
     fleet.coordinator.start()
     agent.wait_ready()
+
+
+def processor_seconds(program):
+    with open(f"/proc/{program.process.pid}/stat", encoding="ascii") as file:
+        words = file.read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_programs_that_have_nothing_to_do_do_nothing(fleet):
+    server = fleet.start_pg("eu")
+    fleet.create_schemas(server, ["t_1"])
+    fleet.start_coordinator()
+    programs = [fleet.coordinator, fleet.start_agent("eu-1", server)]
+    fleet.wait_tenants(1)  # the agent works, and has never had a task
+    programs.append(fleet.start_agent("eu-1", server, key="standby"))
+    before = [processor_seconds(p) for p in programs]
+    time.sleep(2)
+    used = [processor_seconds(p) - b for p, b in zip(programs, before)]
+    assert max(used) < 0.5, used
