@@ -237,6 +237,11 @@ void executor_cancel(struct executor *executor, const char *rollout, const char 
     executor_queue_cancel(executor->queue, rollout, tenants, tenant_count);
 }
 
+void executor_trouble(struct executor *executor, char ret_words[TEXT_BYTES_MAX])
+{
+    executor_queue_trouble(executor->queue, ret_words);
+}
+
 size_t executor_load(struct executor *executor)
 {
     return executor_queue_load(executor->queue);

@@ -13,6 +13,7 @@
 #include "agent/check/prepared_set.h"
 #include "common/core/arena.h"
 #include "common/core/error.h"
+#include "common/core/limits.h"
 #include "common/model/message.h"
 
 struct executor;
@@ -58,6 +59,9 @@ void executor_submit(struct executor *executor, struct executor_task *task);
  * results that come later as usual, the journal decides). */
 void executor_cancel(struct executor *executor, const char *rollout, const char *const *tenants,
                      size_t tenant_count);
+/* What a worker waits for before it can go on ("" for nothing): a server that is away, or has no
+ * connection to spare. Any thread. */
+void executor_trouble(struct executor *executor, char ret_words[TEXT_BYTES_MAX]);
 /* Tasks queued and running. */
 size_t executor_load(struct executor *executor);
 /* Lets running tasks end for `grace_ms`, answers queued ones with CANCELLED at once, then cancels

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct executor_slot {
     struct executor_turn turn; /* task NULL: the worker is idle */
     bool cancelled;
     uint64_t next_cancel_ms;
+    char trouble[TEXT_BYTES_MAX];
 };
 
 struct executor_queue {
@@ -177,6 +179,7 @@ void executor_queue_end_turn(struct executor_queue *queue, size_t worker)
     pthread_mutex_lock(&queue->mutex);
     queue->slots[worker].turn.task = NULL;
     queue->slots[worker].cancelled = false;
+    queue->slots[worker].trouble[0] = '\0';
     pthread_mutex_unlock(&queue->mutex);
 }
 
@@ -325,6 +328,25 @@ void executor_queue_wait_order(struct executor_queue *queue, struct executor_ord
     pthread_mutex_lock(&queue->mutex);
     while (!executor_queue_find_order(queue, ret_order, &deadline_ms)) {
         (void)clock_cond_wait_until(&queue->orders, &queue->mutex, deadline_ms);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words)
+{
+    char *trouble = queue->slots[worker].trouble;
+
+    pthread_mutex_lock(&queue->mutex);
+    (void)snprintf(trouble, TEXT_BYTES_MAX, "%s", words);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX])
+{
+    ret_words[0] = '\0';
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < queue->slot_count && ret_words[0] == '\0'; i++) {
+        memcpy(ret_words, queue->slots[i].trouble, TEXT_BYTES_MAX);
     }
     pthread_mutex_unlock(&queue->mutex);
 }

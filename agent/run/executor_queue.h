@@ -10,6 +10,7 @@
 
 #include "agent/run/executor.h"
 #include "common/core/base.h"
+#include "common/core/limits.h"
 
 struct executor_queue;
 
@@ -63,6 +64,11 @@ struct executor_order {
 };
 /* For the canceller: waits for what is to be done. A cancel comes again until its turn is over. */
 void executor_queue_wait_order(struct executor_queue *queue, struct executor_order *ret_order);
+
+/* What keeps the worker from working; "" when nothing does. The end of its turn clears it. */
+void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words);
+/* That of the first worker that has one. */
+void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX]);
 
 size_t executor_queue_load(struct executor_queue *queue);
 /* False when the deadline passed. */

@@ -295,6 +295,26 @@ static void task_batch_add_end(struct task_batch *b)
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_end_sql, p, TASK_END_COUNT);
 }
 
+/* A server that is alive ends each statement after its statement_timeout: an answer that is much
+ * later than that does not come. 0 where a statement may take any time. */
+static uint64_t task_batch_patience_ms(const struct task_order *order)
+{
+    const struct set *set = prepared_set_model(order->task->set);
+    uint64_t longest = order->options->statement_timeout_ms;
+
+    if (longest == 0) {
+        return 0;
+    }
+    for (size_t m = order->plan->first; m < order->plan->first + order->plan->count; m++) {
+        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
+            uint64_t own = set->migrations[m].operations[o].settings.statement_timeout_ms;
+
+            longest = own > longest ? own : longest;
+        }
+    }
+    return longest + PG_STATEMENT_MARGIN_MS;
+}
+
 void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,
                     struct task_outcome_report *ret_report)
 {
@@ -306,6 +326,7 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     bool commits = order->task->mode != TASK_DRY_RUN && !order->probe;
 
     memset(ret_report, 0, sizeof(*ret_report));
+    pg_conn_set_patience(conn, task_batch_patience_ms(order));
     crash_point("before_begin");
     task_batch_add_begin(&b);
     if (!order->probe && !task_batch_is_broken(&b)) {
@@ -324,6 +345,7 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     if (!ret_report->lost) {
         task_batch_send(&b);
     }
+    pg_conn_set_patience(conn, PG_QUERY_MAX_MS);
     if (ret_report->committed) {
         crash_point("after_commit");
     }

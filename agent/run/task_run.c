@@ -34,6 +34,7 @@ struct task_try {
     bool uncertain;          /* an earlier try may have committed */
     uint32_t attempts;       /* that ended by an accident */
     uint64_t outage_ends_ms; /* 0: the database is there */
+    uint64_t full_ends_ms;   /* 0: the database has connections to spare */
     uint64_t settle_ends_ms; /* 0: nothing to settle */
     uint64_t backoff_ms;
 };
@@ -91,15 +92,20 @@ static bool task_run_connect(struct task_try *t)
         struct error err = { 0 };
 
         if (worker_link_open(t->context->link, database, &err)) {
+            executor_queue_note_trouble(t->context->queue, t->context->worker, "");
             return true;
         }
+        executor_queue_note_trouble(t->context->queue, t->context->worker, err.message);
         if (err.code == ERR_NOT_FOUND && options->database_mode) {
             task_answer_fail(t->result, t->task, options->shard, TASK_SKIPPED,
                              TASK_CODE_TENANT_MISSING, "the database does not exist any more");
             return false;
         }
-        bool may_come_back = err.code == ERR_UNAVAILABLE || err.code == ERR_LIMIT;
-        if (!may_come_back || !task_run_wait(t, &t->outage_ends_ms, TASK_OUTAGE_MAX_MS)) {
+        /* A server without a free connection is alive and well: others will leave it. */
+        bool full = err.code == ERR_LIMIT;
+        bool may_come_back = err.code == ERR_UNAVAILABLE || full;
+        if (!may_come_back || !task_run_wait(t, full ? &t->full_ends_ms : &t->outage_ends_ms,
+                                             full ? TASK_FULL_MAX_MS : TASK_OUTAGE_MAX_MS)) {
             task_run_fail(t,
                           task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
                           err.message);

@@ -98,6 +98,7 @@ enum {
     STOP_MARGIN_MS = 30000,     /* beyond its grace a program that stops needs no more than this */
     TASK_ATTEMPTS_MAX = 5,      /* of one task, when its database breaks off */
     TASK_OUTAGE_MAX_MS = 30000, /* how long a task waits for its database to come back */
+    TASK_FULL_MAX_MS = 600 * 1000,   /* the same for a database without a free connection */
     TASK_SETTLE_MAX_MS = 600 * 1000, /* the same for a commit whose outcome is not known */
     TASK_BACKOFF_MIN_MS = 50,
     TASK_BACKOFF_MAX_MS = 2000,
@@ -108,8 +109,16 @@ enum {
     CANCEL_SETTLE_MS = 5000,    /* how long a cancelled task looks for an unknown outcome */
     BARRIER_TASKS_MAX = 256,    /* commits that share one barrier */
     BARRIER_TASKS_ENOUGH = 32,  /* so many do not wait for more */
-    BARRIER_WAIT_MS = 50,   /* how long the first waits for others, while some are still running */
-    TENANT_READERS_MAX = 4, /* connections that read tenant databases at the same time */
+    BARRIER_WAIT_MS = 50, /* how long the first waits for others, while some are still running */
+    PG_PING_AFTER_MS = 10000,     /* a server that is silent for so long is asked if it is alive */
+    PG_PING_TIMEOUT_MS = 5000,    /* and has so long to answer */
+    PG_PING_AGAIN_MS = 2000,      /* after it did not */
+    PG_PINGS_MAX = 2,             /* unanswered in a row: the connection is given up */
+    PG_QUERY_MAX_MS = 120 * 1000, /* a query that is not a task's: silence beyond this */
+    PG_STATEMENT_MARGIN_MS =
+        30 * 1000,            /* beyond its statement_timeout a task's answer is overdue */
+    PG_CANCEL_WAIT_MS = 1000, /* for a cancel request to be taken */
+    TENANT_READERS_MAX = 4,   /* connections that read tenant databases at the same time */
     TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
 
     /* Decisions. */

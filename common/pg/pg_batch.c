@@ -1,13 +1,12 @@
 #include "common/pg/pg_batch.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/core/memory.h"
 #include "common/pg/pg_libpq.h"
+#include "common/pg/pg_wait.h"
 
 /* Handed to the kernel in pieces of about this size: one for a usual batch. */
 enum { PG_BATCH_FLUSH_BYTES = 64 << 10 };
@@ -91,7 +90,7 @@ void pg_batch_end_segment(struct pg_batch *batch)
 static bool pg_batch_lose(struct pg_batch *batch)
 {
     if (!batch->report.lost && !batch->report.failed) {
-        pg_libpq_error(batch->conn->pg, NULL, &batch->report.error);
+        pg_libpq_error_of_loss(batch->conn, &batch->report.error);
     }
     batch->report.lost = true;
     batch->conn->lost = true;
@@ -196,16 +195,12 @@ static bool pg_batch_collect(struct pg_batch *batch)
 
 static bool pg_batch_wait(struct pg_batch *batch, bool writing)
 {
-    PGconn *pg = batch->conn->pg;
-    struct pollfd socket = { .fd = PQsocket(pg),
-                             .events = (short)(POLLIN | (writing ? POLLOUT : 0)) };
+    bool readable = false;
 
-    while (poll(&socket, 1, -1) < 0) {
-        if (errno != EINTR) {
-            return pg_batch_lose(batch);
-        }
+    if (!pg_wait(batch->conn, writing, &readable)) {
+        return pg_batch_lose(batch);
     }
-    if ((socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && !PQconsumeInput(pg)) {
+    if (readable && !PQconsumeInput(batch->conn->pg)) {
         /* What came before the end is still worth reading: it may hold the server's reason. */
         (void)pg_batch_collect(batch);
         return pg_batch_lose(batch);
@@ -252,10 +247,9 @@ void pg_batch_run(struct pg_batch *batch, const struct pg_batch_report **ret_rep
     batch->answered = 0;
     batch->answering = false;
     batch->syncing = false;
-    if (pg_conn_is_lost(batch->conn) || PQsetnonblocking(pg, 1) != 0 || !PQenterPipelineMode(pg)) {
+    if (pg_conn_is_lost(batch->conn) || !PQenterPipelineMode(pg)) {
         (void)pg_batch_lose(batch);
-    } else if (pg_batch_exchange(batch) &&
-               (!PQexitPipelineMode(pg) || PQsetnonblocking(pg, 0) != 0)) {
+    } else if (pg_batch_exchange(batch) && !PQexitPipelineMode(pg)) {
         batch->conn->lost = true; /* every answer is in; only the connection is of no more use */
     }
     batch->reported = true;

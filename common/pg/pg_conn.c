@@ -7,6 +7,7 @@
 
 #include "common/core/memory.h"
 #include "common/pg/pg_libpq.h"
+#include "common/pg/pg_wait.h"
 
 enum { PG_PARAMETERS_MAX = 32 };
 
@@ -193,8 +194,11 @@ bool pg_conn_open(const char *conninfo, const char *database, const char *applic
     }
     struct pg_conn *conn = memory_alloc(sizeof(*conn));
     conn->pg = pg;
-    conn->cancel = PQgetCancel(pg);
+    conn->cancel = pg_cancel_new(PQgetCancel(pg));
+    conn->conninfo = memory_strdup(conninfo);
+    conn->patience_ms = PG_QUERY_MAX_MS;
     (void)PQsetNoticeReceiver(pg, pg_conn_on_notice, conn);
+    conn->lost = PQsetnonblocking(pg, 1) != 0; /* every wait is ours, see pg_wait.h */
     *ret_conn = conn;
     return true;
 }
@@ -202,8 +206,9 @@ bool pg_conn_open(const char *conninfo, const char *database, const char *applic
 void pg_conn_free(struct pg_conn **conn)
 {
     if (*conn != NULL) {
-        PQfreeCancel((*conn)->cancel);
+        pg_cancel_free(&(*conn)->cancel);
         PQfinish((*conn)->pg);
+        free((*conn)->conninfo);
         free(*conn);
         *conn = NULL;
     }
@@ -224,15 +229,14 @@ int pg_conn_server_version(const struct pg_conn *conn)
     return PQserverVersion(conn->pg);
 }
 
+void pg_conn_set_patience(struct pg_conn *conn, uint64_t milliseconds)
+{
+    conn->patience_ms = milliseconds;
+}
+
 void pg_conn_cancel(struct pg_conn *conn)
 {
-    char ignored[256];
-
-    /* A cancel is a wish: it may come too late, and whoever made it looks at what became of the
-     * statement. So its own failure says nothing. */
-    if (conn->cancel != NULL) {
-        (void)PQcancel(conn->cancel, ignored, (int)sizeof(ignored));
-    }
+    pg_cancel_send(conn->cancel);
 }
 
 static bool pg_conn_take_result(struct pg_conn *conn, PGresult *pg, struct pg_result **ret_result,
@@ -245,7 +249,11 @@ static bool pg_conn_take_result(struct pg_conn *conn, PGresult *pg, struct pg_re
         *ret_result = pg_libpq_result(pg);
         return true;
     }
-    pg_libpq_error(conn->pg, pg, &words);
+    if (pg == NULL) {
+        pg_libpq_error_of_loss(conn, &words);
+    } else {
+        pg_libpq_error(conn->pg, pg, &words);
+    }
     if (status != PGRES_FATAL_ERROR && status != PGRES_BAD_RESPONSE && pg != NULL) {
         conn->lost = true; /* COPY: the connection waits for data that nobody has */
         PQclear(pg);
@@ -270,6 +278,57 @@ static bool pg_conn_check(const struct pg_conn *conn, struct pg_error *ret_pg_er
     return error_set(err, ERR_UNAVAILABLE, "the connection to PostgreSQL is lost");
 }
 
+/* Until the next result is complete. False: the connection is lost. */
+static bool pg_conn_await(struct pg_conn *conn)
+{
+    int writing = PQflush(conn->pg);
+
+    while (writing > 0 || (writing == 0 && PQisBusy(conn->pg))) {
+        bool readable = false;
+
+        if (!pg_wait(conn, writing > 0, &readable) || (readable && !PQconsumeInput(conn->pg))) {
+            return false;
+        }
+        if (writing > 0) {
+            writing = PQflush(conn->pg);
+        }
+    }
+    return writing == 0;
+}
+
+static bool pg_conn_is_copy(const PGresult *pg)
+{
+    ExecStatusType status = PQresultStatus(pg);
+
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/* As PQexec: the last result of what was sent, or the first failure; NULL when the connection was
+ * lost before there was one. */
+static PGresult *pg_conn_last_result(struct pg_conn *conn)
+{
+    PGresult *last = NULL;
+
+    for (;;) {
+        /* A connection that broke still has its last words to say, which takes no waiting. */
+        bool there = pg_conn_await(conn) || conn->words[0] == '\0';
+        PGresult *next = there ? PQgetResult(conn->pg) : NULL;
+
+        if (next == NULL) {
+            return last;
+        }
+        if (last != NULL && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+            PQclear(next);
+            continue;
+        }
+        PQclear(last);
+        last = next;
+        if (pg_conn_is_copy(last) || PQstatus(conn->pg) == CONNECTION_BAD) {
+            return last;
+        }
+    }
+}
+
 bool pg_query(struct pg_conn *conn, const char *sql, const char *const *parameters,
               size_t parameter_count, struct pg_result **ret_result, struct pg_error *ret_pg_error,
               struct error *err)
@@ -277,8 +336,10 @@ bool pg_query(struct pg_conn *conn, const char *sql, const char *const *paramete
     if (!pg_conn_check(conn, ret_pg_error, err)) {
         return false;
     }
-    PGresult *pg =
-        PQexecParams(conn->pg, sql, (int)parameter_count, NULL, parameters, NULL, NULL, 0);
+    PGresult *pg = NULL;
+    if (PQsendQueryParams(conn->pg, sql, (int)parameter_count, NULL, parameters, NULL, NULL, 0)) {
+        pg = pg_conn_last_result(conn);
+    }
     return pg_conn_take_result(conn, pg, ret_result, ret_pg_error, err);
 }
 
@@ -290,5 +351,6 @@ bool pg_script(struct pg_conn *conn, const char *sql, struct pg_error *ret_pg_er
     if (!pg_conn_check(conn, ret_pg_error, err)) {
         return false;
     }
-    return pg_conn_take_result(conn, PQexec(conn->pg, sql), &result, ret_pg_error, err);
+    PGresult *pg = PQsendQuery(conn->pg, sql) ? pg_conn_last_result(conn) : NULL;
+    return pg_conn_take_result(conn, pg, &result, ret_pg_error, err);
 }

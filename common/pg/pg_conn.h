@@ -1,7 +1,8 @@
 /* pg_conn.h - one connection to PostgreSQL, used by one thread; libpq stays inside this folder.
  *
- * Everything blocks, but is bounded: connecting by connect_timeout, queries by server-side timeouts
- * and by pg_conn_cancel, which any thread may call. */
+ * Everything blocks, but is bounded: connecting by connect_timeout; a server that falls silent is
+ * asked whether it is alive (PG_PING_AFTER_MS), and one that is not costs the connection; one that
+ * is alive may be silent for as long as pg_conn_set_patience says. */
 #ifndef SKEIN_COMMON_PG_PG_CONN_H
 #define SKEIN_COMMON_PG_PG_CONN_H
 
@@ -34,7 +35,11 @@ void pg_conn_free(struct pg_conn **conn);
 bool pg_conn_is_lost(const struct pg_conn *conn);
 uint32_t pg_conn_backend_pid(const struct pg_conn *conn);
 int pg_conn_server_version(const struct pg_conn *conn); /* 150020 */
-/* Asks the server to cancel what runs. Thread-safe while the connection lives; blocks shortly. */
+/* How long the server may take from one byte to the next; 0: for ever, while it is alive. A new
+ * connection has PG_QUERY_MAX_MS. */
+void pg_conn_set_patience(struct pg_conn *conn, uint64_t milliseconds);
+/* Asks the server to cancel what runs. Thread-safe while the connection lives; blocks for
+ * PG_CANCEL_WAIT_MS at most. */
 void pg_conn_cancel(struct pg_conn *conn);
 
 /* One statement with text parameters (NULL: SQL null), one round trip. On failure `ret_pg_error`

@@ -68,6 +68,15 @@ void pg_libpq_error(const PGconn *conn, const PGresult *pg, struct pg_error *ret
     }
 }
 
+void pg_libpq_error_of_loss(const struct pg_conn *conn, struct pg_error *ret_error)
+{
+    pg_libpq_error(conn->pg, NULL, ret_error);
+    if (conn->words[0] != '\0') {
+        memset(ret_error, 0, sizeof(*ret_error));
+        pg_libpq_copy(ret_error->message, sizeof(ret_error->message), conn->words);
+    }
+}
+
 bool pg_libpq_error_set(const struct pg_error *pg_error, enum err_code code, struct error *err)
 {
     if (pg_error->sqlstate[0] == '\0') {

@@ -206,21 +206,39 @@ static pid_t agentdb_server_parent_of(const char *pid)
     return behind_name == NULL ? 0 : (pid_t)strtol(behind_name + 4, NULL, 10);
 }
 
+/* Each backend leads a session of its own, so there is no group to signal. */
+static void agentdb_server_signal_children(const struct agentdb_server *server, int number)
+{
+    DIR *processes = opendir("/proc");
+
+    for (struct dirent *entry = readdir(processes); entry != NULL; entry = readdir(processes)) {
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            agentdb_server_parent_of(entry->d_name) == server->pid) {
+            (void)kill((pid_t)strtol(entry->d_name, NULL, 10), number);
+        }
+    }
+    (void)closedir(processes);
+}
+
+void agentdb_server_freeze(struct agentdb_server *server)
+{
+    (void)kill(server->pid, SIGSTOP); /* first: it makes no new ones then */
+    agentdb_server_signal_children(server, SIGSTOP);
+}
+
+void agentdb_server_thaw(struct agentdb_server *server)
+{
+    agentdb_server_signal_children(server, SIGCONT);
+    (void)kill(server->pid, SIGCONT);
+}
+
 void agentdb_server_kill(struct agentdb_server *server)
 {
     if (server->pid == 0) {
         return;
     }
-    /* Each backend leads a session of its own, so there is no group to kill. */
     (void)kill(server->pid, SIGSTOP);
-    DIR *processes = opendir("/proc");
-    for (struct dirent *entry = readdir(processes); entry != NULL; entry = readdir(processes)) {
-        if (isdigit((unsigned char)entry->d_name[0]) &&
-            agentdb_server_parent_of(entry->d_name) == server->pid) {
-            (void)kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
-        }
-    }
-    (void)closedir(processes);
+    agentdb_server_signal_children(server, SIGKILL);
     (void)kill(server->pid, SIGKILL);
     (void)waitpid(server->pid, NULL, 0);
     server->pid = 0;

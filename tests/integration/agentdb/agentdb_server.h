@@ -22,6 +22,10 @@ void agentdb_server_start(struct agentdb_server *server);
 /* All of its processes at once with SIGKILL, as when a machine dies: what was only in shared
  * memory, such as WAL that nobody flushed, is gone. */
 void agentdb_server_kill(struct agentdb_server *server);
+/* SIGSTOP to all of its processes: connections stay, the kernel answers for them, nothing else
+ * does. */
+void agentdb_server_freeze(struct agentdb_server *server);
+void agentdb_server_thaw(struct agentdb_server *server);
 void agentdb_server_release(struct agentdb_server *server);
 
 /* Runs a program to its end; true if it exits with 0. */

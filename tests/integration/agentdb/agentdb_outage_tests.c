@@ -1,0 +1,139 @@
+/* agentdb_outage_tests.c - servers that are there and do not serve: frozen, full, out of room. */
+#include <stdio.h>
+
+#include "agentdb_fixture.h"
+#include "common/core/clock.h"
+
+static struct prepared_set *slow_set(struct agentdb *db, const char *name, const char *sleep)
+{
+    return AGENTDB_SET(db, name, { "1.0.0__a.sql", "CREATE TABLE counter (n int);" },
+                       { "2.0.0__b.sql", "INSERT INTO counter VALUES (1);" },
+                       { "3.0.0__c.sql", sleep });
+}
+
+static void wait_for_worker(struct agentdb *db, const char *state)
+{
+    char query[256];
+
+    (void)snprintf(query, sizeof(query),
+                   "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
+                   "'skein-agent worker%%' AND query LIKE '%%%s%%'",
+                   state);
+    agentdb_wait_until(db, 1, query);
+}
+
+/* All processes of the server stand still in the middle of a task, for longer than anybody waits:
+ * the worker gives the connection up by itself, and goes on when the server does. */
+static void a_frozen_server_is_given_up_and_found_again(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 1 });
+    struct prepared_set *set = slow_set(db, "frozen", "SELECT pg_sleep(2);");
+    char words[TEXT_BYTES_MAX] = "";
+    uint64_t began_ms = clock_monotonic_ms();
+
+    agentdb_exec(db, "CREATE SCHEMA frozen");
+    agentdb_submit(pool,
+                   &(struct agentdb_order){ .mode = TASK_RUN, .tenant = "frozen", .set = set });
+    wait_for_worker(db, "pg_sleep");
+    agentdb_server_freeze(&db->server);
+    while (words[0] == '\0' && clock_monotonic_ms() - began_ms < 60000) {
+        struct timespec pause = { .tv_nsec = 50000000 };
+
+        (void)nanosleep(&pause, NULL);
+        executor_trouble(pool->executor, words);
+    }
+    print_message("given up after %llu ms: %s\n",
+                  (unsigned long long)(clock_monotonic_ms() - began_ms), words);
+    agentdb_server_thaw(&db->server);
+    assert_non_null(strstr(words, "connect to PostgreSQL"));
+    agentdb_pool_wait(pool, 1);
+    agentdb_assert_succeeded(pool->results[0].result);
+    executor_trouble(pool->executor, words);
+    assert_string_equal(words, "");
+    assert_int_equal(agentdb_count(db, "SELECT count(*) FROM frozen.counter"), 1);
+    assert_int_equal(agentdb_count(db, "SELECT count(*) FROM skein.history WHERE tenant = "
+                                       "'frozen'"),
+                     3);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* A statement that takes longer than the first question for a sign of life is left alone. */
+static void a_silent_server_that_lives_is_waited_for(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 1 });
+    struct prepared_set *set = slow_set(db, "silent", "SELECT pg_sleep(11.5);");
+
+    agentdb_exec(db, "CREATE SCHEMA silent");
+    agentdb_assert_succeeded(agentdb_run(
+        pool, &(struct agentdb_order){ .mode = TASK_RUN, .tenant = "silent", .set = set }));
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* A cancel that a frozen server does not take keeps nobody: all the others are cancelled too, and
+ * the executor stops in time. */
+static void a_cancel_does_not_wait_for_a_frozen_server(void **state)
+{
+    struct agentdb *db = *state;
+    struct pg_conn *conn = NULL;
+    struct error err = { 0 };
+
+    assert_true(pg_conn_open(db->server.conninfo, "", "frozen", &conn, &err));
+    agentdb_server_freeze(&db->server);
+    uint64_t began_ms = clock_monotonic_ms();
+    pg_conn_cancel(conn);
+    pg_conn_cancel(conn); /* the first is still on its way */
+    uint64_t took_ms = clock_monotonic_ms() - began_ms;
+    pg_conn_free(&conn);
+    agentdb_server_thaw(&db->server);
+    assert_true(took_ms < 2 * PG_CANCEL_WAIT_MS);
+}
+
+static void a_server_without_a_free_connection_is_waited_for(void **state)
+{
+    enum { MOST = 100 };
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 2 });
+    struct prepared_set *set = slow_set(db, "full", "SELECT 1;");
+    struct pg_conn *hogs[MOST] = { 0 };
+    struct error err = { 0 };
+    char words[TEXT_BYTES_MAX] = "";
+    size_t count = 0;
+
+    agentdb_exec(db, "CREATE SCHEMA full_1; CREATE SCHEMA full_2");
+    while (count < MOST && pg_conn_open(db->server.conninfo, "", "hog", &hogs[count], &err)) {
+        count++;
+    }
+    assert_int_equal(err.code, ERR_LIMIT);
+    agentdb_submit(pool,
+                   &(struct agentdb_order){ .mode = TASK_RUN, .tenant = "full_1", .set = set });
+    agentdb_submit(pool,
+                   &(struct agentdb_order){ .mode = TASK_RUN, .tenant = "full_2", .set = set });
+    while (words[0] == '\0') {
+        executor_trouble(pool->executor, words);
+    }
+    assert_non_null(strstr(words, "too many clients"));
+    for (size_t i = 0; i < count; i++) {
+        pg_conn_free(&hogs[i]);
+    }
+    agentdb_pool_wait(pool, 2);
+    agentdb_assert_succeeded(pool->results[0].result);
+    agentdb_assert_succeeded(pool->results[1].result);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+int agentdb_test_outages(struct agentdb *db)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(a_frozen_server_is_given_up_and_found_again, db),
+        cmocka_unit_test_prestate(a_silent_server_that_lives_is_waited_for, db),
+        cmocka_unit_test_prestate(a_cancel_does_not_wait_for_a_frozen_server, db),
+        cmocka_unit_test_prestate(a_server_without_a_free_connection_is_waited_for, db),
+    };
+
+    return cmocka_run_group_tests_name("outages", tests, NULL, NULL);
+}
