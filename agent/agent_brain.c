@@ -447,16 +447,6 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
 
 /* ---- the loop ---- */
 
-/* What keeps this agent from its work: its tenants cannot be read, or its workers have to wait. */
-static void agent_trouble(struct agent_brain *brain, char ret_trouble[TEXT_BYTES_MAX])
-{
-    if (brain->trouble[0] != '\0') {
-        memcpy(ret_trouble, brain->trouble, TEXT_BYTES_MAX);
-    } else {
-        executor_trouble(brain->parts.executor, ret_trouble);
-    }
-}
-
 static void agent_set_status(struct agent_brain *brain)
 {
     enum uplink_state state = brain->uplink.state;
@@ -490,9 +480,7 @@ static void agent_tick(struct agent_brain *brain)
         agent_connect(brain);
     }
     if (uplink_take_heartbeat(&brain->uplink, brain->now_ms, &sequence)) {
-        char trouble[TEXT_BYTES_MAX];
-        agent_trouble(brain, trouble);
-        agent_words_heartbeat(brain->line, sequence, brain->tasks, trouble);
+        agent_words_heartbeat(brain->line, &brain->parts, sequence, brain->tasks, brain->trouble);
     }
     agent_send_results(brain);
     agent_set_status(brain);

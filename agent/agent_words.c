@@ -28,14 +28,16 @@ void agent_words_hello(struct line *line, const struct agent_brain_parts *parts,
     line_send(line, &message);
 }
 
-void agent_words_heartbeat(struct line *line, uint64_t sequence, const struct task_list *tasks,
-                           const char *trouble)
+void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *parts,
+                           uint64_t sequence, const struct task_list *tasks, const char *trouble)
 {
     struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
+    char waits[TEXT_BYTES_MAX];
 
     message.heartbeat.sequence = sequence;
     message.heartbeat.tasks_in_flight = (uint32_t)task_list_count(tasks);
-    message.heartbeat.trouble = trouble;
+    executor_trouble(parts->executor, waits);
+    message.heartbeat.trouble = trouble[0] != '\0' ? trouble : waits;
     line_send(line, &message);
 }
 

@@ -13,8 +13,9 @@
 /* The first message of a stream; `lease_id` 0 for no session. */
 void agent_words_hello(struct line *line, const struct agent_brain_parts *parts, int64_t lease_id,
                        const struct task_list *tasks);
-void agent_words_heartbeat(struct line *line, uint64_t sequence, const struct task_list *tasks,
-                           const char *trouble);
+/* `trouble` is the tenants'; without one it is what the workers wait for. */
+void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *parts,
+                           uint64_t sequence, const struct task_list *tasks, const char *trouble);
 /* Everything that is unsent, in messages numbered after `sequence`; returns the last number. */
 uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_t sequence);
 
