@@ -90,8 +90,9 @@ enum {
     RESULTS_WAIT_MS = 250, /* how long an agent gathers successes into one message */
     TASK_WINDOW = 64,      /* tasks whose locks are taken in one transaction */
     TASKS_IN_FLIGHT_PER_AGENT_MAX = 256,
-    FLUSH_INTERVAL_MS = 100,    /* progress is written at most this often */
-    FLUSH_BACKLOG_MAX = 200000, /* effects that wait for the store; then leadership is given up */
+    TASKS_IN_FLIGHT_MAX = 100000, /* of all agents, who share it when they are many */
+    FLUSH_INTERVAL_MS = 100,      /* progress is written at most this often */
+    FLUSH_BACKLOG_MAX = 400000,   /* effects that wait for the store; then leadership is given up */
     MAILBOX_EVENTS_MAX = 16384,
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
@@ -157,6 +158,9 @@ static_assert(RPC_KEEPALIVE_MS + RPC_KEEPALIVE_TIMEOUT_MS <= SESSION_LEASE_TTL_M
 #define TOKEN_MAX (UINT64_C(1) << 62)
 
 static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one transaction");
+static_assert(3 * TASKS_IN_FLIGHT_MAX + FAILURES_KEPT_MAX + 4 * SHARDS_MAX <= FLUSH_BACKLOG_MAX,
+              "all locks that end, those that follow and their messages can wait for the store");
+static_assert(TASKS_IN_FLIGHT_MAX / SHARDS_MAX >= 2, "everyone's share is worth a window");
 static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
               "two lost heartbeats are not an outage");
 /* The last heartbeat that the old leader acknowledged may be an interval old. */

@@ -57,6 +57,7 @@ struct fleet {
     struct rollout **rollouts; /* rollout.h: oldest first */
     size_t rollout_count, rollout_capacity;
     struct rollout *rollouts_by_id;
+    size_t parts_busy; /* of all rollouts: they share out what may be in flight */
 
     struct set_shelf sets;
     struct audit audit;

@@ -48,6 +48,7 @@ struct part *part_add(struct step *step, struct rollout *rollout, struct shard *
                                     sizeof(struct part *));
     rollout->parts[rollout->part_count++] = part;
     rollout->unplanned++;
+    rollout->looks_asked = false;
     rollout->change++;
     if (fresh) {
         part->refresh = registry_want_refresh(step, shard);

@@ -67,6 +67,7 @@ void rollout_remove(struct fleet *fleet, struct rollout *rollout)
     size_t kept = 0;
 
     assert(rollout->lock_count == 0);
+    fleet->parts_busy -= rollout->parts_busy;
     for (size_t i = 0; i < fleet->rollout_count; i++) {
         if (fleet->rollouts[i] != rollout) {
             fleet->rollouts[kept++] = fleet->rollouts[i];
@@ -147,6 +148,7 @@ void rollout_remove_part(struct step *step, struct rollout *rollout, struct part
     }
     if (part->busy) {
         rollout->parts_busy--;
+        step->fleet->parts_busy--;
     }
     emit_put_progress(step, rollout->spec.id, &rollout->progress[part->progress]);
     rollout->part_count--;
@@ -225,6 +227,7 @@ void rollout_close(struct step *step, struct rollout *rollout)
     rollout->parts = NULL;
     rollout->part_count = 0;
     rollout->part_capacity = 0;
+    step->fleet->parts_busy -= rollout->parts_busy;
     rollout->parts_busy = 0;
     rollout->unplanned = 0;
     rollout->open[0] = 0;

@@ -68,6 +68,8 @@ struct rollout {
     bool loaded;             /* it is older than this leadership */
     uint64_t failures_borne; /* known when it was resumed: they do not count again */
     size_t cursor;           /* the part that gets the next window */
+    size_t look_cursor;      /* the part whose last look was not answered when last asked */
+    bool looks_asked;        /* every part was asked for its last look */
     struct rate rate;
     struct plan_cache plan_cache;
 

@@ -64,25 +64,41 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
     return known && !rollout_has_tasks_left(rollout) ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
 }
 
+/* A part is asked once; not waited for is one that cannot tell: its agent is away or blind. */
+static bool rollout_part_has_looked(struct step *step, struct part *part)
+{
+    const struct session *session = &part->shard->session;
+
+    if (session->state != SESSION_LIVE ||
+        (session->trouble != NULL && session->trouble[0] != '\0')) {
+        return true;
+    }
+    if (part->last_look == 0) {
+        part->last_look = registry_want_refresh(step, part->shard);
+    }
+    return part->shard->refresh_seen >= part->last_look;
+}
+
 /* A tenant that appeared meanwhile is taken along: before a rollout ends each shard is asked once
- * more what it has. Not waited for is a shard that cannot tell: its agent is away or blind. */
+ * more what it has. All are asked at once; then each answer looks on from the part that was missing
+ * last, so that the answers of ten thousand shards do not look at all of them ten thousand times.
+ */
 static bool rollout_has_looked_again(struct step *step, struct rollout *rollout)
 {
-    bool looked = true;
+    size_t count = rollout->part_count;
 
-    for (size_t i = 0; i < rollout->part_count; i++) {
-        struct part *part = rollout->parts[i];
-        const struct session *session = &part->shard->session;
-        if (session->state != SESSION_LIVE ||
-            (session->trouble != NULL && session->trouble[0] != '\0')) {
-            continue;
-        }
-        if (part->last_look == 0) {
-            part->last_look = registry_want_refresh(step, part->shard);
-        }
-        looked = looked && part->shard->refresh_seen >= part->last_look;
+    for (size_t i = 0; i < count && !rollout->looks_asked; i++) {
+        rollout_part_has_looked(step, rollout->parts[i]);
     }
-    return looked;
+    rollout->looks_asked = true;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (rollout->look_cursor + i) % count;
+        if (!rollout_part_has_looked(step, rollout->parts[at])) {
+            rollout->look_cursor = at;
+            return false;
+        }
+    }
+    return true;
 }
 
 void rollout_check(struct step *step, struct rollout *rollout)

@@ -147,7 +147,7 @@ static void tenant_task_count(struct step *step, const struct tenant_task *task,
     }
 }
 
-static void tenant_task_note_change(struct part *part)
+static void tenant_task_note_change(struct step *step, struct part *part)
 {
     bool busy = part->in_flight > 0 || part->queues[TENANT_TASK_LIST_DRY].count > 0 ||
                 part->queues[TENANT_TASK_LIST_RUN].count > 0;
@@ -155,6 +155,7 @@ static void tenant_task_note_change(struct part *part)
     if (busy != part->busy) {
         part->busy = busy;
         part->rollout->parts_busy += busy ? 1 : SIZE_MAX;
+        step->fleet->parts_busy += busy ? 1 : SIZE_MAX;
     }
     part->dirty = true;
     part->rollout->progress_dirty = true;
@@ -177,7 +178,7 @@ struct tenant_task *tenant_task_add(struct step *step, struct part *part, struct
     part_counts(part)->total++;
     tenant_task_count(step, task, true);
     tenant_task_place(step, task);
-    tenant_task_note_change(part);
+    tenant_task_note_change(step, part);
     return task;
 }
 
@@ -201,7 +202,7 @@ bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_t
     task->due_ms = due;
     tenant_task_count(step, task, true);
     tenant_task_place(step, task);
-    tenant_task_note_change(task->part);
+    tenant_task_note_change(step, task->part);
     if (tenant_task_is_final(task) || on == TENANT_TASK_ON_PASS) {
         free(task->last);
         task->last = NULL;

@@ -38,11 +38,15 @@ static uint64_t wave_lock_wait_ms(const struct rollout *rollout)
                                               : rollout->spec.lock_timeout_ms;
 }
 
-/* How many tasks of this part may be in flight at all. */
-static size_t wave_cap(const struct part *part)
+/* How many tasks of this part may be in flight at all. In a large fleet the parts that have
+ * something to do share what the leader can hold: the locks, the writes that take and release them,
+ * and what waits for a slow store. No part takes from another's share, so a shard whose tasks take
+ * hours holds nobody up. */
+static size_t wave_cap(const struct step *step, const struct part *part)
 {
     const struct rollout_spec *spec = &part->rollout->spec;
-    size_t cap = WAVE_IN_FLIGHT_MAX;
+    size_t busy_parts = step->fleet->parts_busy > 0 ? step->fleet->parts_busy : 1;
+    size_t cap = wave_min(WAVE_IN_FLIGHT_MAX, TASKS_IN_FLIGHT_MAX / busy_parts);
 
     if (spec->concurrency_per_shard > 0) {
         cap = wave_min(cap, spec->concurrency_per_shard);
@@ -57,10 +61,10 @@ static size_t wave_cap(const struct part *part)
 }
 
 /* How many tasks to take now: 0, or a window that is worth a write. */
-static size_t wave_room(const struct part *part, size_t ready)
+static size_t wave_room(const struct step *step, const struct part *part, size_t ready)
 {
     const struct rollout *rollout = part->rollout;
-    size_t cap = wave_cap(part);
+    size_t cap = wave_cap(step, part);
     size_t room = part->in_flight < cap ? cap - part->in_flight : 0;
     size_t shard_room = part->shard->in_flight < WAVE_IN_FLIGHT_MAX
                             ? WAVE_IN_FLIGHT_MAX - part->shard->in_flight
@@ -137,7 +141,7 @@ static struct window *wave_open(struct step *step, struct part *part,
 static bool wave_take(struct step *step, struct part *part, enum tenant_task_list list)
 {
     struct tenant_task_queue *queue = &part->queues[list];
-    size_t room = wave_room(part, queue->count);
+    size_t room = wave_room(step, part, queue->count);
     struct window *window = NULL;
     uint64_t ticket = 0;
 

@@ -35,6 +35,7 @@ struct scale_counts {
     uint64_t write_us;               /* of making transactions from effects */
     uint64_t backlog_max;            /* effects that waited for the store at once */
     uint64_t step_us_max;            /* the longest single step */
+    uint64_t in_flight_max;          /* tasks handed out and not answered at once */
     uint64_t now_ms;
 };
 
