@@ -218,6 +218,7 @@ static void brain_on_loaded(struct brain *brain, struct event *event)
         event->loaded.term != brain->term) {
         return; /* loaded for a leadership that is over */
     }
+    flush_set_last_write(brain->flush, event->loaded.last_write);
     brain_step(brain, event);
     leadership_on_loaded(brain->leadership);
     leader_view_set(brain->parts.leader, true, brain->parts.address);
@@ -230,6 +231,7 @@ static void brain_on_store_answer(struct brain *brain, struct event *event)
 {
     switch (event->answer.kind) {
     case STORE_ANSWER_FLUSH:
+    case STORE_ANSWER_LAST_WRITE:
     case STORE_ANSWER_PROBE:
         flush_on_answer(brain->flush, event, brain->now_ms);
         break;

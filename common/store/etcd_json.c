@@ -88,9 +88,10 @@ void etcd_json_put_txn(struct buf *buf, const struct store_compare *compares, si
     for (size_t i = 0; i < compare_count; i++) {
         buf_puts(buf, i > 0 ? ",{" : "{");
         etcd_json_put_key(buf, "key", compares[i].key);
-        buf_printf(
-            buf, ",\"target\":\"CREATE\",\"result\":\"EQUAL\",\"create_revision\":\"%" PRId64 "\"}",
-            compares[i].create_revision);
+        bool mod = compares[i].target == STORE_MOD_REVISION;
+        buf_printf(buf, ",\"target\":\"%s\",\"result\":\"EQUAL\",\"%s\":\"%" PRId64 "\"}",
+                   mod ? "MOD" : "CREATE", mod ? "mod_revision" : "create_revision",
+                   mod ? compares[i].mod_revision : compares[i].create_revision);
     }
     buf_puts(buf, "],\"success\":[");
     for (size_t i = 0; i < op_count; i++) {

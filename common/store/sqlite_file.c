@@ -49,7 +49,7 @@ static const char *const sqlite_statements[SQL_STATEMENT_COUNT] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_META_GET] = "SELECT revision, compacted FROM meta",
     [SQL_META_SET] = "UPDATE meta SET revision = ?1, compacted = ?2",
-    [SQL_CREATE_REVISION] = "SELECT create_revision FROM kv WHERE key = ?1",
+    [SQL_REVISIONS] = "SELECT create_revision, mod_revision FROM kv WHERE key = ?1",
     [SQL_KEEP_KEY] = SQL_KEEP "WHERE key = ?3",
     [SQL_KEEP_RANGE] = SQL_KEEP "WHERE key >= ?3 AND key < ?4",
     [SQL_KEEP_LEASED] = SQL_KEEP "WHERE lease = ?3 AND lease <> 0",

@@ -17,7 +17,7 @@ enum sqlite_statement {
     SQL_ROLLBACK,
     SQL_META_GET,
     SQL_META_SET,
-    SQL_CREATE_REVISION,
+    SQL_REVISIONS,
     SQL_KEEP_KEY, /* copies what is about to be replaced or deleted into the history */
     SQL_KEEP_RANGE,
     SQL_KEEP_LEASED,

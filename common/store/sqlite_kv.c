@@ -38,15 +38,17 @@ bool sqlite_kv_compare(struct sqlite_file *file, const struct store_request *req
     bool hold = true;
 
     for (size_t i = 0; i < request->compare_count && hold; i++) {
+        const struct store_compare *compare = &request->compares[i];
+        bool mod = compare->target == STORE_MOD_REVISION;
         CLEANUP(sqlite_file_reset)
-        sqlite3_stmt *statement = sqlite_file_use(file, SQL_CREATE_REVISION);
-        sqlite_kv_bind_key(statement, 1, request->compares[i].key);
+        sqlite3_stmt *statement = sqlite_file_use(file, SQL_REVISIONS);
+        sqlite_kv_bind_key(statement, 1, compare->key);
         int rc = sqlite3_step(statement);
         if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
             return sqlite_file_fail(file, "read", err);
         }
-        int64_t revision = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-        hold = revision == request->compares[i].create_revision;
+        int64_t revision = rc == SQLITE_ROW ? sqlite3_column_int64(statement, mod) : 0;
+        hold = revision == (mod ? compare->mod_revision : compare->create_revision);
     }
     *ret_hold = hold;
     return true;

@@ -38,10 +38,13 @@ struct store_kv {
     int64_t lease_id;
 };
 
-/* Holds if the key's create revision equals; 0: the key does not exist. */
+/* Holds if the key's create revision equals, or its mod revision; 0: the key does not exist. */
+enum store_compare_target { STORE_CREATE_REVISION, STORE_MOD_REVISION };
 struct store_compare {
     const char *key;
+    enum store_compare_target target;
     int64_t create_revision;
+    int64_t mod_revision;
 };
 
 enum store_op_kind { STORE_PUT, STORE_DELETE, STORE_DELETE_PREFIX };

@@ -44,6 +44,7 @@ struct loaded_rollout {
 
 struct loaded {
     uint64_t term;
+    int64_t last_write; /* the shell's own: mod revision of the key that orders its writes */
     struct token_base token_base;
     const struct set_head *heads;
     size_t head_count;
@@ -65,6 +66,7 @@ struct loaded {
 
 enum store_answer {
     STORE_ANSWER_FLUSH,          /* a transaction of the flush */
+    STORE_ANSWER_LAST_WRITE,     /* which write was the last? asked when an answer was lost */
     STORE_ANSWER_PROBE,          /* is this lease alive? asked after a flush met a dead one */
     STORE_ANSWER_GRANT,          /* the leader's lease */
     STORE_ANSWER_CAMPAIGN,       /* the transaction that makes the leader key */

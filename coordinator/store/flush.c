@@ -19,6 +19,7 @@ enum {
     FLUSH_RETRY_MAX_MS = 2000,
     FLUSH_DEAD_LEASES_MAX = 256,
     FLUSH_PATIENCE_MS = 3000, /* a store that fails for longer is not just being restarted */
+    FLUSH_TERM_BYTES = 24,
 };
 
 struct flush {
@@ -26,6 +27,12 @@ struct flush {
     struct mailbox *inbox;
     char *prefix;
     char *leader_key;
+    const char *writes_key;
+    int64_t last_write; /* mod revision of writes_key, as our last transaction left it */
+    char term_text[FLUSH_TERM_BYTES]; /* what we write there */
+    bool unsure;    /* an earlier try of the transaction may have taken effect, or may yet */
+    bool looking;   /* at writes_key, to find out */
+    bool conflicts; /* the last try named a lease that is gone */
     struct arena arena;
     struct flush_hooks hooks;
     struct metric *latency;
@@ -65,6 +72,7 @@ struct flush *flush_new(struct store *store, struct mailbox *inbox, const char *
     flush->inbox = inbox;
     flush->prefix = arena_strdup(&flush->arena, prefix);
     flush->leader_key = arena_strdup(&flush->arena, store_key_leader(&flush->arena, prefix));
+    flush->writes_key = store_key_writes(&flush->arena, prefix);
     flush->hooks = *hooks;
     flush->last = &flush->first;
     flush->retry_at_ms = UINT64_MAX;
@@ -93,6 +101,8 @@ static void flush_forget(struct flush *flush)
     flush->dead_count = 0;
     flush->dead_next = 0;
     flush->txn = (struct write_txn){ 0 };
+    flush->unsure = false;
+    flush->last_write = 0;
     flush->trouble[0] = '\0';
 }
 
@@ -112,12 +122,19 @@ void flush_free(struct flush **pointer)
 void flush_set_term(struct flush *flush, uint64_t term)
 {
     flush->term = term;
+    snprintf(flush->term_text, sizeof(flush->term_text), "%" PRIu64, term);
     flush_forget(flush);
+}
+
+void flush_set_last_write(struct flush *flush, int64_t revision)
+{
+    assert(flush->first == NULL);
+    flush->last_write = revision;
 }
 
 bool flush_is_idle(const struct flush *flush)
 {
-    return flush->first == NULL && !flush->in_flight;
+    return flush->first == NULL && !flush->in_flight && !flush->looking;
 }
 
 const char *flush_trouble(const struct flush *flush)
@@ -172,6 +189,31 @@ static void flush_on_probe(void *user, const struct store_lease_result *result,
     flush_post(user, false, err == NULL && result->ttl_ms == 0, 0, err);
 }
 
+/* A look at writes_key. It is ours if it holds our term. */
+struct flush_look {
+    struct mailbox *inbox;
+    char term_text[FLUSH_TERM_BYTES];
+};
+
+static void flush_on_looked(void *user, const struct store_range_result *result,
+                            const struct error *err)
+{
+    struct flush_look *look = user;
+    struct event *event = event_new(EVENT_STORE_ANSWER);
+
+    event->answer.kind = STORE_ANSWER_LAST_WRITE;
+    if (err != NULL) {
+        event->answer.error = *err;
+    } else if (result->count > 0) {
+        const struct bytes *value = &result->kvs[0].value;
+        event->answer.revision = (uint64_t)result->kvs[0].mod_revision;
+        event->answer.succeeded = value->size == strlen(look->term_text) &&
+                                  memcmp(value->data, look->term_text, value->size) == 0;
+    }
+    mailbox_post_reserved(look->inbox, event);
+    free(look);
+}
+
 static struct flush_call *flush_call_new(struct flush *flush, enum store_answer kind,
                                          int64_t lease_id)
 {
@@ -217,8 +259,18 @@ static void flush_perform(struct flush *flush, uint64_t revision)
 
 static void flush_send(struct flush *flush)
 {
-    const struct store_compare leads = { .key = flush->leader_key,
-                                         .create_revision = (int64_t)flush->term };
+    const struct store_compare compares[] = {
+        { .key = flush->leader_key, .create_revision = (int64_t)flush->term },
+        { .key = flush->writes_key,
+          .target = STORE_MOD_REVISION,
+          .mod_revision = flush->last_write },
+    };
+    struct write_txn *txn = &flush->txn;
+
+    assert(txn->op_count <= WRITE_OPS_MAX);
+    txn->ops[txn->op_count] = (struct store_op){ .kind = STORE_PUT,
+                                                 .key = flush->writes_key,
+                                                 .value = bytes_of_text(flush->term_text) };
 
     if (flush->txn.takes_locks) {
         crash_point("before_lock_write");
@@ -230,18 +282,20 @@ static void flush_send(struct flush *flush)
     flush->sent_term = flush->term;
     flush->retry_at_ms = UINT64_MAX;
     flush->sent_us = clock_monotonic_us();
-    store_txn(flush->store, &leads, 1, flush->txn.ops, flush->txn.op_count, flush_on_txn,
+    store_txn(flush->store, compares, COUNT_OF(compares), txn->ops, txn->op_count + 1, flush_on_txn,
               flush_call_new(flush, STORE_ANSWER_FLUSH, 0));
 }
 
 static void flush_start(struct flush *flush, uint64_t now_ms)
 {
     (void)now_ms;
-    if (flush->term == 0 || flush->in_flight || flush->performing || flush->probes_open > 0 ||
-        flush->retry_at_ms != UINT64_MAX) {
+    if (flush->term == 0 || flush->in_flight || flush->looking || flush->performing ||
+        flush->probes_open > 0 || flush->retry_at_ms != UINT64_MAX) {
         return;
     }
-    write_txn_fill(&flush->txn, flush->first, flush->dead_leases, flush->dead_count);
+    if (!flush->unsure) { /* else the same again: whichever try takes effect, it is this one */
+        write_txn_fill(&flush->txn, flush->first, flush->dead_leases, flush->dead_count);
+    }
     if (flush->txn.write_count > 0) {
         flush_send(flush);
     }
@@ -345,6 +399,8 @@ static void flush_on_done(struct flush *flush, uint64_t revision, uint64_t now_m
         log_info("store_write_recovered", "operations=%zu", flush->txn.op_count);
         flush->trouble[0] = '\0';
     }
+    flush->last_write = (int64_t)revision;
+    flush->unsure = false;
     metric_observe_us(flush->latency, clock_monotonic_us() - flush->sent_us);
     metric_add(flush->transactions, 1);
     metric_add(flush->operations, flush->txn.op_count);
@@ -354,27 +410,76 @@ static void flush_on_done(struct flush *flush, uint64_t revision, uint64_t now_m
     flush_start(flush, now_ms);
 }
 
-void flush_on_answer(struct flush *flush, const struct event *event, uint64_t now_ms)
+/* A try was refused. If another try may have taken effect, that is why. */
+static void flush_look(struct flush *flush, bool conflicts)
+{
+    struct flush_look *look = memory_alloc(sizeof(*look));
+
+    look->inbox = flush->inbox;
+    memcpy(look->term_text, flush->term_text, sizeof(look->term_text));
+    flush->looking = true;
+    flush->conflicts = conflicts;
+    store_range(flush->store, flush->writes_key, "", 1, 0, flush_on_looked, look);
+}
+
+static void flush_on_last_write(struct flush *flush, const struct event *event, uint64_t now_ms)
+{
+    assert(flush->looking);
+    flush->looking = false;
+    if (flush->sent_term != flush->term || flush->first == NULL) {
+        flush_start(flush, now_ms); /* an answer for a leadership that is over */
+    } else if (event->answer.error.code != ERR_NONE) {
+        flush_retry_later(flush, &event->answer.error, now_ms);
+    } else if (event->answer.succeeded && (int64_t)event->answer.revision != flush->last_write) {
+        flush_on_done(flush, event->answer.revision, now_ms);
+    } else if (flush->conflicts) {
+        flush->unsure = false; /* the lease is gone for ever: no other try can take effect either */
+        flush_probe_leases(flush);
+    } else {
+        flush->hooks.deposed(flush->hooks.context);
+    }
+}
+
+/* What a failed try leaves open. A full store may have carried out what it refuses, and an answer
+ * that cannot be read says nothing. */
+static bool flush_may_have_happened(const struct error *err)
+{
+    return err->code != ERR_UNAVAILABLE && err->code != ERR_REFUSED;
+}
+
+static void flush_on_txn_answer(struct flush *flush, const struct event *event, uint64_t now_ms)
 {
     const struct error *err = &event->answer.error;
+    bool conflicts = err->code == ERR_CONFLICT;
+    bool refused = err->code == ERR_NONE && !event->answer.succeeded;
 
-    if (event->answer.kind == STORE_ANSWER_PROBE) {
-        flush_on_probed(flush, event, now_ms);
-        return;
-    }
     assert(flush->in_flight);
     flush->in_flight = false;
     if (flush->sent_term != flush->term || flush->first == NULL) {
         flush_perform(flush, 0); /* an answer for a leadership that is over */
         flush_start(flush, now_ms);
-    } else if (err->code == ERR_CONFLICT) {
+    } else if ((conflicts || refused) && flush->unsure) {
+        flush_look(flush, conflicts);
+    } else if (conflicts) {
         flush_probe_leases(flush);
-    } else if (err->code != ERR_NONE) {
-        flush_retry_later(flush, err, now_ms);
-    } else if (!event->answer.succeeded) {
+    } else if (refused) {
         flush->hooks.deposed(flush->hooks.context);
+    } else if (err->code != ERR_NONE) {
+        flush->unsure = flush->unsure || flush_may_have_happened(err);
+        flush_retry_later(flush, err, now_ms);
     } else {
         flush_on_done(flush, event->answer.revision, now_ms);
+    }
+}
+
+void flush_on_answer(struct flush *flush, const struct event *event, uint64_t now_ms)
+{
+    if (event->answer.kind == STORE_ANSWER_PROBE) {
+        flush_on_probed(flush, event, now_ms);
+    } else if (event->answer.kind == STORE_ANSWER_LAST_WRITE) {
+        flush_on_last_write(flush, event, now_ms);
+    } else {
+        flush_on_txn_answer(flush, event, now_ms);
     }
 }
 
@@ -382,6 +487,6 @@ void flush_on_tick(struct flush *flush, uint64_t now_ms)
 {
     if (flush->retry_at_ms != UINT64_MAX && now_ms >= flush->retry_at_ms) {
         flush->retry_at_ms = UINT64_MAX;
-        flush_start(flush, now_ms); /* fills again: dead leases may have become known */
+        flush_start(flush, now_ms);
     }
 }

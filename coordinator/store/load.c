@@ -40,6 +40,7 @@ struct load {
     /* Of the rollout that is being read: keys are sorted, so its records come together. */
     struct load_list failures, progress;
     struct token_base token_base;
+    int64_t last_write;
     const char *rollout_id;
     bool has_spec, has_state;
 };
@@ -160,6 +161,17 @@ static bool load_token_key(struct load *load, const char *rest, struct bytes val
     return wire_decode_token_base(value, load->arena, &load->token_base, err);
 }
 
+/* Only its revision matters. */
+static bool load_writes_key(struct load *load, const char *rest, struct bytes value,
+                            struct error *err)
+{
+    (void)load;
+    (void)rest;
+    (void)value;
+    (void)err;
+    return true;
+}
+
 static const struct load_folder {
     const char *name;
     bool (*read)(struct load *load, const char *rest, struct bytes value, struct error *err);
@@ -167,6 +179,7 @@ static const struct load_folder {
     { "/rollouts/", load_rollout_key }, { "/sessions/", load_session_key },
     { "/shards/", load_shard_key },     { "/locks/", load_lock_key },
     { "/events/", load_event_key },     { "/tokens", load_token_key },
+    { "/writes", load_writes_key },
 };
 
 static bool load_folder(struct load *load, struct store *store, const struct load_folder *folder,
@@ -186,6 +199,9 @@ static bool load_folder(struct load *load, struct store *store, const struct loa
         if (folder->read == load_lock_key) {
             uint64_t *token = load_list_add(&load->tokens, sizeof(*token));
             *token = (uint64_t)kv->mod_revision;
+        }
+        if (folder->read == load_writes_key) {
+            load->last_write = kv->mod_revision;
         }
     }
     load_end_rollout(load);
@@ -226,6 +242,7 @@ static void load_give(struct load *load, struct loaded *loaded)
     struct arena *arena = load->arena;
 
     loaded->token_base = load->token_base;
+    loaded->last_write = load->last_write;
     loaded->head_count = load->heads.count;
     loaded->heads = load_list_take(&load->heads, arena, sizeof(*loaded->heads));
     loaded->rollout_count = load->rollouts.count;

@@ -9,6 +9,11 @@ const char *store_key_leader(struct arena *arena, const char *prefix)
     return arena_printf(arena, "%s/leader", prefix);
 }
 
+const char *store_key_writes(struct arena *arena, const char *prefix)
+{
+    return arena_printf(arena, "%s/writes", prefix);
+}
+
 const char *store_key_archive(struct arena *arena, const char *prefix, const char *set,
                               const char *digest)
 {

@@ -11,6 +11,8 @@
 
 /* PREFIX/leader */
 const char *store_key_leader(struct arena *arena, const char *prefix);
+/* PREFIX/writes: which write of the leader came last (flush.h) */
+const char *store_key_writes(struct arena *arena, const char *prefix);
 /* PREFIX/sets/SET/DIGEST/000000 */
 const char *store_key_archive_chunk(struct arena *arena, const char *prefix, const char *set,
                                     const char *digest, uint32_t chunk);

@@ -159,7 +159,7 @@ static bool write_txn_add(struct write_txn *txn, const struct store_op *op, size
     bool fresh = place == &txn->ops[txn->op_count];
     size_t others = fresh ? txn->op_count : txn->op_count - 1;
     /* One operation is always taken, so that a large value travels alone. */
-    if ((fresh && txn->op_count == STORE_TXN_OPS_MAX) ||
+    if ((fresh && txn->op_count == WRITE_OPS_MAX) ||
         (others > 0 && grown > STORE_TXN_BYTES_MAX / 2)) {
         return false;
     }

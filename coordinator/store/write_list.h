@@ -35,6 +35,7 @@ void write_batch_free(struct write_batch **pointer);
 
 /* One transaction's worth of writes, from several batches, in their order. A later write to a key
  * replaces an earlier one: within a transaction only the last state counts. */
+enum { WRITE_OPS_MAX = STORE_TXN_OPS_MAX - 1 }; /* the flush adds one of its own */
 struct write_txn {
     struct store_op ops[STORE_TXN_OPS_MAX];
     size_t op_count;

@@ -33,6 +33,20 @@ static void a_transaction_is_written_as_etcd_reads_it(void **state)
         "{\"request_delete_range\":{\"key\":\"ZS8=\",\"range_end\":\"ZTA=\"}}]}");
 }
 
+static void a_compare_may_be_of_the_last_change(void **state)
+{
+    CLEANUP(buf_release) struct buf buf = { .size_max = 4096 };
+    const struct store_compare compare = { .key = "a",
+                                           .target = STORE_MOD_REVISION,
+                                           .mod_revision = 8 };
+
+    (void)state;
+    etcd_json_put_txn(&buf, &compare, 1, NULL, 0);
+    assert_string_equal(buf_text(&buf),
+                        "{\"compare\":[{\"key\":\"YQ==\",\"target\":\"MOD\",\"result\":"
+                        "\"EQUAL\",\"mod_revision\":\"8\"}],\"success\":[]}");
+}
+
 static void a_range_begins_behind_the_last_key(void **state)
 {
     CLEANUP(buf_release) struct buf buf = { .size_max = 4096 };
@@ -252,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transaction_is_written_as_etcd_reads_it),
+        cmocka_unit_test(a_compare_may_be_of_the_last_change),
         cmocka_unit_test(a_range_begins_behind_the_last_key),
         cmocka_unit_test(a_prefix_ends_before_its_successor),
         cmocka_unit_test(a_large_value_comes_back_as_it_went),

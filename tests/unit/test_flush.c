@@ -29,6 +29,7 @@ struct fixture {
     size_t performed;
     int64_t gone;
     bool deposed;
+    size_t lose; /* so many answers of transactions are lost, after the fact */
 };
 
 static void discard(void *message)
@@ -133,6 +134,11 @@ static void pump(struct fixture *fixture)
         assert_true(now_ms < until);
         if (mailbox_take(fixture->inbox, &message, 1, now_ms + 20) == 1) {
             struct event *event = message;
+            if (fixture->lose > 0 && event->answer.kind == STORE_ANSWER_FLUSH) {
+                fixture->lose--;
+                event->answer.succeeded = false;
+                event->answer.error.code = ERR_UNCERTAIN;
+            }
             flush_on_answer(fixture->flush, event, clock_monotonic_ms());
             event_free(&event);
         }
@@ -335,6 +341,112 @@ static void dead_leases_are_noticed_however_many_there_were(void **state)
     assert_int_equal(count_keys(fixture, "/skein/shards/"), 0);
 }
 
+static int64_t revision_of(struct fixture *fixture, const char *key)
+{
+    struct store_kv_list list = { 0 };
+    struct error err = { 0 };
+
+    assert_true(store_range_wait(fixture->store, key, &list, &err));
+    assert_int_equal(list.count, 1);
+    int64_t revision = list.kvs[0].mod_revision;
+    store_kv_list_release(&list);
+    return revision;
+}
+
+static void write_one(struct fixture *fixture, const char *name, uint64_t ticket, size_t lose)
+{
+    struct effects effects = { 0 };
+
+    fixture->lose = lose;
+    put_shard(&effects, name, 0);
+    then(&effects, ticket);
+    flush_add(fixture->flush, &effects, clock_monotonic_ms());
+    pump(fixture);
+}
+
+/* The revision is a lock's token: it has to be that of the try that took effect. */
+static void a_write_whose_answer_was_lost_happens_once(void **state)
+{
+    struct fixture *fixture = *state;
+
+    write_one(fixture, "a", 1, 3);
+    assert_int_equal(fixture->performed, 1);
+    assert_int_equal(fixture->revisions[0], revision_of(fixture, "/skein/shards/a"));
+    assert_int_equal(fixture->revisions[0], revision_of(fixture, "/skein/writes"));
+    write_one(fixture, "b", 2, 0);
+    assert_int_equal(fixture->performed, 2);
+    assert_int_equal(fixture->revisions[1], fixture->revisions[0] + 1); /* not written again */
+    assert_false(fixture->deposed);
+}
+
+/* As if a network had kept the first try back until much later. */
+static void a_try_that_comes_late_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint64_t term = take_leader_key(fixture, "me again");
+    struct store_txn_result result;
+    struct error err = { 0 };
+
+    flush_set_term(fixture->flush, term);
+    write_one(fixture, "a", 1, 0);
+    const struct store_compare compares[] = {
+        { .key = "/skein/leader", .create_revision = (int64_t)term },
+        { .key = "/skein/writes",
+          .target = STORE_MOD_REVISION,
+          .mod_revision = revision_of(fixture, "/skein/writes") },
+    };
+    const struct store_op late = { .kind = STORE_PUT, .key = "/skein/shards/late" };
+    write_one(fixture, "b", 2, 0);
+    assert_true(store_txn_wait(fixture->store, compares, 2, &late, 1, &result, &err));
+    assert_false(result.succeeded);
+    write_one(fixture, "c", 3, 1);
+    assert_int_equal(fixture->performed, 3);
+    assert_false(fixture->deposed);
+}
+
+static void a_lost_answer_and_another_leader(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+    const struct store_op write = { .kind = STORE_PUT,
+                                    .key = "/skein/writes",
+                                    .value = bytes_of_text("77") };
+    struct store_txn_result result;
+    struct error err = { 0 };
+
+    fixture->lose = 1;
+    put_shard(&effects, "a", 0);
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, clock_monotonic_ms());
+    take_leader_key(fixture, "another");
+    assert_true(store_txn_wait(fixture->store, NULL, 0, &write, 1, &result, &err));
+    pump(fixture);
+    assert_true(fixture->deposed);
+    assert_int_equal(fixture->performed, 0);
+}
+
+static void a_lost_answer_and_a_lease_that_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    struct effects effects = { 0 };
+    struct store_lease_result lease;
+    struct error err = { 0 };
+
+    assert_true(store_lease_grant_wait(fixture->store, 10000, &lease, &err));
+    fixture->lose = 1;
+    put_shard(&effects, "of-the-dead", lease.lease_id);
+    put_shard(&effects, "of-the-living", 0);
+    then(&effects, 1);
+    flush_add(fixture->flush, &effects, clock_monotonic_ms());
+    while (count_keys(fixture, "/skein/writes") == 0) {
+    }
+    assert_true(store_lease_revoke_wait(fixture->store, lease.lease_id, &err));
+    pump(fixture);
+    assert_int_equal(fixture->performed, 1);
+    assert_int_equal(fixture->revisions[0], revision_of(fixture, "/skein/shards/of-the-living"));
+    assert_int_equal(count_keys(fixture, "/skein/shards/"), 1);
+}
+
 int main(void)
 {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -347,6 +459,10 @@ int main(void)
         WITH_FIXTURE(a_large_archive_is_cut_into_chunks),
         WITH_FIXTURE(a_rollout_that_was_written_a_moment_ago_can_be_deleted),
         WITH_FIXTURE(dead_leases_are_noticed_however_many_there_were),
+        WITH_FIXTURE(a_write_whose_answer_was_lost_happens_once),
+        WITH_FIXTURE(a_try_that_comes_late_changes_nothing),
+        WITH_FIXTURE(a_lost_answer_and_another_leader),
+        WITH_FIXTURE(a_lost_answer_and_a_lease_that_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

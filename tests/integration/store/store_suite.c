@@ -117,6 +117,36 @@ static void revisions_are_those_of_etcd(void **state)
     store_kv_list_release(&list);
 }
 
+static bool suite_change_at(struct suite *suite, const char *key, int64_t revision)
+{
+    const struct store_compare compare = { .key = key,
+                                           .target = STORE_MOD_REVISION,
+                                           .mod_revision = revision };
+    const struct store_op op = fixture_op(STORE_PUT, key, "x");
+    struct store_txn_result result;
+    struct error err = { 0 };
+
+    if (!store_txn_wait(suite->store, &compare, 1, &op, 1, &result, &err)) {
+        fail_msg("%s", err.message);
+    }
+    return result.succeeded;
+}
+
+static void a_change_may_depend_on_the_last_change(void **state)
+{
+    struct suite *suite = *state;
+    const char *key = suite_key(suite, "a");
+
+    assert_true(suite_change_at(suite, key, 0)); /* 0: there is none */
+    assert_false(suite_change_at(suite, key, 0));
+    int64_t changed = fixture_put(suite->store, key, "2");
+    assert_false(suite_change_at(suite, key, changed - 1));
+    assert_true(suite_change_at(suite, key, changed));
+    assert_false(suite_change_at(suite, key, changed));
+    fixture_delete(suite->store, key);
+    assert_true(suite_change_at(suite, key, 0));
+}
+
 /* One page as a text like "k00 k01 more". */
 struct suite_page {
     pthread_mutex_t mutex;
@@ -222,7 +252,8 @@ static void a_transaction_holds_128_operations_and_no_more(void **state)
     for (size_t i = 0; i < STORE_TXN_OPS_MAX; i++) {
         ops[i].kind = STORE_DELETE;
     }
-    struct store_compare odd[2] = { { keys[0], result.revision }, { keys[1], 1 } };
+    struct store_compare odd[2] = { { .key = keys[0], .create_revision = result.revision },
+                                    { .key = keys[1], .create_revision = 1 } };
     assert_true(store_txn_wait(suite->store, odd, 2, ops, STORE_TXN_OPS_MAX, &result, &err));
     assert_false(result.succeeded);
     assert_int_equal(fixture_count(suite->store, suite->prefix), STORE_TXN_OPS_MAX);
@@ -500,6 +531,7 @@ int store_suite_run(const char *name, const char *location)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(a_compare_lets_one_win),
         SUITE_TEST(revisions_are_those_of_etcd),
+        SUITE_TEST(a_change_may_depend_on_the_last_change),
         SUITE_TEST(pages_of_a_range_show_one_moment),
         SUITE_TEST(a_transaction_holds_128_operations_and_no_more),
         SUITE_TEST(what_is_wrong_with_a_transaction_is_said),
