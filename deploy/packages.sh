@@ -26,7 +26,8 @@ skein_packages_list()
       test)
         printf '%s\n' \
           clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev valgrind \
-          python3 python3-pytest python3-grpcio python3-protobuf python3-psycopg2 python3-yaml
+          python3 python3-pytest python3-grpcio python3-protobuf python3-psycopg2 python3-yaml \
+          iproute2 nftables util-linux
         ;;
       *)
         echo "packages.sh: unknown group '$group' (build, run, test)" >&2

@@ -88,6 +88,7 @@ class Fleet:
         self.coordinator = None
         self.agents = {}
         self.address = None
+        self.cli_prefix = []  # words before the command, such as those that enter a namespace
         self.cli_flags = []
         self.tls_flags = []
 
@@ -178,7 +179,8 @@ class Fleet:
     # ---- the command ----
 
     def skein(self, *args, json=False, timeout=PATIENCE_S, env=None, check=None):  # pylint: disable=redefined-outer-name
-        argv = [f"{BUILD}/skein"] + [str(a) for a in args] + (["-o", "json"] if json else [])
+        argv = self.cli_prefix + [f"{BUILD}/skein"] + [str(a) for a in args]
+        argv += ["-o", "json"] if json else []
         full = {k: v for k, v in os.environ.items() if not k.startswith("SKEIN_")}
         full["SKEIN_COORDINATOR"] = self.address or ""
         full.update(env or {})
