@@ -75,9 +75,14 @@ static bool brain_is_heartbeat_ack(const struct effect *effect)
            effect->send.message.kind == COORDINATOR_MESSAGE_HEARTBEAT_ACK;
 }
 
+static bool brain_is_lock_beat(const struct effect *effect)
+{
+    return effect->kind == EFFECT_REPLY && effect->reply.lock_beat;
+}
+
 /* Lease calls do not wait for writes: a keep-alive behind a slow transaction could come too late.
- * Nor do acknowledged heartbeats, which promise nothing but what the store has said of the lease:
- * while it is full or slow, what runs shall go on. */
+ * Nor do acknowledged heartbeats and the beats of programs' locks, which promise nothing but what
+ * the store has said before: while it is full or slow, what runs shall go on. */
 static void brain_perform_lease_effects(struct brain *brain, const struct effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
@@ -90,6 +95,8 @@ static void brain_perform_lease_effects(struct brain *brain, const struct effect
             leases_revoke(brain->leases, effect->lease_id);
         } else if (brain_is_heartbeat_ack(effect)) {
             agent_service_send(brain->parts.agents, effect->send.stream, &effect->send.message);
+        } else if (brain_is_lock_beat(effect)) {
+            operator_service_reply(brain->parts.operators, effect, brain->fleet, brain->now_ms);
         }
     }
 }
@@ -112,7 +119,9 @@ static void brain_perform(void *context, const struct effect *effect, uint64_t r
                             effect->reply.message);
         break;
     case EFFECT_REPLY:
-        operator_service_reply(brain->parts.operators, effect, brain->fleet, brain->now_ms);
+        if (!brain_is_lock_beat(effect)) { /* sent when they were decided, too */
+            operator_service_reply(brain->parts.operators, effect, brain->fleet, brain->now_ms);
+        }
         break;
     case EFFECT_LEASE_GRANT:
     case EFFECT_LEASE_KEEP_ALIVE:
@@ -308,6 +317,7 @@ static void brain_apply(struct brain *brain, struct event *event)
     case EVENT_DEPOSED:
     case EVENT_STORED:
     case EVENT_AGENT_MESSAGE:
+    case EVENT_CALL_CLOSED:
     case EVENT_TYPE_COUNT:
         brain_step(brain, event);
         break;

@@ -19,6 +19,7 @@ static const char *const event_names[EVENT_TYPE_COUNT] = {
     [EVENT_OPERATOR] = "operator",
     [EVENT_STORE_ANSWER] = "store_answer",
     [EVENT_QUERY] = "query",
+    [EVENT_CALL_CLOSED] = "call_closed",
 };
 
 struct brain_metrics {

@@ -121,6 +121,14 @@ enum {
     PG_CANCEL_WAIT_MS = 1000, /* for a cancel request to be taken */
     TENANT_READERS_MAX = 4,   /* connections that read tenant databases at the same time */
     TENANT_HOLD_TTL_MAX_MS = 24 * 3600 * 1000,
+    TENANT_HOLDS_MAX = 10000,       /* tenants that people and programs hold or wait for */
+    LOCK_WAITERS_MAX = 256,         /* calls that wait until a tenant is free */
+    LOCK_WAIT_MAX_MS = 3600 * 1000, /* how long such a call waits at most */
+    LOCK_ID_BYTES = 27,             /* of a program's lock: 26 characters of base32 */
+    HOLD_BEAT_INTERVAL_MS = 5000,   /* a program hears this often that it holds its tenant */
+    HOLD_SILENCE_MAX_MS = 15000,    /* after so long a silence it has to attach again */
+    HOLD_GRACE_MS = 30000,          /* how long a new leader waits for that */
+    ROLLOUT_LOCKED_SHOWN_MAX = 32,  /* locked tenants that a rollout's view names */
 
     /* Decisions. */
     TASK_TRIES_MAX = 5, /* of one task, where its code is worth another */
@@ -136,6 +144,8 @@ enum {
     HISTORY_ANSWER_MAX_MS = 10000,
     ROLLOUT_STATE_INTERVAL_MS = 1000, /* counters of a rollout are written at most this often */
     RATE_SECONDS = 10,
+    RATE_SECONDS_MIN = 3, /* before that, and before so many tasks, no time left is named */
+    RATE_TASKS_MIN = 5,
     STANDBYS_PER_SHARD_MAX = 16,
     HISTORY_CALLS_MAX = 1024,
 
@@ -161,6 +171,10 @@ static_assert(TASK_WINDOW + 8 <= STORE_TXN_OPS_MAX, "a window's locks fit in one
 static_assert(3 * TASKS_IN_FLIGHT_MAX + FAILURES_KEPT_MAX + 4 * SHARDS_MAX <= FLUSH_BACKLOG_MAX,
               "all locks that end, those that follow and their messages can wait for the store");
 static_assert(TASKS_IN_FLIGHT_MAX / SHARDS_MAX >= 2, "everyone's share is worth a window");
+static_assert(LEADER_LEASE_TTL_MS < HOLD_SILENCE_MAX_MS,
+              "a leader that is cut off from the store tells its programs before they wonder");
+static_assert(2 * HOLD_SILENCE_MAX_MS <= HOLD_GRACE_MS,
+              "a program that notices a fail-over by the silence has time to attach again");
 static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
               "two lost heartbeats are not an outage");
 /* The last heartbeat that the old leader acknowledged may be an interval old. */

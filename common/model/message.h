@@ -267,6 +267,7 @@ struct rollout_state {
     const char *phase_reason;
     const char *changed_by;
     struct rollout_counts counts;
+    uint64_t skips[TASK_CODE_COUNT]; /* of counts.skipped: how many for which reason */
 };
 
 struct shard_progress {
@@ -298,7 +299,8 @@ struct lock_record {
     const char *tenant; /* shard/name */
     const char *owner;
     const char *reason;
-    const char *rollout; /* "" for an operator's hold */
+    const char *rollout; /* "" for a hold: the lock of an operator or a program */
+    const char *id;      /* of a program's hold, which ends with its stream; else "" */
     int64_t since_ms;
     int64_t expires_at_ms;
     int64_t lease_id;

@@ -190,6 +190,32 @@ struct rollout_counts wire_parts_to_counts(const Skein__V1__RolloutCounts *count
     };
 }
 
+Skein__V1__SkipCount **wire_parts_of_skips(const uint64_t skips[TASK_CODE_COUNT],
+                                           struct arena *arena, size_t *ret_count)
+{
+    Skein__V1__SkipCount **items = arena_alloc_array(arena, TASK_CODE_COUNT, sizeof(*items));
+    size_t count = 0;
+
+    for (int code = 0; code < TASK_CODE_COUNT; code++) {
+        if (skips[code] > 0) {
+            items[count] = wire_codec_new(&skein__v1__skip_count__descriptor, arena);
+            items[count]->code = wire_enum_of_code((enum task_code)code);
+            items[count]->count = skips[code];
+            count++;
+        }
+    }
+    *ret_count = count;
+    return items;
+}
+
+void wire_parts_to_skips(struct wire_check *check, Skein__V1__SkipCount *const *items, size_t count,
+                         uint64_t ret_skips[TASK_CODE_COUNT])
+{
+    for (size_t i = 0; i < count; i++) {
+        ret_skips[wire_enum_to_code(check, "skips.code", items[i]->code)] = items[i]->count;
+    }
+}
+
 Skein__V1__HistoryEntry **wire_parts_of_history(const struct history_entry *entries, size_t count,
                                                 struct arena *arena)
 {

@@ -32,6 +32,12 @@ Skein__V1__RolloutCounts *wire_parts_of_counts(const struct rollout_counts *coun
 /* NULL: all zero. */
 struct rollout_counts wire_parts_to_counts(const Skein__V1__RolloutCounts *counts);
 
+/* Only the codes that count something. */
+Skein__V1__SkipCount **wire_parts_of_skips(const uint64_t skips[TASK_CODE_COUNT],
+                                           struct arena *arena, size_t *ret_count);
+void wire_parts_to_skips(struct wire_check *check, Skein__V1__SkipCount *const *items, size_t count,
+                         uint64_t ret_skips[TASK_CODE_COUNT]);
+
 Skein__V1__HistoryEntry **wire_parts_of_history(const struct history_entry *entries, size_t count,
                                                 struct arena *arena);
 const struct history_entry *wire_parts_to_history(struct wire_check *check,

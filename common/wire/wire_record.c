@@ -85,6 +85,7 @@ struct bytes wire_encode_rollout_state(const struct rollout_state *record, struc
     message->phase_reason = wire_codec_text(arena, record->phase_reason, TEXT_BYTES_MAX);
     message->changed_by = wire_codec_text(arena, record->changed_by, TEXT_BYTES_MAX);
     message->counts = wire_parts_of_counts(&record->counts, arena);
+    message->skips = wire_parts_of_skips(record->skips, arena, &message->n_skips);
     return wire_codec_pack(&message->base, arena);
 }
 
@@ -107,6 +108,7 @@ bool wire_decode_rollout_state(struct bytes wire, struct arena *arena,
         .changed_by = wire_check_text(&check, "changed_by", from->changed_by, TEXT_BYTES_MAX),
         .counts = wire_parts_to_counts(from->counts),
     };
+    wire_parts_to_skips(&check, from->skips, from->n_skips, state.skips);
     if (!check.failed) {
         *ret_record = state;
     }
@@ -281,6 +283,15 @@ bool wire_decode_shard_record(struct bytes wire, struct arena *arena,
     return !check.failed;
 }
 
+static Skein__V1__LockKind wire_record_lock_kind(const struct lock_record *lock)
+{
+    if (lock->rollout[0] != '\0') {
+        return SKEIN__V1__LOCK_KIND__LOCK_KIND_ROLLOUT;
+    }
+    return lock->id[0] != '\0' ? SKEIN__V1__LOCK_KIND__LOCK_KIND_PROGRAM
+                               : SKEIN__V1__LOCK_KIND__LOCK_KIND_OPERATOR;
+}
+
 Skein__V1__Lock *wire_record_of_lock(const struct lock_record *lock, struct arena *arena)
 {
     Skein__V1__Lock *message = wire_codec_new(&skein__v1__lock__descriptor, arena);
@@ -292,6 +303,8 @@ Skein__V1__Lock *wire_record_of_lock(const struct lock_record *lock, struct aren
     message->since_ms = lock->since_ms;
     message->expires_at_ms = lock->expires_at_ms;
     message->lease_id = lock->lease_id;
+    message->id = wire_codec_borrow(lock->id);
+    message->kind = wire_record_lock_kind(lock);
     return message;
 }
 
@@ -317,6 +330,7 @@ bool wire_decode_lock_record(struct bytes wire, struct arena *arena, struct lock
         .since_ms = from->since_ms,
         .expires_at_ms = from->expires_at_ms,
         .lease_id = from->lease_id,
+        .id = wire_check_key_or_empty(&check, "id", from->id),
     };
     if (!check.failed) {
         *ret_record = lock;

@@ -43,6 +43,8 @@ struct cli_options {
     const char *version;
     const char *ttl;
     const char *owner;
+    const char *wait_for;
+    bool force;
     uint64_t limit;
     uint64_t errors;
     const char *schema;

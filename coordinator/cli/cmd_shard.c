@@ -1,4 +1,4 @@
-/* cmd_shard.c - shards, locks and audit events. */
+/* cmd_shard.c - shards and audit events. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,44 +146,6 @@ int cmd_shard_forget(struct cli *cli)
         (void)printf("shard %s is forgotten\n", cli->arguments[0]);
     }
     json_decref(response);
-    return EXIT_CODE_DONE;
-}
-
-int cmd_lock_list(struct cli *cli)
-{
-    static const struct table_column columns[] = {
-        { "TENANT", false }, { "OWNER", false },   { "ROLLOUT", false },
-        { "HELD", true },    { "EXPIRES", false }, { "REASON", false },
-    };
-    CLEANUP(table_release) struct table table = { 0 };
-    CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
-    json_t *locks = NULL;
-
-    int code = cmd_shard_get_list(cli, "ListLocks", json_object(), "locks", &locks);
-    if (code != EXIT_CODE_DONE) {
-        return code;
-    }
-    table_init(&table, columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_array_size(locks); i++) {
-        const json_t *lock = json_array_get(locks, i);
-        table_cell(&table, field_text(lock, "tenant"));
-        table_cell(&table, field_text(lock, "owner"));
-        table_cell(&table, field_text(lock, "rollout"));
-        cmd_shard_cell_age(&table, field_u64(lock, "since_ms"));
-        table_cell(&table, field_text(lock, "expires_at"));
-        table_cell(&table, field_text(lock, "reason"));
-    }
-    if (cli->format != OUTPUT_TABLE) {
-        json_t *shaped = cmd_shard_with_times(locks);
-        output_json_list(cli->format, shaped);
-        json_decref(shaped);
-    } else if (table_row_count(&table) == 0) {
-        output_say("no tenant is locked");
-    } else {
-        table_print(&table, &cli->style, &text);
-        output_text(&text);
-    }
-    json_decref(locks);
     return EXIT_CODE_DONE;
 }
 

@@ -1,15 +1,10 @@
-/* Tenants: list, show, history, lock, unlock. */
+/* Tenants: list, show, history. */
 #include "coordinator/cli/cmd_tenant.h"
 
 #include <inttypes.h>
-#include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/model/duration.h"
 #include "coordinator/cli/cli.h"
@@ -258,100 +253,6 @@ int cmd_tenant_history(struct cli *cli)
         output_say("nothing was applied to %s yet", cli->arguments[0]);
     } else {
         cmd_tenant_history_table(cli, entries);
-    }
-    json_decref(response);
-    return EXIT_CODE_DONE;
-}
-
-/* ---- lock and unlock ---- */
-
-/* "ana@laptop:4711": more to people than the address that the coordinator sees. The process makes
- * it unique: the coordinator lets an owner lock again what is theirs, which suits a call that is
- * repeated, and must not let two scripts of one person into the same tenant. */
-static void cmd_tenant_owner(const struct cli *cli, struct buf *owner)
-{
-    const struct passwd *account = getpwuid(getuid());
-    const char *user = getenv("SUDO_USER");
-    char host[HOST_NAME_MAX + 1] = "";
-
-    if (cli->options.owner[0] != '\0') {
-        buf_puts(owner, cli->options.owner);
-        return;
-    }
-    if (user == NULL || user[0] == '\0') {
-        user = account == NULL ? NULL : account->pw_name;
-    }
-    (void)gethostname(host, sizeof(host) - 1);
-    if (user != NULL && user[0] != '\0') {
-        buf_printf(owner, "%s@%s:%d", user, host, (int)getpid());
-    }
-}
-
-int cmd_tenant_lock(struct cli *cli)
-{
-    CLEANUP(buf_release) struct buf owner = { .size_max = TEXT_BYTES_MAX };
-    CLEANUP(buf_release) struct buf selector = { .size_max = TENANT_SELECTOR_BYTES };
-    uint64_t ttl_ms = 0;
-    json_t *response = NULL;
-    struct rpc_end end;
-    struct error err = { 0 };
-
-    if (!cmd_tenant_selector(cli, cli->arguments[0], &selector) ||
-        !cli_duration(cli, "ttl", cli->options.ttl, 0, &ttl_ms)) {
-        return EXIT_CODE_USAGE;
-    }
-    cmd_tenant_owner(cli, &owner);
-    json_t *request =
-        json_pack("{s:s, s:s, s:I, s:s}", "tenant", cli->arguments[0], "reason",
-                  cli->options.reason, "ttl_ms", (json_int_t)ttl_ms, "owner", buf_text(&owner));
-    bool locked =
-        call_unary(&cli->caller, "LockTenant", request, CALL_REPEATABLE, &response, &end, &err);
-    json_decref(request);
-    if (!locked) {
-        return cli_fail(cli, &end, &err);
-    }
-    const json_t *lock = field_get(response, "lock");
-    if (cli->format != OUTPUT_TABLE) {
-        output_json(cli->format, lock);
-    } else {
-        (void)printf("%s is locked by %s until %s\n", field_text(lock, "tenant"),
-                     field_text(lock, "owner"), field_text(lock, "expires_at"));
-    }
-    json_decref(response);
-    return EXIT_CODE_DONE;
-}
-
-int cmd_tenant_unlock(struct cli *cli)
-{
-    CLEANUP(buf_release) struct buf selector = { .size_max = TENANT_SELECTOR_BYTES };
-    json_t *response = NULL;
-    struct rpc_end end;
-    struct error err = { 0 };
-
-    if (!cmd_tenant_selector(cli, cli->arguments[0], &selector)) {
-        return EXIT_CODE_USAGE;
-    }
-    /* Asked only where somebody is there to answer: it concerns one tenant, and 'tenant lock' takes
-     * it back. */
-    bool asked = false;
-    if (!output_confirm(cli->options.yes, "End that tenant's lock, whoever holds it?", &asked) &&
-        asked) {
-        output_say("nothing was done");
-        return EXIT_CODE_USAGE;
-    }
-    json_t *request =
-        json_pack("{s:s, s:s}", "tenant", cli->arguments[0], "reason", cli->options.reason);
-    bool unlocked =
-        call_unary(&cli->caller, "UnlockTenant", request, CALL_ONCE, &response, &end, &err);
-    json_decref(request);
-    if (!unlocked) {
-        return cli_fail(cli, &end, &err);
-    }
-    if (cli->format != OUTPUT_TABLE) {
-        json_object_set_new(response, "tenant", json_string(cli->arguments[0]));
-        output_json(cli->format, response);
-    } else {
-        (void)printf("%s is free\n", cli->arguments[0]);
     }
     json_decref(response);
     return EXIT_CODE_DONE;

@@ -66,8 +66,8 @@ static const struct command commands[] = {
       false },
     { "rollout abort", cmd_rollout_abort, "ID", 1, 1, "wait",
       "end it for good; what is migrated stays migrated", NULL, false, false },
-    { "rollout retry", cmd_rollout_retry, "ID", 1, 1, "wait", "queue the failed tenants again",
-      NULL, false, false },
+    { "rollout retry", cmd_rollout_retry, "ID", 1, 1, "wait",
+      "queue again what failed, and what was skipped as somebody held it", NULL, false, false },
     { "rollout approve", cmd_rollout_unavailable, "ID", 0, SIZE_MAX, "", "", NULL, true, true },
     { "rollout rollback", cmd_rollout_unavailable, "ID", 0, SIZE_MAX, "", "", NULL, true, true },
     { "tenant list", cmd_tenant_list, "", 0, 0, "where", "tenants with their labels and versions",
@@ -77,11 +77,21 @@ static const struct command commands[] = {
     { "tenant history", cmd_tenant_history, "TENANT", 1, 1, "limit",
       "what was applied to it, from its own journal", "  skein tenant history eu-1/t_7\n", false,
       false },
-    { "tenant lock", cmd_tenant_lock, "TENANT", 1, 1, "ttl owner",
+    { "tenant lock", cmd_tenant_lock, "TENANT", 1, 1, "ttl owner wait-for",
       "keep rollouts away from one tenant for a while",
-      "  skein tenant lock eu-1/t_7 --ttl 2h --reason 'restoring a backup'\n", false, false },
-    { "tenant unlock", cmd_tenant_unlock, "TENANT", 1, 1, "", "end an operator's lock",
-      "  skein tenant unlock eu-1/t_7\n", false, false },
+      "The coordinator keeps the lock, through restarts and fail-overs, until its time is over or\n"
+      "'tenant unlock' ends it. A rollout waits for the tenant up to its --lock-timeout, says for\n"
+      "whom, and then skips it (TENANT_LOCKED); 'rollout retry' takes it up later.\n\n"
+      "  skein tenant lock eu-1/t_7 --ttl 2h --reason 'restoring a backup'\n"
+      "  skein tenant lock eu-1/t_7 --wait-for 30s    when a rollout works on it right now\n",
+      false, false },
+    { "tenant unlock", cmd_tenant_unlock, "TENANT", 1, 1, "owner force",
+      "end a lock before its time",
+      "Rollouts that wait for the tenant go on at once. Somebody else's lock is ended only by "
+      "--force.\n\n"
+      "  skein tenant unlock eu-1/t_7\n"
+      "  skein tenant unlock eu-1/t_7 --force --reason 'ana is on holiday'\n",
+      false, false },
     { "tenant baseline", cmd_baseline, "TENANT", 1, 1, "set version",
       "say which version a tenant has that skein has not migrated; runs no script",
       "  skein tenant baseline eu-1/t_7 --set billing --version 0.3.0\n", false, false },

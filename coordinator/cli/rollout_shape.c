@@ -74,6 +74,20 @@ static json_t *rollout_shape_skips(const json_t *skips)
     return shaped;
 }
 
+static json_t *rollout_shape_locked(const json_t *locked)
+{
+    static const char *const keys[] = { "tenant",  "owner",     "reason",
+                                        "rollout", "locked_at", "skip_at" };
+    json_t *shaped = json_array();
+
+    for (size_t i = 0; i < json_array_size(locked); i++) {
+        json_t *item = json_object();
+        rollout_shape_copy_all(item, json_array_get(locked, i), keys, COUNT_OF(keys));
+        json_array_append_new(shaped, item);
+    }
+    return shaped;
+}
+
 static void rollout_shape_spec(json_t *shaped, const json_t *spec)
 {
     static const char *const keys[] = { "selector",
@@ -82,6 +96,7 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "concurrency",
                                         "concurrency_per_shard",
                                         "dry_run_only",
+                                        "lock_timeout_ms",
                                         "created_by",
                                         "created_at",
                                         "reason" };
@@ -105,6 +120,9 @@ json_t *rollout_shape(const json_t *rollout)
     json_object_set_new(shaped, "warnings", rollout_shape_errors(field_get(rollout, "warnings")));
     rollout_shape_copy_all(shaped, rollout, tail, COUNT_OF(tail));
     rollout_shape_spec(shaped, field_get(rollout, "spec"));
+    json_object_set_new(shaped, "locked", rollout_shape_locked(field_get(rollout, "locked")));
+    json_object_set_new(shaped, "locked_total",
+                        json_integer((json_int_t)field_u64(rollout, "locked_total")));
     json_object_set_new(shaped, "skips", rollout_shape_skips(field_get(rollout, "skips")));
     json_object_set_new(shaped, "shards", rollout_shape_shards(field_get(rollout, "shards")));
     return shaped;

@@ -10,6 +10,7 @@
 #include "coordinator/cli/failure_group.h"
 #include "coordinator/cli/field.h"
 #include "coordinator/cli/watch_facts.h"
+#include "coordinator/cli/watch_locks.h"
 #include "coordinator/cli/watch_shards.h"
 
 enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 10, WATCH_GROUPS_MAX = 8 };
@@ -92,11 +93,11 @@ static void watch_draw_outcomes(const json_t *rollout, struct buf *buf)
             buf_printf(buf, "%s%" PRIu64 " %s", comma, count, keys[i][1]);
             comma = ", ";
         }
+        if (count > 0 && strcmp(keys[i][0], "skipped") == 0 && watch_locks_skipped(rollout) > 0) {
+            buf_printf(buf, " (%" PRIu64 " locked)", watch_locks_skipped(rollout));
+        }
     }
-    if (comma[0] == '\0') {
-        buf_puts(buf, watch_draw_count(rollout, "total") == 0 ? "no tenant is selected"
-                                                              : "nothing to do");
-    }
+    buf_puts(buf, comma[0] == '\0' ? "nothing to do" : "");
 }
 
 static void watch_draw_moving(const json_t *rollout, const struct style *style, struct buf *buf)
@@ -149,8 +150,14 @@ static void watch_draw_ended(const json_t *rollout, const struct style *style, i
         style_put(style, buf, TONE_BAD,
                   watch_draw_is(rollout, "ABORTED") ? "aborted: " : "failed: ");
     }
-    watch_draw_outcomes(rollout, buf);
-    watch_draw_took(rollout, now_ms, buf);
+    if (watch_draw_count(rollout, "total") > 0) {
+        watch_draw_outcomes(rollout, buf);
+        watch_draw_took(rollout, now_ms, buf);
+    } else {
+        /* It took no time to do nothing. */
+        buf_puts(buf, watch_draw_is(rollout, "ABORTED") ? "before any tenant was looked at"
+                                                        : "no tenant is selected");
+    }
     if (!watch_draw_is(rollout, "SUCCEEDED") && reason[0] != '\0') {
         buf_puts(buf, " (");
         style_clean(reason, buf);
@@ -178,8 +185,10 @@ void watch_draw_headline(const json_t *rollout, const struct style *style, int64
         buf_puts(buf, ": ");
         style_clean(why, buf);
     }
-    buf_puts(buf, "; ");
-    watch_draw_outcomes(rollout, buf);
+    if (watch_draw_count(rollout, "total") > 0) {
+        buf_puts(buf, "; ");
+        watch_draw_outcomes(rollout, buf);
+    }
 }
 
 /* "SQL 23505 duplicate key ... (0.4.0__x.sql:14, statement 2)". */
@@ -265,13 +274,14 @@ static const struct {
     { "DRY_RUN_FAILED", { "retry", "report" } },
     { "FAILED", { "retry", "report" } },
     { "ABORTED", { "report" } },
-    { "SUCCEEDED", { "report" } },
+    { "SUCCEEDED", { "retry", "report" } },
 };
 
 void watch_draw_next(const json_t *rollout, const struct style *style, struct buf *buf)
 {
     const char *lead = "\nnext      ";
-    const uint64_t failed = watch_draw_count(rollout, "failed");
+    const bool again = watch_draw_count(rollout, "failed") > 0 ||
+                       (watch_locks_skipped(rollout) > 0 && !field_flag(rollout, "dry_run_only"));
 
     for (size_t i = 0; i < COUNT_OF(watch_draw_verbs); i++) {
         if (!watch_draw_is(rollout, watch_draw_verbs[i].phase)) {
@@ -279,7 +289,7 @@ void watch_draw_next(const json_t *rollout, const struct style *style, struct bu
         }
         for (size_t j = 0; j < COUNT_OF(watch_draw_verbs[i].verbs); j++) {
             const char *verb = watch_draw_verbs[i].verbs[j];
-            if (verb == NULL || (strcmp(verb, "retry") == 0 && failed == 0)) {
+            if (verb == NULL || (strcmp(verb, "retry") == 0 && !again)) {
                 continue;
             }
             buf_printf(buf, "%sskein rollout %s %s", lead, verb, field_text(rollout, "id"));
@@ -325,28 +335,29 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
                        struct buf *buf)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = WATCH_TEXT_BYTES };
-    CLEANUP(buf_release) struct buf failures = { .size_max = WATCH_TEXT_BYTES };
+    CLEANUP(buf_release) struct buf troubles = { .size_max = WATCH_TEXT_BYTES };
     size_t groups_max = WATCH_GROUPS_MAX;
     size_t shards_max = WATCH_SHARDS_SHOWN;
 
+    watch_locks_draw(rollout, style, now_ms, &troubles);
     /* On a terminal the picture has to fit: causes get up to half of what is left, shards the rest,
      * since a picture that scrolls cannot be drawn again in its place. */
     if (style->height > 0) {
         size_t room = style->height > WATCH_FIXED_LINES ? style->height - WATCH_FIXED_LINES : 2;
         groups_max = room / 2 / 3 < 1 ? 1 : room / 2 / 3;
         groups_max = groups_max > WATCH_GROUPS_MAX ? WATCH_GROUPS_MAX : groups_max;
-        watch_draw_failures(rollout, style, groups_max, &failures);
-        size_t used = watch_draw_line_count(&failures);
+        watch_draw_failures(rollout, style, groups_max, &troubles);
+        size_t used = watch_draw_line_count(&troubles);
         shards_max = room > used ? room - used : 1;
         shards_max = shards_max > WATCH_SHARDS_SHOWN ? WATCH_SHARDS_SHOWN : shards_max;
     } else {
-        watch_draw_failures(rollout, style, groups_max, &failures);
+        watch_draw_failures(rollout, style, groups_max, &troubles);
     }
     watch_draw_headline(rollout, style, now_ms, &text);
     buf_puts(&text, "\n");
     watch_facts_draw(rollout, style, now_ms, &text);
     watch_shards_draw(rollout, style, shards_max, &text);
-    buf_puts(&text, buf_text(&failures));
+    buf_puts(&text, buf_text(&troubles));
     watch_draw_next(rollout, style, &text);
     watch_draw_clip(style, &text);
     style_cut_lines(style, buf_text(&text), buf);

@@ -75,6 +75,7 @@ struct lock_record copy_lock(struct arena *arena, const struct lock_record *from
     copy.owner = copy_text(arena, from->owner);
     copy.reason = copy_text(arena, from->reason);
     copy.rollout = copy_text(arena, from->rollout);
+    copy.id = copy_text(arena, from->id);
     return copy;
 }
 

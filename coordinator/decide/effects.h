@@ -79,6 +79,10 @@ struct effect {
             const char *object;           /* done: the rollout's id, the tenant, ... */
             struct history_reply history; /* OPERATOR_HISTORY only */
             bool publish_changed;         /* OPERATOR_PUBLISH only */
+            struct lock_record lock;      /* OPERATOR_LOCK, OPERATOR_HOLD: what was locked, or with
+                                             `lock_waits` the lock that is in the way */
+            bool lock_waits;
+            bool lock_beat; /* sent at once: the store has had this lock for long */
         } reply;
         uint64_t ticket;
         struct {

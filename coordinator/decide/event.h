@@ -29,6 +29,8 @@ enum event_type {
     EVENT_OPERATOR,      /* a request that changes something: `operator` */
     EVENT_STORE_ANSWER,  /* the shell's own business with the store; decisions ignore it */
     EVENT_QUERY,         /* a request that only reads: the shell answers it, decisions ignore it */
+    EVENT_CALL_CLOSED,   /* an operator's or a program's call is over that may have waited for a
+                            lock or kept one: `closed` */
     EVENT_TYPE_COUNT,
 };
 
@@ -86,6 +88,7 @@ enum operator_verb {
     OPERATOR_ABORT,
     OPERATOR_RETRY,
     OPERATOR_LOCK,
+    OPERATOR_HOLD, /* a lock that ends with the call */
     OPERATOR_UNLOCK,
     OPERATOR_FORGET_SHARD,
     OPERATOR_HISTORY,
@@ -104,9 +107,13 @@ struct operator_request {
     struct set *set;
     struct bytes archive;
     bool publish_dry_run;
-    /* LOCK */
+    /* LOCK, HOLD, UNLOCK */
     const char *lock_owner;
-    uint64_t lock_ttl_ms;
+    uint64_t lock_ttl_ms;  /* LOCK */
+    uint64_t lock_wait_ms; /* LOCK, HOLD: how long while somebody else has it; 0: not at all */
+    const char *lock_id;   /* HOLD: chosen by the shell; or of the hold to attach to again */
+    bool lock_again;       /* HOLD */
+    bool lock_force;       /* UNLOCK: also what is somebody else's */
     /* HISTORY */
     uint32_t limit;
 };
@@ -143,6 +150,9 @@ struct event {
             const char *text;   /* WATCH: the leader's address, "" for nobody */
             struct error error; /* code ERR_NONE: answered */
         } answer;
+        struct {
+            uint64_t call;
+        } closed;
         struct {
             uint64_t call;
             size_t method; /* the serving module's own number */

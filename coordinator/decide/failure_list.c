@@ -66,6 +66,25 @@ const struct failure_record *failure_list_find(const struct failure_list *list, 
     return failure == NULL ? NULL : failure->record;
 }
 
+void failure_list_remove_code(struct failure_list *list, enum task_code code)
+{
+    size_t kept = 0;
+
+    assert(list->by_tenant == NULL);
+    for (size_t i = 0; i < list->count; i++) {
+        struct failure *failure = list->items[i];
+        if (failure->record->error.code == code) {
+            free(failure->record);
+            free(failure);
+            continue;
+        }
+        failure->index = kept;
+        list->errors[kept] = &failure->record->error;
+        list->items[kept++] = failure;
+    }
+    list->count = kept;
+}
+
 bool failure_list_remove(struct failure_list *list, const char *tenant)
 {
     struct failure *failure;

@@ -31,6 +31,8 @@ const struct failure_record *failure_list_put(struct failure_list *list,
 /* Copies; any number per tenant. False if the list is full. */
 bool failure_list_append(struct failure_list *list, const struct task_error *error, int64_t at_ms);
 const struct failure_record *failure_list_find(const struct failure_list *list, const char *tenant);
+/* Removes the appended ones with this code. */
+void failure_list_remove_code(struct failure_list *list, enum task_code code);
 /* False if there is none. */
 bool failure_list_remove(struct failure_list *list, const char *tenant);
 

@@ -10,6 +10,8 @@
 #include "coordinator/decide/fleet_load.h"
 #include "coordinator/decide/history.h"
 #include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/lock_wait.h"
+#include "coordinator/decide/operator_lock.h"
 #include "coordinator/decide/operator_step.h"
 #include "coordinator/decide/outcome.h"
 #include "coordinator/decide/registry.h"
@@ -71,6 +73,7 @@ static void fleet_reset(struct fleet *fleet)
 {
     fleet_release_waiting(fleet);
     history_release(fleet);
+    lock_wait_release(fleet);
     session_release(fleet);
     for (size_t i = 0; i < fleet->shard_count; i++) {
         lock_table_drop_shard(fleet, fleet->shards[i]);
@@ -107,12 +110,12 @@ uint64_t fleet_next_tick_ms(const struct fleet *fleet)
 static void fleet_on_tick(struct step *step)
 {
     struct fleet *fleet = step->fleet;
-    bool active = false;
+    bool active = fleet->lock_waiters != NULL;
 
     for (size_t i = 0; i < fleet->shard_count; i++) {
         session_on_tick(step, fleet->shards[i]);
     }
-    lock_table_on_tick(step);
+    operator_lock_on_tick(step);
     history_on_tick(step);
     for (size_t i = 0; i < fleet->rollout_count; i++) {
         rollout_on_tick(step, fleet->rollouts[i]);
@@ -131,6 +134,12 @@ static void fleet_on_stored(struct step *step, uint64_t ticket, uint64_t revisio
         waiting = fleet_take_waiting(step->fleet, ticket, WAITING_SESSION);
         if (waiting != NULL) {
             session_on_stored(step, waiting->shard, waiting->lease_id);
+        }
+    }
+    if (waiting == NULL) {
+        waiting = fleet_take_waiting(step->fleet, ticket, WAITING_HOLD);
+        if (waiting != NULL) {
+            operator_lock_on_stored(step, waiting->call);
         }
     }
     free(waiting);
@@ -212,6 +221,9 @@ static void fleet_on_event(struct step *step, struct event *event)
     case EVENT_OPERATOR:
         operator_step(step, &event->operator);
         break;
+    case EVENT_CALL_CLOSED:
+        operator_lock_on_closed(step, event->closed.call);
+        break;
     case EVENT_LEADING:
     case EVENT_DEPOSED:
     case EVENT_STORE_ANSWER:
@@ -243,10 +255,12 @@ void fleet_step(struct fleet *fleet, struct event *event, struct effects *effect
         fleet_load(&step, &event->loaded);
     } else if (fleet->leading) {
         fleet_on_event(&step, event);
+        operator_lock_serve(&step);
         if (event->type != EVENT_TICK && fleet->next_tick_ms > step.now_ms + FLUSH_INTERVAL_MS) {
             fleet->next_tick_ms = step.now_ms + FLUSH_INTERVAL_MS;
         }
     } else if (event->type == EVENT_OPERATOR) {
         fleet_refuse(&step, event);
     }
+    fleet->wall_ahead_ms = event->wall_ms - (int64_t)event->now_ms;
 }

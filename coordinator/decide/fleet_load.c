@@ -55,7 +55,10 @@ static void fleet_load_lock(struct step *step, const struct lock_record *record,
         emit_delete(step, RECORD_LOCK, "", record->tenant);
         return;
     }
-    lock_table_add(step, shard, record)->token = token;
+    struct lock *lock = lock_table_add(step, shard, record);
+    lock->token = token;
+    lock->stored = true;
+    lock->grace_until_ms = step->now_ms + HOLD_GRACE_MS; /* for its program to come back */
 }
 
 static int fleet_load_compare(const void *a, const void *b)

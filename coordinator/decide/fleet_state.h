@@ -15,18 +15,20 @@
 struct agent_link;
 struct history_call;
 struct lock;
+struct lock_waiter;
 struct rollout;
 struct shard;
 struct window;
 
 /* Something that was asked for and comes back in an event with this id. */
-enum waiting_kind { WAITING_GRANT, WAITING_SESSION, WAITING_WINDOW };
+enum waiting_kind { WAITING_GRANT, WAITING_SESSION, WAITING_WINDOW, WAITING_HOLD };
 struct waiting {
     uint64_t id;
     enum waiting_kind kind;
     struct shard *shard;
     int64_t lease_id;      /* WAITING_SESSION */
     struct window *window; /* WAITING_WINDOW: owned */
+    uint64_t call;         /* WAITING_HOLD */
     UT_hash_handle hh;
 };
 
@@ -34,7 +36,8 @@ struct fleet {
     bool leading;
     uint64_t term;
     uint64_t next_tick_ms;
-    uint64_t next_id; /* of tickets and requests */
+    int64_t wall_ahead_ms; /* of the monotonic clock: turns our times into those of people */
+    uint64_t next_id;      /* of tickets and requests */
     /* One sequence for all shards and leaderships: an agent may tell the newest number that it has
      * answered to whoever asks next. */
     uint64_t newest_refresh;
@@ -53,6 +56,8 @@ struct fleet {
     struct lock **holds; /* lock_table.h: operators' holds, to be looked at for their end */
     size_t hold_count, hold_capacity;
     uint64_t rollout_lock_count;
+    struct lock_waiter *lock_waiters; /* lock_wait.h: oldest first */
+    size_t lock_waiter_count;
 
     struct rollout **rollouts; /* rollout.h: oldest first */
     size_t rollout_count, rollout_capacity;

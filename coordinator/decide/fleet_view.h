@@ -5,6 +5,7 @@
 #ifndef SKEIN_COORDINATOR_DECIDE_FLEET_VIEW_H
 #define SKEIN_COORDINATOR_DECIDE_FLEET_VIEW_H
 
+#include "common/core/limits.h"
 #include "common/model/selector.h"
 #include "common/model/set.h"
 #include "coordinator/decide/fleet.h"
@@ -12,6 +13,10 @@
 enum { WAITING_FOR_BYTES = 512 };
 
 /* ---- rollouts: index 0 is the newest ---- */
+struct locked_view {
+    const struct lock_record *lock;
+    int64_t skip_at_ms; /* wall time; 0: the tenant is not skipped (another rollout works on it) */
+};
 struct rollout_view {
     const struct rollout_spec *spec;
     struct rollout_state state;             /* with the counts of this moment */
@@ -22,7 +27,10 @@ struct rollout_view {
     size_t warning_count;
     const struct shard_progress *shards;
     size_t shard_count;
-    uint64_t skips[TASK_CODE_COUNT];
+    /* Tenants that it waits for since they are locked; the first of them. */
+    struct locked_view locked[ROLLOUT_LOCKED_SHOWN_MAX];
+    size_t locked_count;
+    uint64_t locked_total;
     double tasks_per_second;
     uint64_t left_min_ms, left_max_ms;
     uint64_t change; /* grows with every change of this rollout: watchers compare it */

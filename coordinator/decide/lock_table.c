@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/core/memory.h"
-#include "coordinator/decide/audit.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
@@ -13,6 +12,11 @@
 bool lock_table_is_hold(const struct lock *lock)
 {
     return lock->record.rollout[0] == '\0';
+}
+
+bool lock_table_is_program(const struct lock *lock)
+{
+    return lock->record.id[0] != '\0';
 }
 
 struct lock *lock_table_find(const struct shard *shard, const char *name)
@@ -37,6 +41,7 @@ struct lock *lock_table_add(struct step *step, struct shard *shard,
     lock->record.owner = memory_strdup(record->owner);
     lock->record.reason = memory_strdup(record->reason);
     lock->record.rollout = memory_strdup(record->rollout);
+    lock->record.id = memory_strdup(record->id);
     lock->name = lock->record.tenant + shard_bytes + 1;
     lock->shard = shard;
     assert(lock_table_find(shard, lock->name) == NULL);
@@ -77,7 +82,7 @@ void lock_table_drop(struct fleet *fleet, struct lock *lock)
     HASH_DEL(lock->shard->locks, lock);
     char *texts[] = { (char *)(uintptr_t)lock->record.tenant, (char *)(uintptr_t)lock->record.owner,
                       (char *)(uintptr_t)lock->record.reason,
-                      (char *)(uintptr_t)lock->record.rollout };
+                      (char *)(uintptr_t)lock->record.rollout, (char *)(uintptr_t)lock->record.id };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         free(texts[i]);
     }
@@ -88,21 +93,6 @@ void lock_table_release(struct step *step, struct lock *lock)
 {
     emit_delete(step, RECORD_LOCK, "", lock->record.tenant);
     lock_table_drop(step->fleet, lock);
-}
-
-void lock_table_on_tick(struct step *step)
-{
-    struct fleet *fleet = step->fleet;
-
-    for (size_t i = fleet->hold_count; i > 0; i--) {
-        struct lock *lock = fleet->holds[i - 1];
-        if (lock->record.expires_at_ms <= step->wall_ms) {
-            audit_add(step, lock->record.owner, "tenant.lock-expired", lock->record.tenant,
-                      lock->record.reason, "%s", "");
-            rollout_touch_shard(lock->shard);
-            lock_table_release(step, lock);
-        }
-    }
 }
 
 void lock_table_drop_shard(struct fleet *fleet, struct shard *shard)

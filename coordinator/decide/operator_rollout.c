@@ -244,13 +244,21 @@ bool operator_rollout_abort(struct step *step, const struct operator_request *re
     return true;
 }
 
+/* It has succeeded but for tenants that somebody held. (A dry run leaves nothing behind: another
+ * one looks at every tenant anyway.) */
+static bool operator_rollout_left_locked(const struct rollout *rollout)
+{
+    return rollout->state.skips[TASK_CODE_TENANT_LOCKED] > 0 && !rollout->spec.dry_run_only;
+}
+
 bool operator_rollout_retry(struct step *step, const struct operator_request *request,
                             struct rollout *rollout, struct error *err)
 {
     char reason[OPERATOR_REASON_BYTES];
     CLEANUP(selector_free) struct selector *selector = NULL;
 
-    if (rollout->aborting || rollout_find_edge(rollout, ROLLOUT_ON_RETRY) == NULL) {
+    if (rollout->aborting || rollout_find_edge(rollout, ROLLOUT_ON_RETRY) == NULL ||
+        (rollout->state.phase == ROLLOUT_SUCCEEDED && !operator_rollout_left_locked(rollout))) {
         return operator_rollout_refuse(rollout, "retried", err);
     }
     if (!rollout_is_active(rollout)) {

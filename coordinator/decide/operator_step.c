@@ -7,7 +7,7 @@
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/history.h"
-#include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/operator_lock.h"
 #include "coordinator/decide/operator_rollout.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
@@ -59,100 +59,6 @@ static void operator_publish(struct step *step, struct operator_request *request
         request->set = NULL;
     }
     emit_done(step, request->call, set->name)->reply.publish_changed = changed;
-}
-
-/* ---- tenants ---- */
-
-static bool operator_check_lock(const struct step *step, const struct operator_request *request,
-                                struct error *err)
-{
-    const struct tenant *tenant = registry_find_path(step->fleet, request->object);
-
-    if (tenant == NULL) {
-        return error_set(err, ERR_NOT_FOUND,
-                         "there is no tenant '%s'; `skein tenant list` has them all",
-                         request->object);
-    }
-    if (request->lock_ttl_ms > TENANT_HOLD_TTL_MAX_MS) {
-        return error_set(err, ERR_INVALID, "a tenant can be held for at most 24 hours at a time");
-    }
-    const struct lock *lock = lock_table_find(tenant->shard, tenant->info->name);
-    if (lock != NULL && !lock_table_is_hold(lock)) {
-        return error_set(err, ERR_CONFLICT,
-                         "rollout %s works on '%s' right now: try again in a moment, or pause it",
-                         lock->record.rollout, request->object);
-    }
-    const char *owner = request->lock_owner[0] == '\0' ? request->actor : request->lock_owner;
-    if (lock != NULL && strcmp(lock->record.owner, owner) != 0) {
-        return error_set(err, ERR_CONFLICT, "'%s' is held by %s%s%s", request->object,
-                         lock->record.owner, lock->record.reason[0] == '\0' ? "" : ": ",
-                         lock->record.reason);
-    }
-    return true;
-}
-
-static bool operator_lock(struct step *step, const struct operator_request *request,
-                          struct error *err)
-{
-    if (!operator_check_lock(step, request, err)) {
-        return false;
-    }
-    struct tenant *tenant = registry_find_path(step->fleet, request->object);
-    struct lock *old = lock_table_find(tenant->shard, tenant->info->name);
-    uint64_t ttl_ms = request->lock_ttl_ms == 0 ? TENANT_HOLD_TTL_DEFAULT_MS : request->lock_ttl_ms;
-    const struct lock_record record = {
-        .tenant = request->object,
-        .owner = request->lock_owner[0] == '\0' ? request->actor : request->lock_owner,
-        .reason = request->reason,
-        .rollout = "",
-        .since_ms = old == NULL ? step->wall_ms : old->record.since_ms,
-        .expires_at_ms = step->wall_ms + (int64_t)ttl_ms,
-    };
-
-    if (old != NULL) {
-        lock_table_drop(step->fleet, old); /* the same holder, for longer */
-    }
-    emit_put_lock(step, &record);
-    lock_table_add(step, tenant->shard, &record);
-    audit_add(step, request->actor, "tenant.lock", request->object, request->reason,
-              "for %s, %llu s", record.owner, (unsigned long long)(ttl_ms / 1000));
-    rollout_touch_shard(tenant->shard);
-    return true;
-}
-
-/* The tenant may be unknown now: its hold is what matters. */
-static struct lock *operator_find_hold(const struct fleet *fleet, const char *tenant)
-{
-    for (size_t i = 0; i < fleet->hold_count; i++) {
-        if (strcmp(fleet->holds[i]->record.tenant, tenant) == 0) {
-            return fleet->holds[i];
-        }
-    }
-    return NULL;
-}
-
-static bool operator_unlock(struct step *step, const struct operator_request *request,
-                            struct error *err)
-{
-    struct lock *hold = operator_find_hold(step->fleet, request->object);
-    const struct tenant *tenant = registry_find_path(step->fleet, request->object);
-
-    if (hold == NULL) {
-        const struct lock *lock =
-            tenant == NULL ? NULL : lock_table_find(tenant->shard, tenant->info->name);
-        if (lock != NULL) {
-            return error_set(err, ERR_REFUSED,
-                             "'%s' is locked by rollout %s, which gives it back by itself; pause "
-                             "or abort the rollout",
-                             request->object, lock->record.rollout);
-        }
-        return error_set(err, ERR_NOT_FOUND, "'%s' is not held by anybody", request->object);
-    }
-    audit_add(step, request->actor, "tenant.unlock", request->object, request->reason, "held by %s",
-              hold->record.owner);
-    rollout_touch_shard(hold->shard);
-    lock_table_release(step, hold);
-    return true;
 }
 
 /* ---- shards ---- */
@@ -212,9 +118,7 @@ static bool operator_forget_shard(struct step *step, const struct operator_reque
     }
     audit_add(step, request->actor, "shard.forget", request->object, request->reason,
               "%llu tenants", (unsigned long long)shard->present_count);
-    while (shard->locks != NULL) {
-        lock_table_release(step, shard->locks);
-    }
+    operator_lock_drop_shard(step, shard);
     operator_forget_parts(step, shard);
     emit_delete(step, RECORD_SHARD, "", shard->name);
     registry_remove_shard(step->fleet, shard);
@@ -252,11 +156,8 @@ static bool operator_apply(struct step *step, struct operator_request *request,
         *ret_object = rollout->spec.id;
         return true;
     }
-    if (request->verb == OPERATOR_LOCK) {
-        return operator_lock(step, request, err);
-    }
     if (request->verb == OPERATOR_UNLOCK) {
-        return operator_unlock(step, request, err);
+        return operator_lock_unlock(step, request, err);
     }
     assert(request->verb == OPERATOR_FORGET_SHARD);
     return operator_forget_shard(step, request, err);
@@ -272,6 +173,8 @@ void operator_step(struct step *step, struct operator_request *request)
         operator_publish(step, request);
     } else if (request->verb == OPERATOR_HISTORY) {
         history_ask(step, request);
+    } else if (request->verb == OPERATOR_LOCK || request->verb == OPERATOR_HOLD) {
+        operator_lock_take(step, request);
     } else if (operator_apply(step, request, &object, &err)) {
         emit_done(step, request->call, object);
     } else {

@@ -1,5 +1,7 @@
 #include "coordinator/decide/rate.h"
 
+#include <stdbool.h>
+
 #include "common/core/base.h"
 
 /* Seconds count from 1, so that 0 means "not yet". */
@@ -17,13 +19,15 @@ void rate_add(struct rate *rate, uint64_t now_ms)
         rate->newest_s = second;
     }
     if (second > rate->newest_s + COUNT_OF(rate->counts)) {
-        *rate = (struct rate){ .started_s = rate->started_s, .newest_s = second };
+        *rate =
+            (struct rate){ .started_s = rate->started_s, .newest_s = second, .total = rate->total };
     }
     while (rate->newest_s < second) {
         rate->newest_s++;
         rate->counts[rate->newest_s % COUNT_OF(rate->counts)] = 0;
     }
     rate->counts[second % COUNT_OF(rate->counts)]++;
+    rate->total++;
 }
 
 double rate_per_second(const struct rate *rate, uint64_t now_ms)
@@ -55,7 +59,9 @@ void rate_left_ms(const struct rate *rate, uint64_t now_ms, uint64_t left, uint6
 
     *ret_min_ms = 0;
     *ret_max_ms = 0;
-    if (per_second > 0 && left > 0) {
+    bool enough =
+        rate->total >= RATE_TASKS_MIN && rate_second(now_ms) >= rate->started_s + RATE_SECONDS_MIN;
+    if (enough && per_second > 0 && left > 0) {
         double estimate_ms = (double)left / per_second * 1000.0;
         *ret_min_ms = (uint64_t)(estimate_ms * 0.8);
         *ret_max_ms = (uint64_t)(estimate_ms * 1.5) + 1;

@@ -192,7 +192,7 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
     }
     rollout->open_now = true;
     rollout_counts_take_over(rollout);
-    memset(rollout->skips, 0, sizeof(rollout->skips));
+    memset(rollout->state.skips, 0, sizeof(rollout->state.skips));
     rollout->plan_cache.valid = false;
     rollout_add_parts(step, rollout, fresh);
     /* Of shards that are forgotten nothing more is heard. */
@@ -278,6 +278,7 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
     struct error err;
 
     rollout->failures_borne = 0;
+    failure_list_remove_code(&rollout->warnings, TASK_CODE_TENANT_LOCKED);
     if (!rollout->open_now) {
         rollout_forget_failures(step, rollout);
         for (size_t i = 0; i < rollout->progress_count; i++) {

@@ -48,7 +48,6 @@ struct rollout {
     size_t progress_count, progress_capacity;
     struct failure_list failures;
     struct failure_list warnings;
-    uint64_t skips[TASK_CODE_COUNT];
     uint64_t change;
 
     /* While it is open: */

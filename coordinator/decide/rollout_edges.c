@@ -147,12 +147,15 @@ static const struct rollout_edge rollout_edges[] = {
     { { ROLLOUT_PAUSED, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended", false },
       NULL },
 
+    { { ROLLOUT_SUCCEEDED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what was locked is taken up",
+        false },
+      NULL },
+
     { { ROLLOUT_FAILED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is tried again", false },
       NULL },
 };
 
 static const bool rollout_terminal[ROLLOUT_PHASE_COUNT] = {
-    [ROLLOUT_SUCCEEDED] = true,
     [ROLLOUT_ABORTED] = true,
 };
 

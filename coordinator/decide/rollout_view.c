@@ -7,6 +7,7 @@
 #include "coordinator/decide/operator_rollout.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/wave.h"
 
 enum { ROLLOUT_VIEW_NAMES_MAX = 3 };
 
@@ -98,14 +99,19 @@ static void rollout_view_refresh(const struct rollout *rollout, struct reason_li
     reason_end(list);
 }
 
+/* The lock that this task waits for; NULL: it waits for something else. */
+static const struct lock *rollout_view_lock_of(const struct part *part,
+                                               const struct tenant_task *task)
+{
+    return task->held_since_ms == 0 ? NULL : lock_table_find(part->shard, task->tenant->info->name);
+}
+
 static void rollout_view_locked_in(const struct part *part, struct reason_list *list)
 {
     const struct tenant_task *task = part->queues[TENANT_TASK_LIST_LATER].head;
 
     for (; task != NULL; task = task->next) {
-        const struct lock *lock = task->held_since_ms == 0
-                                      ? NULL
-                                      : lock_table_find(part->shard, task->tenant->info->name);
+        const struct lock *lock = rollout_view_lock_of(part, task);
         if (lock != NULL) {
             char text[WAITING_FOR_BYTES / 4];
             snprintf(text, sizeof(text), "%.80s by %.40s", lock->record.tenant,
@@ -156,8 +162,34 @@ static void rollout_view_waiting(const struct rollout *rollout, char *ret_text)
     }
 }
 
-static void rollout_view_fill(const struct rollout *rollout, uint64_t now_ms,
-                              struct rollout_view *ret_view)
+/* The same with all that is known, for those who want to do something about it. */
+static void rollout_view_locks(const struct fleet *fleet, const struct rollout *rollout,
+                               struct rollout_view *view)
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct part *part = rollout->parts[i];
+        const struct tenant_task *task = part->queues[TENANT_TASK_LIST_LATER].head;
+        for (; task != NULL; task = task->next) {
+            const struct lock *lock = rollout_view_lock_of(part, task);
+            if (lock == NULL) {
+                continue;
+            }
+            view->locked_total++;
+            if (view->locked_count == ROLLOUT_LOCKED_SHOWN_MAX) {
+                continue;
+            }
+            int64_t until_ms =
+                (int64_t)(task->held_since_ms + wave_lock_wait_ms(rollout)) + fleet->wall_ahead_ms;
+            view->locked[view->locked_count++] = (struct locked_view){
+                .lock = &lock->record,
+                .skip_at_ms = lock_table_is_hold(lock) ? until_ms : 0,
+            };
+        }
+    }
+}
+
+static void rollout_view_fill(const struct fleet *fleet, const struct rollout *rollout,
+                              uint64_t now_ms, struct rollout_view *ret_view)
 {
     /* A tenant that has its dry run ahead of it has its run ahead of it, too. */
     bool runs = !rollout->spec.dry_run_only && rollout->spec.kind != ROLLOUT_BASELINE;
@@ -175,8 +207,8 @@ static void rollout_view_fill(const struct rollout *rollout, uint64_t now_ms,
         .shard_count = rollout->progress_count,
         .change = rollout->change,
     };
-    memcpy(ret_view->skips, rollout->skips, sizeof(ret_view->skips));
     rollout_view_waiting(rollout, ret_view->waiting_for);
+    rollout_view_locks(fleet, rollout, ret_view);
     if (rollout_is_active(rollout)) {
         ret_view->tasks_per_second = rate_per_second(&rollout->rate, now_ms);
         rate_left_ms(&rollout->rate, now_ms, left, &ret_view->left_min_ms, &ret_view->left_max_ms);
@@ -191,7 +223,7 @@ size_t fleet_rollout_count(const struct fleet *fleet)
 void fleet_rollout_at(const struct fleet *fleet, size_t index, uint64_t now_ms,
                       struct rollout_view *ret_view)
 {
-    rollout_view_fill(fleet->rollouts[fleet->rollout_count - 1 - index], now_ms, ret_view);
+    rollout_view_fill(fleet, fleet->rollouts[fleet->rollout_count - 1 - index], now_ms, ret_view);
 }
 
 bool fleet_rollout_find(const struct fleet *fleet, const char *id, uint64_t now_ms,
@@ -202,6 +234,6 @@ bool fleet_rollout_find(const struct fleet *fleet, const char *id, uint64_t now_
     if (rollout == NULL) {
         return false;
     }
-    rollout_view_fill(rollout, now_ms, ret_view);
+    rollout_view_fill(fleet, rollout, now_ms, ret_view);
     return true;
 }

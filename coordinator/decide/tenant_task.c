@@ -133,7 +133,7 @@ static void tenant_task_count(struct step *step, const struct tenant_task *task,
         part_counts(part)->dry_run_passed += change;
     }
     if (task->state == TENANT_TASK_SKIPPED) {
-        rollout->skips[task->skip_code] += change;
+        rollout->state.skips[task->skip_code] += change;
     }
     if (!tenant_task_is_final(task)) {
         rollout->open[task->mode == TASK_DRY_RUN ? 0 : 1] += change;

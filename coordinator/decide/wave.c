@@ -5,9 +5,11 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "common/model/duration.h"
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/lock_wait.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
@@ -32,7 +34,7 @@ static size_t wave_min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static uint64_t wave_lock_wait_ms(const struct rollout *rollout)
+uint64_t wave_lock_wait_ms(const struct rollout *rollout)
 {
     return rollout->spec.lock_timeout_ms == 0 ? LOCK_WAIT_DEFAULT_MS
                                               : rollout->spec.lock_timeout_ms;
@@ -81,14 +83,44 @@ static size_t wave_room(const struct step *step, const struct part *part, size_t
     return room >= worth ? wave_min(wave_min(room, TASK_WINDOW), ready) : 0;
 }
 
+/* Says in the report for whom the tenant was skipped. */
+static void wave_warn_locked(struct step *step, const struct tenant_task *task,
+                             const struct lock *lock)
+{
+    struct rollout *rollout = task->part->rollout;
+    char waited[DURATION_TEXT_BYTES];
+    const struct task_error warning = {
+        .tenant = lock->record.tenant,
+        .mode = (enum task_mode)task->mode,
+        .code = TASK_CODE_TENANT_LOCKED,
+        .sqlstate = "",
+        .message =
+            arena_printf(&step->effects->arena, "skipped after %s: held by %s%s%s",
+                         duration_format(wave_lock_wait_ms(rollout), waited), lock->record.owner,
+                         lock->record.reason[0] == '\0' ? "" : ": ", lock->record.reason),
+        .detail = "",
+        .hint = "",
+        .file = "",
+    };
+
+    /* A list that is full has warnings enough for anybody. */
+    (void)failure_list_append(&rollout->warnings, &warning, step->wall_ms);
+}
+
 /* Whether the tenant is free. If not, the task waits, and at last gives an operator's hold up. */
 static bool wave_is_free(struct step *step, struct tenant_task *task)
 {
     const struct lock *lock = lock_table_find(task->part->shard, task->tenant->info->name);
 
-    if (lock == NULL) {
+    if (lock == NULL &&
+        !lock_wait_wants(step->fleet, task->part->shard, task->tenant->info->name)) {
         task->held_since_ms = 0;
         return true;
+    }
+    if (lock == NULL) {
+        /* People who wait come first: they get it as soon as this event is decided. */
+        tenant_task_postpone(step, task, step->now_ms + LOCK_RECHECK_MS);
+        return false;
     }
     if (task->held_since_ms == 0) {
         task->held_since_ms = step->now_ms;
@@ -97,6 +129,7 @@ static bool wave_is_free(struct step *step, struct tenant_task *task)
     uint64_t until = task->held_since_ms + wave_lock_wait_ms(task->part->rollout);
     uint64_t again = step->now_ms + LOCK_RECHECK_MS;
     if (lock_table_is_hold(lock) && step->now_ms >= until) {
+        wave_warn_locked(step, task, lock);
         part_skip(step, task, TASK_CODE_TENANT_LOCKED);
     } else {
         tenant_task_postpone(step, task, lock_table_is_hold(lock) && until < again ? until : again);
@@ -111,6 +144,7 @@ static void wave_lock(struct step *step, struct tenant_task *task, uint64_t tick
                                         .owner = "rollout",
                                         .reason = "",
                                         .rollout = part->rollout->spec.id,
+                                        .id = "",
                                         .since_ms = step->wall_ms,
                                         .lease_id = part->shard->session.lease_id };
     struct lock *lock = lock_table_add(step, part->shard, &record);

@@ -15,6 +15,8 @@ void wave_dispatch_rollout(struct step *step, struct rollout *rollout);
 /* The window's locks are durable: sends its tasks, or gives the locks back if they may not be sent
  * any more. Frees the window. */
 void wave_on_stored(struct step *step, struct window *window, uint64_t ticket, uint64_t token);
+/* How long a task of this rollout waits for a tenant that somebody holds. */
+uint64_t wave_lock_wait_ms(const struct rollout *rollout);
 void wave_free_window(struct window *window);
 /* The rollout's tasks are about to be freed. */
 void wave_forget_rollout(struct fleet *fleet, const struct rollout *rollout);

@@ -14,15 +14,15 @@
 
 enum {
     IDEMPOTENCY_KEY_BYTES_MAX = 64,
-    HOLD_TTL_DEFAULT_MS = 3600 * 1000,
     HISTORY_LIMIT_DEFAULT = 100,
     ID_RANDOM_BYTES = 5, /* 40 bits are 8 characters of base32 */
 };
 
+static const char operator_change_digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
 bool operator_change_make_id(const char *idempotency_key, char ret_id[ROLLOUT_ID_BYTES],
                              struct error *err)
 {
-    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
     uint8_t bytes[CHECKSUM_BYTES] = { 0 };
     uint64_t number = 0;
 
@@ -35,7 +35,7 @@ bool operator_change_make_id(const char *idempotency_key, char ret_id[ROLLOUT_ID
         number = number << 8 | bytes[i];
     }
     for (size_t i = 0; i < ROLLOUT_ID_BYTES - 1; i++) {
-        ret_id[i] = digits[(number >> (35 - 5 * i)) & 31];
+        ret_id[i] = operator_change_digits[(number >> (35 - 5 * i)) & 31];
     }
     ret_id[ROLLOUT_ID_BYTES - 1] = '\0';
     return true;
@@ -197,13 +197,34 @@ bool operator_change_retry(struct bytes request, struct event *event, struct err
 
 /* ---- tenants and shards ---- */
 
+/* Who locks or unlocks, how long they wait: what the three calls share. */
+static void operator_change_holder(struct wire_check *check, struct event *event,
+                                   const char *tenant, const char *owner, const char *reason)
+{
+    struct operator_request *asked = &event->operator;
+
+    asked->object = wire_check_tenant(check, "tenant", tenant);
+    asked->reason = operator_change_reason(check, reason);
+    asked->lock_owner = wire_check_name_or_empty(check, "owner", owner);
+    if (asked->lock_owner[0] == '\0') {
+        asked->lock_owner = asked->actor;
+    }
+    asked->lock_id = "";
+}
+
+static bool operator_change_check_wait(uint64_t wait_ms, struct error *err)
+{
+    return wait_ms <= LOCK_WAIT_MAX_MS ||
+           error_set(err, ERR_INVALID, "wait_ms: a locked tenant is waited for one hour at most");
+}
+
 bool operator_change_lock(struct bytes wire, struct event *event, struct error *err)
 {
     struct wire_check check = { .message = "LockTenantRequest", .err = err };
     const Skein__V1__LockTenantRequest *request =
         wire_codec_unpack(&skein__v1__lock_tenant_request__descriptor, wire, &event->arena, err);
 
-    if (request == NULL) {
+    if (request == NULL || !operator_change_check_wait(request->wait_ms, err)) {
         return false;
     }
     if (request->ttl_ms > TENANT_HOLD_TTL_MAX_MS) {
@@ -211,13 +232,47 @@ bool operator_change_lock(struct bytes wire, struct event *event, struct error *
                          "ttl_ms: a tenant is held for 24 hours at most; lock it again before "
                          "they are over");
     }
-    const char *owner = wire_check_name_or_empty(&check, "owner", request->owner);
     event->operator.verb = OPERATOR_LOCK;
-    event->operator.object = wire_check_tenant(&check, "tenant", request->tenant);
-    event->operator.reason = operator_change_reason(&check, request->reason);
-    event->operator.lock_owner = owner[0] == '\0' ? event->operator.actor : owner;
-    event->operator.lock_ttl_ms = request->ttl_ms == 0 ? HOLD_TTL_DEFAULT_MS : request->ttl_ms;
+    operator_change_holder(&check, event, request->tenant, request->owner, request->reason);
+    event->operator.lock_ttl_ms = request->ttl_ms == 0 ? TENANT_HOLD_TTL_DEFAULT_MS
+                                                       : request->ttl_ms;
+    event->operator.lock_wait_ms = request->wait_ms;
     return !check.failed;
+}
+
+/* Nobody else can guess it, so nobody attaches to this lock but its program. */
+static bool operator_change_make_lock_id(struct arena *arena, const char **ret_id,
+                                         struct error *err)
+{
+    uint8_t bytes[LOCK_ID_BYTES - 1];
+    char id[LOCK_ID_BYTES] = "";
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+        return error_set(err, ERR_INTERNAL, "the system gave no random bytes for an id");
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        id[i] = operator_change_digits[bytes[i] & 31];
+    }
+    *ret_id = arena_strdup(arena, id);
+    return true;
+}
+
+bool operator_change_hold(struct bytes wire, struct event *event, struct error *err)
+{
+    struct wire_check check = { .message = "HoldTenantLockRequest", .err = err };
+    const Skein__V1__HoldTenantLockRequest *request = wire_codec_unpack(
+        &skein__v1__hold_tenant_lock_request__descriptor, wire, &event->arena, err);
+
+    if (request == NULL || !operator_change_check_wait(request->wait_ms, err)) {
+        return false;
+    }
+    event->operator.verb = OPERATOR_HOLD;
+    operator_change_holder(&check, event, request->tenant, request->owner, request->reason);
+    event->operator.lock_wait_ms = request->wait_ms;
+    event->operator.lock_id = wire_check_key_or_empty(&check, "lock_id", request->lock_id);
+    event->operator.lock_again = request->lock_id[0] != '\0';
+    return !check.failed && (event->operator.lock_again || operator_change_make_lock_id(
+                                &event->arena, &event->operator.lock_id, err));
 }
 
 bool operator_change_unlock(struct bytes wire, struct event *event, struct error *err)
@@ -230,8 +285,8 @@ bool operator_change_unlock(struct bytes wire, struct event *event, struct error
         return false;
     }
     event->operator.verb = OPERATOR_UNLOCK;
-    event->operator.object = wire_check_tenant(&check, "tenant", request->tenant);
-    event->operator.reason = operator_change_reason(&check, request->reason);
+    operator_change_holder(&check, event, request->tenant, request->owner, request->reason);
+    event->operator.lock_force = request->force != 0;
     return !check.failed;
 }
 

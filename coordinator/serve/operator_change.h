@@ -21,6 +21,7 @@ operator_change operator_change_resume;
 operator_change operator_change_abort;
 operator_change operator_change_retry;
 operator_change operator_change_lock;
+operator_change operator_change_hold;
 operator_change operator_change_unlock;
 operator_change operator_change_forget;
 operator_change operator_change_history;

@@ -247,6 +247,7 @@ static void operator_query_add_lock(void *user, const struct lock_record *lock)
         return;
     }
     Skein__V1__Lock *message = wire_record_of_lock(lock, locks->arena);
+    message->id = wire_codec_borrow(""); /* its program's alone */
     locks->bytes += protobuf_c_message_get_packed_size(&message->base) + 8;
     locks->response.locks[locks->response.n_locks++] = message;
 }

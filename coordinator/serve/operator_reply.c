@@ -1,8 +1,7 @@
 #include "coordinator/serve/operator_reply.h"
 
-#include <string.h>
-
 #include "common/core/arena.h"
+#include "common/core/limits.h"
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_parts.h"
 #include "common/wire/wire_record.h"
@@ -39,32 +38,33 @@ void operator_reply_rollout(const struct operator_answer *answer)
     serve_reply_message(answer->call, &rollout->base);
 }
 
-struct operator_reply_search {
-    const char *tenant;
-    const struct lock_record *found;
-};
-
-static void operator_reply_visit_lock(void *user, const struct lock_record *lock)
-{
-    struct operator_reply_search *search = user;
-
-    if (strcmp(lock->tenant, search->tenant) == 0) {
-        search->found = lock;
-    }
-}
-
 void operator_reply_locked(const struct operator_answer *answer)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     Skein__V1__LockTenantResponse response;
-    struct operator_reply_search search = { .tenant = answer->effect->reply.object };
 
     skein__v1__lock_tenant_response__init(&response);
-    fleet_visit_locks(answer->fleet, operator_reply_visit_lock, &search);
-    if (search.found != NULL) {
-        response.lock = wire_record_of_lock(search.found, &arena);
-    }
+    response.lock = wire_record_of_lock(&answer->effect->reply.lock, &arena);
     serve_reply_message(answer->call, &response.base);
+}
+
+/* The call stays open: what it says next is that the lock is held still, or why not. */
+void operator_reply_held(const struct operator_answer *answer)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    Skein__V1__HoldTenantLockResponse response;
+    bool waits = answer->effect->reply.lock_waits;
+
+    skein__v1__hold_tenant_lock_response__init(&response);
+    response.state =
+        waits ? SKEIN__V1__HOLD_STATE__HOLD_STATE_WAITING : SKEIN__V1__HOLD_STATE__HOLD_STATE_HELD;
+    response.lock = wire_record_of_lock(&answer->effect->reply.lock, &arena);
+    if (waits) {
+        response.lock->id = wire_codec_borrow(""); /* another program's alone */
+    }
+    response.silence_max_ms = HOLD_SILENCE_MAX_MS;
+    response.grace_ms = HOLD_GRACE_MS;
+    serve_reply_send(answer->call, &response.base);
 }
 
 void operator_reply_unlocked(const struct operator_answer *answer)

@@ -23,6 +23,7 @@ typedef void operator_reply(const struct operator_answer *answer);
 operator_reply operator_reply_published;
 operator_reply operator_reply_rollout;
 operator_reply operator_reply_locked;
+operator_reply operator_reply_held;
 operator_reply operator_reply_unlocked;
 operator_reply operator_reply_forgotten;
 operator_reply operator_reply_history;

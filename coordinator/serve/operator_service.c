@@ -21,6 +21,7 @@ struct operator_method {
     operator_query *query;
     operator_change *change;
     operator_reply *reply;
+    bool tells_end; /* the brain has to hear when a call is over that it was told of */
 };
 
 static const struct operator_method operator_methods[] = {
@@ -52,7 +53,12 @@ static const struct operator_method operator_methods[] = {
       .reply = operator_reply_history },
     { .path = "/skein.v1.OperatorService/LockTenant",
       .change = operator_change_lock,
-      .reply = operator_reply_locked },
+      .reply = operator_reply_locked,
+      .tells_end = true },
+    { .path = "/skein.v1.OperatorService/HoldTenantLock",
+      .change = operator_change_hold,
+      .reply = operator_reply_held,
+      .tells_end = true },
     { .path = "/skein.v1.OperatorService/UnlockTenant",
       .change = operator_change_unlock,
       .reply = operator_reply_unlocked },
@@ -87,7 +93,8 @@ struct operator_call {
     struct rpc_call *call;
     size_t method;
     uint64_t number;
-    bool asked; /* the request is complete, or was refused: what comes now is dropped */
+    bool asked;  /* the request is complete, or was refused: what comes now is dropped */
+    bool posted; /* the brain knows of it */
     bool uploads;
     struct operator_upload upload;
 };
@@ -163,7 +170,9 @@ static void operator_service_post(struct operator_call *state, struct event *eve
         event_free(&event);
         error_set(&err, ERR_LIMIT, "the coordinator has too much to do: try again later");
         operator_service_refuse(state, &err);
+        return;
     }
+    state->posted = true;
 }
 
 static void operator_service_ask(struct operator_call *state, struct bytes message)
@@ -246,6 +255,14 @@ static void operator_service_on_closed(void *user, struct rpc_call *call)
 
     (void)call;
     operator_calls_remove(state->service->calls, state->number);
+    if (state->posted && operator_methods[state->method].tells_end) {
+        struct event *event = event_new(EVENT_CALL_CLOSED);
+        event->now_ms = clock_monotonic_ms();
+        event->wall_ms = clock_wall_ms();
+        event->closed.call = state->number;
+        /* Not to be lost: a lock may hang on it. */
+        mailbox_post_reserved(state->service->inbox, event);
+    }
     state->service->uploads -= state->uploads;
     operator_upload_release(&state->upload);
     free(state);

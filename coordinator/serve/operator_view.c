@@ -11,19 +11,24 @@
 
 /* ---- rollouts ---- */
 
-static void operator_view_add_skips(Skein__V1__Rollout *rollout, const struct rollout_view *view,
-                                    struct arena *arena)
+static void operator_view_add_locked(Skein__V1__Rollout *rollout, const struct rollout_view *view,
+                                     struct arena *arena)
 {
-    rollout->skips = arena_alloc_array(arena, TASK_CODE_COUNT, sizeof(Skein__V1__SkipCount *));
-    for (int code = 0; code < TASK_CODE_COUNT; code++) {
-        if (view->skips[code] == 0) {
-            continue;
-        }
-        Skein__V1__SkipCount *skip = wire_codec_new(&skein__v1__skip_count__descriptor, arena);
-        skip->code = wire_enum_of_code((enum task_code)code);
-        skip->count = view->skips[code];
-        rollout->skips[rollout->n_skips++] = skip;
+    rollout->locked =
+        arena_alloc_array(arena, view->locked_count, sizeof(Skein__V1__LockedTenant *));
+    for (size_t i = 0; i < view->locked_count; i++) {
+        const struct lock_record *lock = view->locked[i].lock;
+        Skein__V1__LockedTenant *locked =
+            wire_codec_new(&skein__v1__locked_tenant__descriptor, arena);
+        locked->tenant = wire_codec_borrow(lock->tenant);
+        locked->owner = wire_codec_text(arena, lock->owner, TEXT_BYTES_MAX);
+        locked->reason = wire_codec_text(arena, lock->reason, TEXT_BYTES_MAX);
+        locked->rollout = wire_codec_borrow(lock->rollout);
+        locked->locked_at_ms = lock->since_ms;
+        locked->skip_at_ms = view->locked[i].skip_at_ms;
+        rollout->locked[rollout->n_locked++] = locked;
     }
+    rollout->locked_total = view->locked_total;
 }
 
 Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struct arena *arena)
@@ -47,7 +52,8 @@ Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struc
     rollout->left_max_ms = view->left_max_ms;
     rollout->phase_reason = wire_codec_text(arena, view->state.phase_reason, TEXT_BYTES_MAX);
     rollout->changed_by = wire_codec_text(arena, view->state.changed_by, TEXT_BYTES_MAX);
-    operator_view_add_skips(rollout, view, arena);
+    rollout->skips = wire_parts_of_skips(view->state.skips, arena, &rollout->n_skips);
+    operator_view_add_locked(rollout, view, arena);
     return rollout;
 }
 

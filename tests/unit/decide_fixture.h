@@ -459,6 +459,7 @@ static inline const struct effect *fixture_ask(struct fixture *f, struct operato
     request.reason = request.reason == NULL ? "" : request.reason;
     request.object = request.object == NULL ? "" : request.object;
     request.lock_owner = request.lock_owner == NULL ? "" : request.lock_owner;
+    request.lock_id = request.lock_id == NULL ? "" : request.lock_id;
     event->operator= request;
     fixture_step(f, event);
     event_free(&event);

@@ -66,7 +66,7 @@ void fleet_rollout_at(const struct fleet *fleet, size_t index, uint64_t now_ms,
         .shard_count = 1,
         .change = atomic_load(&fleet->change),
     };
-    ret_view->skips[TASK_CODE_TENANT_LOCKED] = 1;
+    ret_view->state.skips[TASK_CODE_TENANT_LOCKED] = 1;
     snprintf(ret_view->waiting_for, sizeof(ret_view->waiting_for), "agent-offline(eu-2)");
 }
 
@@ -159,7 +159,7 @@ const struct set_head *fleet_set_head(const struct fleet *fleet, const char *nam
 void fleet_visit_locks(const struct fleet *fleet,
                        void (*visit)(void *user, const struct lock_record *lock), void *user)
 {
-    static const struct lock_record of_rollout = { "eu-1/t_1", "rollout", "", "r7", 0, 0, 0 };
+    static const struct lock_record of_rollout = { "eu-1/t_1", "rollout", "", "r7", "", 0, 0, 0 };
 
     visit(user, &of_rollout);
     if (fleet->lock.tenant != NULL) {

@@ -80,7 +80,7 @@ static void policy_abort_lets_tasks_end_and_skips_the_rest(void **state)
     struct rollout_view view = fixture_view(f, "r1");
     assert_int_equal(view.state.counts.failed, 1);
     assert_true(view.state.counts.migrated >= 3);
-    assert_int_equal(view.skips[TASK_CODE_CANCELLED], view.state.counts.skipped);
+    assert_int_equal(view.state.skips[TASK_CODE_CANCELLED], view.state.counts.skipped);
     assert_int_equal(view.state.counts.skipped, 9 - view.state.counts.migrated);
     assert_non_null(strstr(view.state.phase_reason, "failure budget"));
 }

@@ -152,7 +152,7 @@ static void an_abort_cancels_what_runs_and_waits_for_it(void **state)
     assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
     fixture_expect_phase(f, "r1", ROLLOUT_DRY_RUN);
     assert_string_equal(fixture_sent(f, 1, COORDINATOR_MESSAGE_CANCEL, mark)->cancel.rollout, "r1");
-    assert_int_equal(fixture_view(f, "r1").skips[TASK_CODE_CANCELLED], 6);
+    assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_CANCELLED], 6);
     fixture_answer_tasks(f, 1, mark, "t_001", TASK_FAILED, TASK_CODE_CANCELLED);
     fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
     struct rollout_view view = fixture_view(f, "r1");

@@ -44,7 +44,7 @@ static void successes_are_in_the_journals(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
     struct rollout_view view = fixture_view(f, "r1");
     assert_int_equal(view.state.counts.migrated, 1);
-    assert_int_equal(view.skips[TASK_CODE_UP_TO_DATE], 1);
+    assert_int_equal(view.state.skips[TASK_CODE_UP_TO_DATE], 1);
     assert_int_equal(fixture_assigned(f, 5, TASK_DRY_RUN, mark), 1); /* looks before it leaps */
     assert_int_equal(fixture_assigned(f, 5, TASK_RUN, mark), 0);
     fixture_work(f, 5, mark);
@@ -164,7 +164,7 @@ static void an_abort_survives_and_ends_when_the_locks_are_gone(void **state)
     fixture_report_rows(f, 5, true, 0, rows, 3);
     fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
     assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 1);
-    assert_int_equal(fixture_view(f, "r1").skips[TASK_CODE_CANCELLED], 2);
+    assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_CANCELLED], 2);
 }
 
 static void an_aborted_rollout_calls_unknown_what_a_lost_agent_may_have_done(void **state)

@@ -92,7 +92,7 @@ static void tenants_that_are_there_already_are_skipped(void **state)
     struct rollout_view view = fixture_view(f, "r1");
     assert_int_equal(view.state.counts.migrated, 1);
     assert_int_equal(view.state.counts.skipped, 1);
-    assert_int_equal(view.skips[TASK_CODE_UP_TO_DATE], 1);
+    assert_int_equal(view.state.skips[TASK_CODE_UP_TO_DATE], 1);
 }
 
 static void nothing_to_do_succeeds_without_a_task(void **state)
@@ -213,7 +213,7 @@ static void a_tenant_that_disappears_is_skipped_with_its_reason(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
     struct rollout_view view = fixture_view(f, "r1");
     assert_int_equal(view.state.counts.migrated, 2);
-    assert_int_equal(view.skips[TASK_CODE_TENANT_MISSING], 1);
+    assert_int_equal(view.state.skips[TASK_CODE_TENANT_MISSING], 1);
 }
 
 static void a_tenant_missing_for_the_agent_is_skipped_not_failed(void **state)
@@ -225,7 +225,7 @@ static void a_tenant_missing_for_the_agent_is_skipped_not_failed(void **state)
     fixture_answer_tasks(f, 1, mark, "t_002", TASK_FAILED, TASK_CODE_TENANT_MISSING);
     fixture_work(f, 1, run);
     fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
-    assert_int_equal(fixture_view(f, "r1").skips[TASK_CODE_TENANT_MISSING], 1);
+    assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_TENANT_MISSING], 1);
 }
 
 static void a_baseline_writes_versions_without_a_dry_run(void **state)
@@ -245,7 +245,7 @@ static void a_baseline_writes_versions_without_a_dry_run(void **state)
     assert_int_equal(fixture_assigned(f, 1, TASK_DRY_RUN, mark), 0);
     fixture_work(f, 1, mark);
     fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
-    assert_int_equal(fixture_view(f, "r1").skips[TASK_CODE_UP_TO_DATE], 1);
+    assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_UP_TO_DATE], 1);
 }
 
 static void a_success_moves_the_known_version_at_once(void **state)
@@ -267,8 +267,10 @@ static void rate_and_time_left_are_shown_as_a_range(void **state)
     struct fixture *f = *state;
     size_t mark = fixture_begin(f, 1, 200, r1);
 
-    for (int i = 0; i < 2; i++) {
-        f->now_ms += 1000;
+    for (int i = 0; i < 3; i++) {
+        /* The first seconds say nothing of the others. */
+        assert_int_equal(fixture_view(f, "r1").left_max_ms, 0);
+        f->now_ms += 1500;
         size_t next = fixture_mark(f);
         fixture_answer_tasks(f, 1, mark, NULL, TASK_SUCCEEDED, TASK_CODE_NONE);
         mark = next;

@@ -132,7 +132,7 @@ static void a_held_tenant_is_waited_for_while_others_go_on_and_then_skipped(void
     fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
     fixture_work(f, 1, run);
     fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
-    assert_int_equal(fixture_view(f, "r1").skips[TASK_CODE_TENANT_LOCKED], 1);
+    assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_TENANT_LOCKED], 1);
 }
 
 static void a_hold_that_is_given_back_in_time_delays_only(void **state)

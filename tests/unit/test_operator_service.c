@@ -89,12 +89,13 @@ static void brain_on_order(struct fixture *fixture, struct event *event)
                                              .max_failures = asked->spec.max_failures };
         atomic_store(&fleet->phase, ROLLOUT_RUNNING);
     } else if (asked->verb == OPERATOR_LOCK) {
-        fleet->lock = (struct lock_record){
+        effect.reply.lock = fleet->lock = (struct lock_record){
             .tenant = arena_strdup(&fixture->memory, asked->object),
             .owner = arena_strdup(&fixture->memory, asked->lock_owner),
             .reason = arena_strdup(&fixture->memory, asked->reason),
             .rollout = "",
             .expires_at_ms = (int64_t)asked->lock_ttl_ms,
+            .id = "",
         };
     } else if (asked->verb == OPERATOR_ABORT) {
         effect.reply.code = ERR_REFUSED;

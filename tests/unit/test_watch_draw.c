@@ -74,7 +74,16 @@ static void the_first_line_says_whether_it_moves_waits_or_is_broken(void **state
                    "\"finished_at\": \"2026-01-31T12:00:12Z\"",
                    "done: 98 migrated, 2 skipped in 12s");
     check_headline("SUCCEEDED", "\"total\": 0", "\"finished_at\": \"2026-01-31T12:00:01Z\"",
-                   "done: no tenant is selected in 1s");
+                   "done: no tenant is selected");
+    check_headline("ABORTED", "\"total\": 0",
+                   "\"finished_at\": \"2026-01-31T12:00:01Z\", \"phase_reason\": \"by ana\"",
+                   "aborted: before any tenant was looked at (by ana)");
+    check_headline("PAUSED", "\"total\": 0", "\"phase_reason\": \"by ana\"",
+                   "paused: waiting for you: by ana");
+    check_headline("SUCCEEDED", "\"total\": 3, \"migrated\": 1, \"skipped\": 2",
+                   "\"finished_at\": \"2026-01-31T12:00:12Z\","
+                   " \"skips\": [{\"code\": \"TENANT_LOCKED\", \"count\": 1}]",
+                   "done: 1 migrated, 2 skipped (1 locked) in 12s");
     check_headline("ABORTED", "\"total\": 2, \"migrated\": 1, \"queued\": 1",
                    "\"finished_at\": \"2026-01-31T12:00:12Z\", \"phase_reason\": \"by ana\"",
                    "aborted: 1 migrated, 1 not reached in 12s (by ana)");
@@ -220,6 +229,28 @@ static void foreign_text_cannot_move_the_cursor(void **state)
     json_decref(rollout);
 }
 
+static void who_holds_a_tenant_is_told_with_the_reason_and_the_time_left(void **state)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = 65536 };
+    json_t *rollout = rollout_of(
+        "RUNNING", "\"total\": 9",
+        "\"waiting_for\": \"locked(eu-1/t_2 by ana, eu-1/t_3 by r2)\", \"locked_total\": 6,"
+        " \"locked\": [{\"tenant\": \"eu-1/t_2\", \"owner\": \"ana\", \"reason\": \"a restore\","
+        " \"rollout\": \"\", \"locked_at\": \"2026-01-31T11:56:25Z\","
+        " \"skip_at\": \"2026-01-31T12:00:37Z\"},"
+        " {\"tenant\": \"eu-1/t_3\", \"owner\": \"rollout\", \"reason\": \"\","
+        " \"rollout\": \"r2\", \"locked_at\": \"2026-01-31T12:00:28Z\", \"skip_at\": null}]");
+
+    (void)state;
+    watch_draw_status(rollout, &plain, now_ms, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "\nlocked    6 tenants are waited for\n"
+                           "         eu-1/t_2  by ana for 4m 05s: a restore  (skipped in 7s)\n"
+                           "         eu-1/t_3  at work in rollout r2 for 2s\n"
+                           "         and 4 more: skein lock list\n"));
+    json_decref(rollout);
+}
+
 static void the_shape_is_the_one_that_is_promised(void **state)
 {
     static const char *const keys[] = { "id",       "set",         "digest",     "target",
@@ -249,6 +280,7 @@ int main(void)
         cmocka_unit_test(the_first_line_says_whether_it_moves_waits_or_is_broken),
         cmocka_unit_test(failures_with_one_cause_are_one_group),
         cmocka_unit_test(the_whole_picture),
+        cmocka_unit_test(who_holds_a_tenant_is_told_with_the_reason_and_the_time_left),
         cmocka_unit_test(a_picture_fits_its_terminal),
         cmocka_unit_test(a_log_line_can_be_searched),
         cmocka_unit_test(foreign_text_cannot_move_the_cursor),

@@ -200,12 +200,19 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                  { "r7", ROLLOUT_MIGRATE, "billing", "sha256:ab", "0.4.3", "region=eu",
                    POLICY_CONTINUE, 3, 5, 7, 2, true, 10000, "cert:ana", "because", 1000 });
     CHECK_RECORD(rollout_state, rollout_state,
-                 { ROLLOUT_PAUSED, ROLLOUT_RUNNING, 1000, 2000, "budget", "cert:ana", counts });
+                 { ROLLOUT_PAUSED,
+                   ROLLOUT_RUNNING,
+                   1000,
+                   2000,
+                   "budget",
+                   "cert:ana",
+                   counts,
+                   { [TASK_CODE_TENANT_LOCKED] = 2 } });
     CHECK_RECORD(shard_progress, shard_progress, { "eu-1", counts });
     CHECK_RECORD(failure_record, failure, { task_error, 1000 });
     CHECK_RECORD(session_record, session, { "eu-1", "a1", 77, 1000, "cert:eu-1" });
     CHECK_RECORD(shard_record, shard, { "eu-1", { labels, 2 }, 100, 1000 });
-    CHECK_RECORD(lock_record, lock, { "eu-1/t_7", "ana", "audit", "r7", 1000, 2000, 77 });
+    CHECK_RECORD(lock_record, lock, { "eu-1/t_7", "ana", "audit", "r7", "abc", 1000, 2000, 77 });
     CHECK_RECORD(set_head, set_head,
                  { "billing", "sha256:ab", "0.4.3", "0.1.0", 1000, "cert:ana", 2, 600000 });
     CHECK_RECORD(audit_event, audit_event,
@@ -422,7 +429,7 @@ static void a_record_without_its_tenant_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct error err = { 0 };
-        struct lock_record lock = { .tenant = bad[i] };
+        struct lock_record lock = { .tenant = bad[i], .rollout = "", .id = "" };
         assert_false(wire_decode_lock_record(wire_encode_lock_record(&lock, &arena), &arena,
                                              &decoded, &err));
         assert_non_null(strstr(err.message, "Lock: tenant: "));

@@ -68,13 +68,14 @@ static void a_lock_shows_its_times_as_text(void **state)
     (void)state;
     check_json("LockTenant", &response.base, "{\"lock\": null}");
     lock.tenant = tenant;
+    lock.kind = SKEIN__V1__LOCK_KIND__LOCK_KIND_OPERATOR;
     lock.since_ms = 5;
     lock.expires_at_ms = 1769860800000;
     response.lock = &lock;
     check_json("LockTenant", &response.base,
                "{\"lock\": {\"tenant\": \"eu-1/t_7\", \"owner\": \"\", \"reason\": \"\", "
                "\"rollout\": \"\", \"since_ms\": 5, \"expires_at\": \"2026-01-31T12:00:00Z\", "
-               "\"lease_id\": 0}}");
+               "\"lease_id\": 0, \"id\": \"\", \"kind\": \"operator\"}}");
 }
 
 static void labels_are_an_object_and_enums_are_words(void **state)
