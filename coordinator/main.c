@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/core/limits.h"
 #include "common/core/log.h"
@@ -171,12 +172,27 @@ static int main_fsm(int words, char *argv[])
     return 0;
 }
 
+/* Each agent is an open file, and gRPC only waits when there are no more: so take what the system
+ * allows. Nothing here uses select(), which is why programs must ask. */
+static void main_raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            log_info("open_files", "limit=%llu", (unsigned long long)limit.rlim_cur);
+        }
+    }
+}
+
 static int main_serve(const struct coordinator_options *options)
 {
     struct coordinator *coordinator = NULL;
     struct error err = { 0 };
 
     log_set_level(options->log_level);
+    main_raise_file_limit();
     if (!coordinator_start(options, &coordinator, &err)) {
         return main_fail(&err, err.code == ERR_INVALID ? EXIT_USAGE : 1);
     }
