@@ -36,8 +36,9 @@ struct agent_brain {
     uint64_t results_due_ms;         /* when what is unsent goes at the latest */
     struct tenants_snapshot tenants; /* as last read */
     bool tenants_known;
-    bool tenants_sent; /* the coordinator has all of `tenants` */
-    uint64_t refresh;  /* newest that `tenants` answers */
+    bool tenants_sent;      /* the coordinator has all of `tenants` */
+    uint64_t refresh;       /* newest that `tenants` answers */
+    uint64_t lease_told_ms; /* what the executor knows of the lease */
     char trouble[TEXT_BYTES_MAX];
     char closed[ERROR_MESSAGE_BYTES]; /* why the last stream ended; said once */
     uint64_t now_ms;
@@ -469,6 +470,17 @@ static void agent_set_status(struct agent_brain *brain)
     pthread_mutex_unlock(&brain->mutex);
 }
 
+/* Workers look at the lease themselves before they touch a tenant. */
+static void agent_tell_lease(struct agent_brain *brain)
+{
+    uint64_t until_ms = brain->uplink.lease_id == 0 ? 0 : brain->uplink.lease_until_ms;
+
+    if (until_ms != brain->lease_told_ms) {
+        brain->lease_told_ms = until_ms;
+        executor_set_lease(brain->parts.executor, until_ms);
+    }
+}
+
 static void agent_tick(struct agent_brain *brain)
 {
     uint64_t sequence;
@@ -476,6 +488,7 @@ static void agent_tick(struct agent_brain *brain)
     if (uplink_lease_ran_out(&brain->uplink, brain->now_ms)) {
         agent_on_lease_end(brain);
     }
+    agent_tell_lease(brain);
     if (brain->uplink.state == UPLINK_DOWN && brain->now_ms >= brain->uplink.retry_at_ms) {
         agent_connect(brain);
     }
@@ -537,6 +550,7 @@ struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts)
     brain->now_ms = clock_monotonic_ms();
     uplink_init(&brain->uplink, brain->now_ms);
     brain->results_due_ms = UINT64_MAX;
+    executor_set_lease(parts->executor, 0);
     brain->line = line_new(&parts->line);
     brain->shelf = shelf_new();
     brain->tasks = task_list_new();

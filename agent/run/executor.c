@@ -226,6 +226,11 @@ bool executor_start(const struct executor_options *options, struct executor **re
     return true;
 }
 
+void executor_set_lease(struct executor *executor, uint64_t until_ms)
+{
+    executor_queue_set_lease(executor->queue, until_ms);
+}
+
 void executor_submit(struct executor *executor, struct executor_task *task)
 {
     executor_queue_push(executor->queue, task);

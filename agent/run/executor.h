@@ -52,6 +52,9 @@ struct executor_options {
 
 MUST_CHECK bool executor_start(const struct executor_options *options,
                                struct executor **ret_executor, struct error *err);
+/* Until when, by the monotonic clock, the session's lease holds. From then on no task begins: it
+ * waits for a later deadline, or to be cancelled. UINT64_MAX, as at the start: no end. */
+void executor_set_lease(struct executor *executor, uint64_t until_ms);
 void executor_submit(struct executor *executor, struct executor_task *task);
 /* Queued tasks of the rollout are answered with CANCELLED; running ones are cancelled in the
  * database (and answered with what became of them). `tenants` NULL: all of the rollout. `rollout`

@@ -39,6 +39,7 @@ struct executor_queue {
     struct executor_slot *slots;
     size_t slot_count;
     uint64_t serial;
+    uint64_t lease_until_ms;
     size_t load;
     bool closed;
     bool finished;
@@ -54,6 +55,7 @@ struct executor_queue *executor_queue_new(size_t worker_count)
     clock_cond_init(&queue->changes);
     queue->slots = memory_alloc_array(worker_count, sizeof(*queue->slots));
     queue->slot_count = worker_count;
+    queue->lease_until_ms = UINT64_MAX;
     return queue;
 }
 
@@ -211,6 +213,29 @@ bool executor_queue_pause(struct executor_queue *queue, size_t worker, uint64_t 
            clock_cond_wait_until(&queue->changes, &queue->mutex, deadline_ms)) {
     }
     bool cancelled = queue->slots[worker].cancelled;
+    pthread_mutex_unlock(&queue->mutex);
+    return !cancelled;
+}
+
+void executor_queue_set_lease(struct executor_queue *queue, uint64_t until_ms)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->lease_until_ms = until_ms;
+    pthread_cond_broadcast(&queue->changes);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+bool executor_queue_wait_lease(struct executor_queue *queue, size_t worker)
+{
+    const struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    /* By the clock, not by what the brain has noticed: after a pause workers may run first. */
+    while (!slot->cancelled && queue->lease_until_ms != UINT64_MAX &&
+           clock_monotonic_ms() >= queue->lease_until_ms) {
+        (void)clock_cond_wait_until(&queue->changes, &queue->mutex, UINT64_MAX);
+    }
+    bool cancelled = slot->cancelled;
     pthread_mutex_unlock(&queue->mutex);
     return !cancelled;
 }

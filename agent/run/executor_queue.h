@@ -47,6 +47,12 @@ bool executor_queue_is_cancelled(struct executor_queue *queue, size_t worker);
 /* Waits; false as soon as the worker's task is cancelled. */
 bool executor_queue_pause(struct executor_queue *queue, size_t worker, uint64_t milliseconds);
 
+/* See executor_set_lease. */
+void executor_queue_set_lease(struct executor_queue *queue, uint64_t until_ms);
+/* The last look before a worker's task touches its tenant: waits until the lease holds. False: the
+ * task is cancelled. */
+MUST_CHECK bool executor_queue_wait_lease(struct executor_queue *queue, size_t worker);
+
 /* See executor_cancel. */
 void executor_queue_cancel(struct executor_queue *queue, const char *rollout,
                            const char *const *tenants, size_t tenant_count);

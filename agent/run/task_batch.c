@@ -74,14 +74,8 @@ struct task_batch {
 
 static bool task_batch_splits(void)
 {
-#ifdef SKEIN_CRASH_POINTS
-    const char *at = getenv("SKEIN_CRASH_AT");
-
-    return at != NULL &&
-           (strncmp(at, "after_begin", 11) == 0 || strncmp(at, "before_commit", 13) == 0);
-#else
-    return false;
-#endif
+    return crash_is_wanted("before_fence") || crash_is_wanted("after_begin") ||
+           crash_is_wanted("before_commit");
 }
 
 static void task_batch_add(struct task_batch *b, struct task_tag tag, const char *sql,
@@ -163,7 +157,7 @@ static void task_batch_send(struct task_batch *b)
     task_batch_absorb_warnings(b, answers);
 }
 
-/* A point in the middle of the transaction at which a test build may die. */
+/* A point in the middle of the transaction at which a test build may die or stand still. */
 static void task_batch_cut(struct task_batch *b, const char *crash_name)
 {
     if (b->splits && !b->report->failed && !b->report->lost) {
@@ -207,6 +201,7 @@ static void task_batch_add_begin(struct task_batch *b)
     p[12] = applied.scripts != NULL ? applied.scripts : "{}";
     p[13] = applied.checksums != NULL ? applied.checksums : "{}";
     task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    task_batch_cut(b, "before_fence");
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN },
                    pg_conn_server_version(b->conn) >= 140000 ? task_begin_14_sql : task_begin_sql,
                    p, TASK_BEGIN_COUNT);

@@ -10,6 +10,7 @@
 
 #include "agent/keep/journal.h"
 #include "agent/run/barrier.h"
+#include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_batch.h"
 #include "common/core/clock.h"
@@ -190,18 +191,23 @@ static bool task_run_again(struct task_try *t, const struct task_outcome_report 
     return false;
 }
 
-/* The server said no. True: to be tried again, because the old try may still hold the row. */
+/* The server said no. True: to be tried again, because an old try still holds the tenant's row: one
+ * of ours, or that of an agent which had the tenant before and stands still. */
 static bool task_run_refused(struct task_try *t, const struct task_outcome_report *report)
 {
-    bool waits = t->uncertain && report->failed_step == TASK_STEP_BEGIN &&
-                 (strcmp(report->error.sqlstate, "55P03") == 0 ||
-                  strcmp(report->error.sqlstate, "57014") == 0);
+    bool held = strcmp(report->error.sqlstate, "55P03") == 0 ||
+                (t->uncertain && strcmp(report->error.sqlstate, "57014") == 0);
 
-    if (waits) {
-        if (task_run_wait(t, &t->settle_ends_ms, TASK_SETTLE_MAX_MS)) {
+    if (held && report->failed_step == TASK_STEP_BEGIN) {
+        if (report->clean) {
+            stalled_try_end(t->context->link->conn);
+        }
+        if (task_run_wait(t, &t->settle_ends_ms,
+                          t->uncertain ? TASK_SETTLE_MAX_MS : TASK_OUTAGE_MAX_MS)) {
             return true;
         }
-        task_run_fail(t, TASK_CODE_DATABASE_LOST, "its old transaction still holds the tenant");
+        task_run_fail(t, task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
+                      "an older transaction still holds the tenant's row in skein's journal");
         return false;
     }
     task_answer_refused(t->result, t->task, t->context->options->shard, report,
@@ -235,22 +241,36 @@ static bool task_run_settle_already(struct task_try *t)
     return true;
 }
 
+/* A connection, and the right to use it. False: the result says why not. A pause after this is for
+ * the fence in the tenant's database to deal with. */
+static bool task_run_may_begin(struct task_try *t)
+{
+    bool cancelled = task_run_is_cancelled(t);
+
+    if (!cancelled || t->uncertain) {
+        if (!task_run_connect(t)) {
+            return false;
+        }
+        cancelled = !executor_queue_wait_lease(t->context->queue, t->context->worker);
+    }
+    if (cancelled && !t->uncertain) {
+        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled before it began");
+        return false;
+    }
+    t->order.probe = cancelled;
+    return true;
+}
+
 /* One try. True: another one is wanted; else the result is complete. */
 static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
 {
     struct worker_link *link = t->context->link;
     struct task_outcome_report report;
-    bool cancelled = task_run_is_cancelled(t);
     bool again = false;
 
-    if (cancelled && !t->uncertain) {
-        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled before it began");
+    if (!task_run_may_begin(t)) {
         return false;
     }
-    if (!task_run_connect(t)) {
-        return false;
-    }
-    t->order.probe = cancelled;
     task_batch_run(link->conn, link->batch, &t->order, &report);
     task_answer_warn(t->result, t->task, t->context->options->shard, &report);
     switch (task_run_judge(t, &report)) {
