@@ -27,6 +27,7 @@ struct agent {
     struct rpc_tls tls;
     bool uses_tls;
     char id[AGENT_ID_BYTES];
+    uint64_t seed;
     uint64_t grace_ms;
 };
 
@@ -63,6 +64,9 @@ static void agent_make_id(struct agent *agent)
     gethostname(host, sizeof(host) - 1);
     if (getrandom(salt, sizeof(salt), 0) != (ssize_t)sizeof(salt)) {
         salt[0] = (unsigned char)getpid();
+    }
+    if (getrandom(&agent->seed, sizeof(agent->seed), 0) != (ssize_t)sizeof(agent->seed)) {
+        agent->seed = (uint64_t)getpid();
     }
     snprintf(agent->id, sizeof(agent->id), "%s-%d-%02x%02x%02x%02x", host, (int)getpid(), salt[0],
              salt[1], salt[2], salt[3]);
@@ -195,6 +199,7 @@ static void agent_start_brain(struct agent *agent, const struct agent_options *o
         .agent = agent->id,
         .labels = *labels,
         .workers = (uint32_t)options->workers,
+        .seed = agent->seed,
     };
 
     agent->brain = agent_brain_start(&parts);

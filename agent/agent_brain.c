@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/agent_gate.h"
 #include "agent/agent_metrics.h"
 #include "agent/agent_words.h"
-#include "agent/decide/tenant_diff.h"
 #include "agent/decide/tenant_filter.h"
 #include "agent/decide/uplink.h"
 #include "agent/shelf.h"
 #include "agent/task_list.h"
+#include "agent/tenant_book.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/core/log.h"
@@ -21,6 +22,7 @@
 
 enum {
     AGENT_IDLE_MS = 500,
+    AGENT_GOODBYE_MS = 1000, /* how long the coordinator has to end the stream of one that leaves */
 };
 
 struct agent_brain {
@@ -33,21 +35,16 @@ struct agent_brain {
     struct task_list *tasks;
     struct agent_metrics *metrics;
     uint64_t result_sequence;
-    uint64_t results_due_ms;         /* when what is unsent goes at the latest */
-    struct tenants_snapshot tenants; /* as last read */
-    bool tenants_known;
-    bool tenants_sent;      /* the coordinator has all of `tenants` */
-    uint64_t refresh;       /* newest that `tenants` answers */
+    uint64_t results_due_ms; /* when what is unsent goes at the latest */
+    struct tenant_book *tenants;
+    bool has_worked;        /* it had a session, so another agent may have had one since */
     uint64_t lease_told_ms; /* what the executor knows of the lease */
     char trouble[TEXT_BYTES_MAX];
     char closed[ERROR_MESSAGE_BYTES]; /* why the last stream ended; said once */
     uint64_t now_ms;
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t changed;
-    bool drain_asked, draining, stop_asked;
-    uint64_t stop_until_ms;
-    bool ready;
-    char reason[AGENT_REASON_BYTES];
+    struct agent_gate gate; /* what others ask of us */
+    bool draining;
+    uint64_t gone_ms; /* when the stream is given up, after the last word; 0: not said yet */
 };
 
 /* ---- sending ---- */
@@ -55,29 +52,6 @@ struct agent_brain {
 static void agent_send(struct agent_brain *brain, const struct agent_message *message)
 {
     line_send(brain->line, message);
-}
-
-static void agent_send_reports(struct agent_brain *brain, const struct tenant_report *reports,
-                               size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct agent_message message = { .kind = AGENT_MESSAGE_TENANTS, .tenants = reports[i] };
-        agent_send(brain, &message);
-    }
-    brain->tenants_sent = true;
-}
-
-static void agent_send_all_tenants(struct agent_brain *brain)
-{
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    struct tenant_report *reports;
-
-    if (!brain->tenants_known) {
-        return; /* sent when they are read for the first time */
-    }
-    size_t count = tenant_diff(NULL, 0, brain->tenants.items, brain->tenants.count, true,
-                               brain->refresh, &arena, &reports);
-    agent_send_reports(brain, reports, count);
 }
 
 /* A window's successes travel together, so that releasing its locks is one write of the store. They
@@ -233,8 +207,18 @@ static void agent_on_cancel(struct agent_brain *brain, const struct task_cancel 
 
 /* ---- the session ---- */
 
+/* Said on each stream, so that the coordinator hands out no task which would only come back. */
+static void agent_say_leaving(struct agent_brain *brain)
+{
+    if (brain->draining) {
+        agent_words_leaving(brain->line, false);
+    }
+}
+
 static void agent_on_welcome(struct agent_brain *brain, const struct welcome *welcome)
 {
+    bool from_standby = brain->uplink.state == UPLINK_STANDBY;
+
     if (!uplink_step(&brain->uplink, UPLINK_EVENT_WELCOME, brain->now_ms)) {
         return;
     }
@@ -242,23 +226,28 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
         /* What still runs was locked under another lease: somebody else may have it by now. */
         executor_cancel(brain->parts.executor, NULL, NULL, 0);
         shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
+        if (from_standby || brain->has_worked) {
+            tenant_book_distrust(brain->tenants, desk_read_anew(brain->parts.desk));
+        }
     }
-    uplink_start_lease(&brain->uplink, welcome->lease_id, welcome->lease_ttl_ms,
-                       welcome->heartbeat_interval_ms, brain->now_ms);
+    brain->has_worked = true;
+    uplink_start_lease(&brain->uplink, welcome, brain->now_ms);
     log_info("session_started", "shard=%s coordinator=%s lease=%" PRId64 " term=%" PRIu64,
              brain->parts.shard, line_address(brain->line), welcome->lease_id, brain->uplink.term);
     brain->closed[0] = '\0';
-    brain->refresh = 0; /* what is still wanted is asked for again, after the welcome */
     desk_forget_refresh(brain->parts.desk);
     task_list_send_again(brain->tasks);
     agent_results_due_at(brain, brain->now_ms);
-    agent_send_all_tenants(brain);
+    tenant_book_welcome(brain->tenants, brain->line);
+    agent_say_leaving(brain);
 }
 
 static void agent_on_standby(struct agent_brain *brain, const char *other)
 {
     if (uplink_step(&brain->uplink, UPLINK_EVENT_STANDBY, brain->now_ms)) {
-        log_info("standing_by", "shard=%s agent=%s", brain->parts.shard, other);
+        log_info("standing_by", "shard=%s coordinator=%s for=%s", brain->parts.shard,
+                 line_address(brain->line), other);
+        agent_say_leaving(brain);
         if (brain->uplink.lease_id != 0) {
             brain->uplink.lease_id = 0;
             executor_cancel(brain->parts.executor, NULL, NULL, 0);
@@ -277,9 +266,11 @@ static void agent_on_closed(struct agent_brain *brain, const struct agent_event 
                     line_address(brain->line));
         memcpy(brain->closed, event->closed.error.message, sizeof(brain->closed));
     }
+    const char *leader = event->closed.leader;
+    bool follow = leader[0] != '\0' && uplink_follows(&brain->uplink, brain->now_ms);
     line_close(brain->line);
-    line_next_address(brain->line, event->closed.leader);
-    brain->tenants_sent = false;
+    line_next_address(brain->line, follow ? leader : "");
+    tenant_book_closed(brain->tenants);
 }
 
 static void agent_connect(struct agent_brain *brain)
@@ -301,9 +292,7 @@ static void agent_connect(struct agent_brain *brain)
 
 static void agent_on_tenants(struct agent_brain *brain, struct agent_event *event)
 {
-    CLEANUP(arena_release) struct arena arena = { 0 };
     struct tenants_snapshot *snapshot = &event->tenants.snapshot;
-    struct tenant_report *reports;
     const char *trouble = "";
     bool failed = event->tenants.error.code != ERR_NONE;
 
@@ -323,17 +312,13 @@ static void agent_on_tenants(struct agent_brain *brain, struct agent_event *even
         brain->uplink.heartbeat_at_ms = brain->now_ms; /* operators should see it soon */
         return; /* refresh is answered when the database is back */
     }
-    if (brain->uplink.state == UPLINK_WORKING) {
-        size_t count = tenant_diff(brain->tenants.items, brain->tenants.count, snapshot->items,
-                                   snapshot->count, !brain->tenants_sent, event->tenants.refresh,
-                                   &arena, &reports);
-        agent_send_reports(brain, reports, count);
-    }
-    tenants_snapshot_release(&brain->tenants);
-    brain->tenants = TAKE(*snapshot);
-    brain->tenants_known = true;
-    brain->refresh = event->tenants.refresh;
-    agent_metrics_set_tenants(brain->metrics, brain->tenants.count);
+    const struct tenant_reading reading = { .snapshot = snapshot,
+                                            .number = event->tenants.reading,
+                                            .started_ms = event->tenants.started_ms,
+                                            .refresh = event->tenants.refresh };
+    tenant_book_put(brain->tenants, &reading,
+                    brain->uplink.state == UPLINK_WORKING ? brain->line : NULL);
+    agent_metrics_set_tenants(brain->metrics, tenant_book_count(brain->tenants));
 }
 
 static void agent_on_history_request(struct agent_brain *brain,
@@ -404,6 +389,21 @@ static void agent_on_archive(struct agent_brain *brain, struct agent_event **eve
     *event = NULL;
 }
 
+/* Takes the event over. */
+static void agent_on_result(struct agent_brain *brain, struct agent_event *event)
+{
+    const struct task_result *result = &event->result;
+    const char *set = task_list_find_set(brain->tasks, result);
+    bool failed = result->outcome == TASK_FAILED;
+
+    agent_metrics_count_result(brain->metrics, result);
+    agent_results_due_at(brain, failed ? brain->now_ms : brain->now_ms + RESULTS_WAIT_MS);
+    if (set != NULL) {
+        tenant_book_note(brain->tenants, result, set, brain->now_ms);
+    }
+    task_list_finish(brain->tasks, event);
+}
+
 static void agent_apply(struct agent_brain *brain, struct agent_event **event)
 {
     switch ((*event)->type) {
@@ -416,11 +416,7 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
         }
         break;
     case AGENT_EVENT_RESULT:
-        agent_metrics_count_result(brain->metrics, &(*event)->result);
-        agent_results_due_at(brain, (*event)->result.outcome == TASK_FAILED
-                                        ? brain->now_ms
-                                        : brain->now_ms + RESULTS_WAIT_MS);
-        task_list_finish(brain->tasks, *event);
+        agent_on_result(brain, *event);
         *event = NULL;
         break;
     case AGENT_EVENT_TENANTS:
@@ -452,28 +448,28 @@ static void agent_set_status(struct agent_brain *brain)
 {
     enum uplink_state state = brain->uplink.state;
     bool connected = state == UPLINK_WORKING || state == UPLINK_STANDBY;
+    char reason[AGENT_REASON_BYTES];
 
     agent_metrics_update(brain->metrics, state, task_list_count(brain->tasks),
                          mailbox_depth(brain->parts.inbox));
-    pthread_mutex_lock(&brain->mutex);
-    brain->ready = connected && brain->trouble[0] == '\0';
     if (!connected) {
-        snprintf(brain->reason, sizeof(brain->reason), "no session: coordinator %.180s",
+        snprintf(reason, sizeof(reason), "no session: coordinator %.180s",
                  line_address(brain->line));
     } else {
-        snprintf(brain->reason, sizeof(brain->reason), "%.200s", brain->trouble);
+        snprintf(reason, sizeof(reason), "%.200s", brain->trouble);
     }
-    if (brain->drain_asked && !brain->draining) {
+    agent_gate_set_ready(&brain->gate, connected && brain->trouble[0] == '\0', reason);
+    if (!brain->draining && agent_gate_is_draining(&brain->gate)) {
         brain->draining = true;
-        pthread_cond_broadcast(&brain->changed);
+        agent_say_leaving(brain);
+        agent_gate_say_drained(&brain->gate);
     }
-    pthread_mutex_unlock(&brain->mutex);
 }
 
 /* Workers look at the lease themselves before they touch a tenant. */
 static void agent_tell_lease(struct agent_brain *brain)
 {
-    uint64_t until_ms = brain->uplink.lease_id == 0 ? 0 : brain->uplink.lease_until_ms;
+    uint64_t until_ms = uplink_works_until_ms(&brain->uplink);
 
     if (until_ms != brain->lease_told_ms) {
         brain->lease_told_ms = until_ms;
@@ -489,7 +485,8 @@ static void agent_tick(struct agent_brain *brain)
         agent_on_lease_end(brain);
     }
     agent_tell_lease(brain);
-    if (brain->uplink.state == UPLINK_DOWN && brain->now_ms >= brain->uplink.retry_at_ms) {
+    if (brain->uplink.state == UPLINK_DOWN && brain->now_ms >= brain->uplink.retry_at_ms &&
+        brain->gone_ms == 0) {
         agent_connect(brain);
     }
     if (uplink_take_heartbeat(&brain->uplink, brain->now_ms, &sequence)) {
@@ -501,11 +498,16 @@ static void agent_tick(struct agent_brain *brain)
 
 static bool agent_is_over(struct agent_brain *brain)
 {
-    pthread_mutex_lock(&brain->mutex);
-    bool stop = brain->stop_asked;
-    uint64_t until = brain->stop_until_ms;
-    pthread_mutex_unlock(&brain->mutex);
-    return stop && (task_list_count(brain->tasks) == 0 || brain->now_ms >= until);
+    uint64_t until_ms = agent_gate_stop_ms(&brain->gate);
+
+    if (until_ms == UINT64_MAX || (task_list_count(brain->tasks) > 0 && brain->now_ms < until_ms)) {
+        return false;
+    }
+    if (brain->gone_ms == 0) {
+        agent_words_leaving(brain->line, true);
+        brain->gone_ms = brain->now_ms + AGENT_GOODBYE_MS;
+    }
+    return brain->uplink.state == UPLINK_DOWN || brain->now_ms >= brain->gone_ms;
 }
 
 /* When the brain has something to do if nobody writes to it. Results can go out only while the
@@ -549,15 +551,15 @@ struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts)
     brain->parts = *parts;
     brain->now_ms = clock_monotonic_ms();
     uplink_init(&brain->uplink, brain->now_ms);
+    uplink_set_seed(&brain->uplink, parts->seed);
+    brain->tenants = tenant_book_new();
     brain->results_due_ms = UINT64_MAX;
     executor_set_lease(parts->executor, 0);
     brain->line = line_new(&parts->line);
     brain->shelf = shelf_new();
     brain->tasks = task_list_new();
     brain->metrics = agent_metrics_new(parts->metrics);
-    pthread_mutex_init(&brain->mutex, NULL);
-    clock_cond_init(&brain->changed);
-    snprintf(brain->reason, sizeof(brain->reason), "starting");
+    agent_gate_init(&brain->gate);
     pthread_create(&brain->thread, NULL, agent_brain_run, brain);
     return brain;
 }
@@ -569,15 +571,9 @@ static void agent_brain_wake(struct agent_brain *brain)
 
 void agent_brain_drain(struct agent_brain *brain)
 {
-    pthread_mutex_lock(&brain->mutex);
-    brain->drain_asked = true;
-    pthread_mutex_unlock(&brain->mutex);
+    agent_gate_drain(&brain->gate);
     agent_brain_wake(brain);
-    pthread_mutex_lock(&brain->mutex);
-    while (!brain->draining) {
-        pthread_cond_wait(&brain->changed, &brain->mutex);
-    }
-    pthread_mutex_unlock(&brain->mutex);
+    agent_gate_wait_drained(&brain->gate);
 }
 
 void agent_brain_stop(struct agent_brain **pointer, uint64_t wait_ms)
@@ -587,28 +583,20 @@ void agent_brain_stop(struct agent_brain **pointer, uint64_t wait_ms)
     if (brain == NULL) {
         return;
     }
-    pthread_mutex_lock(&brain->mutex);
-    brain->stop_asked = true;
-    brain->stop_until_ms = clock_monotonic_ms() + wait_ms;
-    pthread_mutex_unlock(&brain->mutex);
+    agent_gate_stop(&brain->gate, clock_monotonic_ms() + wait_ms);
     agent_brain_wake(brain);
     pthread_join(brain->thread, NULL);
     line_free(&brain->line);
     shelf_free(&brain->shelf);
     task_list_free(&brain->tasks);
     agent_metrics_free(&brain->metrics);
-    tenants_snapshot_release(&brain->tenants);
-    pthread_cond_destroy(&brain->changed);
-    pthread_mutex_destroy(&brain->mutex);
+    tenant_book_free(&brain->tenants);
+    agent_gate_release(&brain->gate);
     free(brain);
     *pointer = NULL;
 }
 
 bool agent_brain_is_ready(struct agent_brain *brain, char ret_reason[AGENT_REASON_BYTES])
 {
-    pthread_mutex_lock(&brain->mutex);
-    bool ready = brain->ready;
-    memcpy(ret_reason, brain->reason, sizeof(brain->reason));
-    pthread_mutex_unlock(&brain->mutex);
-    return ready;
+    return agent_gate_is_ready(&brain->gate, ret_reason);
 }

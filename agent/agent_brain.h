@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/agent_gate.h"
 #include "agent/desk.h"
 #include "agent/line.h"
 #include "agent/run/executor.h"
@@ -27,6 +28,7 @@ struct agent_brain_parts {
     const char *agent; /* this process's id */
     struct labels labels;
     uint32_t workers;
+    uint64_t seed; /* of the jitter in reconnecting */
 };
 
 struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts);
@@ -35,7 +37,6 @@ void agent_brain_drain(struct agent_brain *brain);
 /* Waits up to `wait_ms` until every result is acknowledged, then ends the thread. */
 void agent_brain_stop(struct agent_brain **pointer, uint64_t wait_ms);
 
-enum { AGENT_REASON_BYTES = 256 };
 /* Working, or standing by in good order; else why not. Any thread. */
 bool agent_brain_is_ready(struct agent_brain *brain, char ret_reason[AGENT_REASON_BYTES]);
 

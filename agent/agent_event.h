@@ -38,6 +38,8 @@ struct agent_event {
         struct {
             struct tenants_snapshot snapshot; /* empty with an error */
             uint64_t refresh;
+            uint64_t reading;    /* see desk_read_anew */
+            uint64_t started_ms; /* when it was begun */
             struct error error;
             const char *trouble;
         } tenants;

@@ -1,9 +1,10 @@
-/* agent_words.h - what an agent says of itself and its tasks: hello, heartbeat, results.
+/* agent_words.h - what an agent says of itself and its tasks: hello, heartbeat, results, goodbye.
  *
  * Used by the agent's brain thread; sends on the line at once. */
 #ifndef SKEIN_AGENT_AGENT_WORDS_H
 #define SKEIN_AGENT_AGENT_WORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/agent_brain.h"
@@ -18,5 +19,8 @@ void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *pa
                            uint64_t sequence, const struct task_list *tasks, const char *trouble);
 /* Everything that is unsent, in messages numbered after `sequence`; returns the last number. */
 uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_t sequence);
+/* The agent stops: it wants no more. `done` is its last word: with it a successor may begin at
+ * once. */
+void agent_words_leaving(struct line *line, bool done);
 
 #endif

@@ -33,6 +33,7 @@ struct desk {
     bool stopped;
     bool refresh_asked;
     uint64_t refresh;
+    uint64_t reading;
     struct desk_job jobs[DESK_JOBS_MAX];
     size_t head;
     size_t count;
@@ -45,12 +46,14 @@ static void desk_job_release(struct desk_job *job)
 }
 
 /* Returns after how long to read again. */
-static uint64_t desk_read_tenants(struct desk *desk, uint64_t refresh)
+static uint64_t desk_read_tenants(struct desk *desk, uint64_t refresh, uint64_t reading)
 {
     struct agent_event *event = agent_event_new(AGENT_EVENT_TENANTS);
     uint64_t again_ms = desk->refresh_interval_ms;
 
     event->tenants.refresh = refresh;
+    event->tenants.reading = reading;
+    event->tenants.started_ms = clock_monotonic_ms();
     event->tenants.trouble = "";
     if (tenants_reader_read(desk->reader, &event->tenants.snapshot, &event->tenants.error)) {
         event->tenants.trouble = arena_strdup(&event->arena, tenants_reader_trouble(desk->reader));
@@ -123,9 +126,10 @@ static void *desk_run(void *argument)
             pthread_mutex_lock(&desk->mutex);
         } else if (desk->refresh_asked || clock_monotonic_ms() >= read_at_ms) {
             uint64_t refresh = desk->refresh;
+            uint64_t reading = desk->reading;
             desk->refresh_asked = false;
             pthread_mutex_unlock(&desk->mutex);
-            uint64_t again_ms = desk_read_tenants(desk, refresh);
+            uint64_t again_ms = desk_read_tenants(desk, refresh, reading);
             read_at_ms = clock_monotonic_ms() + again_ms;
             pthread_mutex_lock(&desk->mutex);
         } else {
@@ -188,6 +192,16 @@ void desk_forget_refresh(struct desk *desk)
     pthread_mutex_lock(&desk->mutex);
     desk->refresh = 0;
     pthread_mutex_unlock(&desk->mutex);
+}
+
+uint64_t desk_read_anew(struct desk *desk)
+{
+    pthread_mutex_lock(&desk->mutex);
+    uint64_t reading = ++desk->reading;
+    desk->refresh_asked = true;
+    pthread_cond_signal(&desk->asked);
+    pthread_mutex_unlock(&desk->mutex);
+    return reading;
 }
 
 static bool desk_add(struct desk *desk, struct desk_job *job)

@@ -30,6 +30,9 @@ void desk_stop(struct desk **pointer);
 void desk_refresh(struct desk *desk, uint64_t refresh);
 /* A new session: its requests are numbered anew, perhaps by another coordinator. */
 void desk_forget_refresh(struct desk *desk);
+/* Reads the tenants now, and gives the number of that reading: what is read before has a lower one.
+ */
+uint64_t desk_read_anew(struct desk *desk);
 /* False when too many requests wait. */
 bool desk_history(struct desk *desk, const struct history_request *request);
 /* Takes the archive event over; answers with AGENT_EVENT_SET. */

@@ -176,6 +176,13 @@ void line_send(struct line *line, const struct agent_message *message)
     }
 }
 
+void line_half_close(struct line *line)
+{
+    if (line->stream != NULL) {
+        rpc_stream_half_close(line->stream);
+    }
+}
+
 void line_close(struct line *line)
 {
     if (line->stream != NULL) {

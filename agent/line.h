@@ -33,6 +33,8 @@ void line_free(struct line **pointer);
 MUST_CHECK bool line_open(struct line *line, uint64_t *ret_stream, struct error *err);
 /* Encodes and sends; a stream that is gone ends in AGENT_EVENT_CLOSED anyway. */
 void line_send(struct line *line, const struct agent_message *message);
+/* Nothing more is sent; the coordinator ends the stream. */
+void line_half_close(struct line *line);
 void line_close(struct line *line);
 /* After AGENT_EVENT_CLOSED: who to try next. */
 void line_next_address(struct line *line, const char *leader);

@@ -7,7 +7,8 @@
 
 struct listed_task {
     struct listed_task *next;
-    struct running_task task;   /* texts owned */
+    struct running_task task; /* texts owned */
+    char *set;
     struct agent_event *result; /* NULL while it is at work */
     uint64_t sequence;          /* 0: not sent */
 };
@@ -42,6 +43,7 @@ static void task_list_remove(struct task_list *list, struct listed_task **at)
     }
     memory_free(&task->task.rollout);
     memory_free(&task->task.tenant);
+    free(task->set);
     agent_event_free(&task->result);
     free(task);
 }
@@ -88,6 +90,7 @@ bool task_list_add(struct task_list *list, const struct task_assignment *assignm
                                         .mode = assignment->mode,
                                         .tenant = memory_strdup(item->tenant),
                                         .token = assignment->token };
+    task->set = memory_strdup(assignment->set);
     *list->last = task;
     list->last = &task->next;
     list->count++;
@@ -103,6 +106,14 @@ void task_list_drop(struct task_list *list, const struct task_assignment *assign
     if (*at != NULL && (*at)->result == NULL) {
         task_list_remove(list, at);
     }
+}
+
+const char *task_list_find_set(struct task_list *list, const struct task_result *result)
+{
+    struct listed_task **at =
+        task_list_find(list, result->rollout, result->mode, result->tenant, result->token);
+
+    return *at == NULL ? NULL : (*at)->set;
 }
 
 void task_list_finish(struct task_list *list, struct agent_event *result)

@@ -22,6 +22,8 @@ bool task_list_add(struct task_list *list, const struct task_assignment *assignm
 /* A task that will have no result: it was dropped before it started. */
 void task_list_drop(struct task_list *list, const struct task_assignment *assignment,
                     const struct task_item *item);
+/* The set of the task that this is the result of; NULL when it is not here. Borrowed. */
+const char *task_list_find_set(struct task_list *list, const struct task_result *result);
 /* Takes the event (AGENT_EVENT_RESULT) over. */
 void task_list_finish(struct task_list *list, struct agent_event *result);
 

@@ -6,8 +6,11 @@
 #include "common/core/limits.h"
 
 enum {
-    UPLINK_RETRY_MIN_MS = 100,
-    UPLINK_RETRY_MAX_MS = 2000,
+    /* A new leader is found within a second of its election, and ten thousand agents that look for
+     * it ask each coordinator some ten thousand times a second, which is a tenth of what it can
+     * refuse. */
+    UPLINK_RETRY_MIN_MS = 50,
+    UPLINK_RETRY_MAX_MS = 1000,
     UPLINK_STABLE_MS = 5000, /* a stream that lived so long was a good one */
 };
 
@@ -81,6 +84,51 @@ void uplink_init(struct uplink *uplink, uint64_t now_ms)
                                .heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS };
 }
 
+void uplink_set_seed(struct uplink *uplink, uint64_t seed)
+{
+    uplink->seed = seed;
+}
+
+/* Between half of the delay and all of it. */
+static uint64_t uplink_jitter(struct uplink *uplink, uint64_t delay_ms)
+{
+    if (uplink->seed == 0 || delay_ms == 0) {
+        return delay_ms;
+    }
+    uplink->seed ^= uplink->seed << 13;
+    uplink->seed ^= uplink->seed >> 7;
+    uplink->seed ^= uplink->seed << 17;
+    return delay_ms / 2 + uplink->seed % (delay_ms / 2 + 1);
+}
+
+static void uplink_plan_retry(struct uplink *uplink, uint64_t now_ms)
+{
+    /* A welcome alone says little: what the agent reports next may be refused, again and again. */
+    bool stable = now_ms - uplink->hello_sent_ms >= UPLINK_STABLE_MS;
+
+    if (stable) {
+        uplink->retry_delay_ms = 0;
+    }
+    uplink->may_follow = stable || !uplink->follows;
+    uplink->follows = false;
+    uplink->retry_at_ms = now_ms + uplink_jitter(uplink, uplink->retry_delay_ms);
+    uplink->retry_delay_ms =
+        uplink->retry_delay_ms == 0 ? UPLINK_RETRY_MIN_MS : uplink->retry_delay_ms * 2;
+    if (uplink->retry_delay_ms > UPLINK_RETRY_MAX_MS) {
+        uplink->retry_delay_ms = UPLINK_RETRY_MAX_MS;
+    }
+}
+
+bool uplink_follows(struct uplink *uplink, uint64_t now_ms)
+{
+    if (uplink->state != UPLINK_DOWN || !uplink->may_follow) {
+        return false;
+    }
+    uplink->follows = true;
+    uplink->retry_at_ms = now_ms;
+    return true;
+}
+
 /* What entering a state means for the clocks. */
 static void uplink_enter(struct uplink *uplink, enum uplink_event event, uint64_t now_ms)
 {
@@ -92,17 +140,7 @@ static void uplink_enter(struct uplink *uplink, enum uplink_event event, uint64_
             uplink->term = 0;
         }
     } else if (event == UPLINK_EVENT_CLOSED) {
-        /* A welcome alone says little: what the agent reports next may be refused, again and again.
-         */
-        if (now_ms - uplink->hello_sent_ms >= UPLINK_STABLE_MS) {
-            uplink->retry_delay_ms = 0;
-        }
-        uplink->retry_at_ms = now_ms + uplink->retry_delay_ms;
-        uplink->retry_delay_ms =
-            uplink->retry_delay_ms == 0 ? UPLINK_RETRY_MIN_MS : uplink->retry_delay_ms * 2;
-        if (uplink->retry_delay_ms > UPLINK_RETRY_MAX_MS) {
-            uplink->retry_delay_ms = UPLINK_RETRY_MAX_MS;
-        }
+        uplink_plan_retry(uplink, now_ms);
     }
 }
 
@@ -128,20 +166,41 @@ bool uplink_accepts_term(struct uplink *uplink, uint64_t term)
     return true;
 }
 
-void uplink_start_lease(struct uplink *uplink, int64_t lease_id, uint64_t ttl_ms,
-                        uint64_t heartbeat_interval_ms, uint64_t now_ms)
+/* When the agent sent what the coordinator had heard when it asked for the lease. */
+static bool uplink_find_base(const struct uplink *uplink, uint64_t heartbeat, uint64_t *ret_ms)
 {
-    /* A welcome that answers hello counts from hello. One that comes later, out of standby, was
-     * granted at an unknown moment before now: the first heartbeat goes out at once, and until it
-     * is acknowledged half a TTL must do, which leaves the other half for the welcome's journey. */
-    uint64_t from_hello = uplink->hello_sent_ms + ttl_ms;
-    uint64_t from_now = now_ms + ttl_ms / 2;
+    if (heartbeat == 0) {
+        *ret_ms = uplink->hello_sent_ms;
+        return true;
+    }
+    bool known =
+        heartbeat <= uplink->sequence && uplink->sequence - heartbeat < UPLINK_HEARTBEATS_MAX;
+    if (known) {
+        *ret_ms = uplink->sent_ms[heartbeat % UPLINK_HEARTBEATS_MAX];
+    }
+    return known;
+}
 
-    uplink->lease_id = lease_id;
-    uplink->lease_ttl_ms = ttl_ms;
-    uplink->lease_until_ms = from_hello > from_now ? from_hello : from_now;
-    uplink->heartbeat_interval_ms = heartbeat_interval_ms;
+void uplink_start_lease(struct uplink *uplink, const struct welcome *welcome, uint64_t now_ms)
+{
+    uint64_t base_ms = 0;
+
+    if (welcome->granted && uplink_find_base(uplink, welcome->heartbeat, &base_ms)) {
+        uplink->lease_proven = true;
+        uplink->lease_until_ms = base_ms + welcome->lease_ttl_ms;
+    } else if (uplink->lease_id != welcome->lease_id) {
+        uplink->lease_proven = false;
+        uplink->lease_until_ms = now_ms + welcome->lease_ttl_ms;
+    }
+    uplink->lease_id = welcome->lease_id;
+    uplink->lease_ttl_ms = welcome->lease_ttl_ms;
+    uplink->heartbeat_interval_ms = welcome->heartbeat_interval_ms;
     uplink->heartbeat_at_ms = now_ms;
+}
+
+uint64_t uplink_works_until_ms(const struct uplink *uplink)
+{
+    return uplink->lease_id != 0 && uplink->lease_proven ? uplink->lease_until_ms : 0;
 }
 
 bool uplink_lease_ran_out(struct uplink *uplink, uint64_t now_ms)
@@ -174,9 +233,10 @@ void uplink_on_heartbeat_ack(struct uplink *uplink, uint64_t sequence)
 
     if (known && uplink->lease_id != 0) {
         uint64_t until = uplink->sent_ms[sequence % UPLINK_HEARTBEATS_MAX] + uplink->lease_ttl_ms;
-        if (until > uplink->lease_until_ms) {
+        if (until > uplink->lease_until_ms || !uplink->lease_proven) {
             uplink->lease_until_ms = until;
         }
+        uplink->lease_proven = true;
     }
 }
 

@@ -38,13 +38,15 @@ enum {
     RPC_TRAILERS_MAX = 4,      /* per call */
     RPC_BURST_MESSAGES = 256,  /* a waiting sender lets the outbox drain after so many */
     RPC_BURST_BYTES = 8 << 20, /* or so many bytes */
-    RPC_KEEPALIVE_MS = 10000,  /* a silent connection is pinged */
+    RPC_KEEPALIVE_MS = 10000,  /* a silent connection is pinged, by a server */
     RPC_KEEPALIVE_TIMEOUT_MS = 5000,
-    RPC_PING_INTERVAL_MIN_MS = 5000, /* pings that a server puts up with */
+    RPC_CLIENT_KEEPALIVE_MS = 4000, /* the same by a client, so that it looks for another in time */
+    RPC_CLIENT_KEEPALIVE_TIMEOUT_MS = 3000,
+    RPC_PING_INTERVAL_MIN_MS = 2000, /* pings that a server puts up with */
     RPC_CONNECT_TIMEOUT_MS = 5000,
     RPC_HANDSHAKE_TIMEOUT_MS = 20000,
     RPC_BACKOFF_FIRST_MS = 200,
-    RPC_BACKOFF_MAX_MS = 2000,
+    RPC_BACKOFF_MAX_MS = 1000,
     RPC_RESOLVE_INTERVAL_MS = 2000, /* a name is looked up at most this often */
     RPC_TLS_LOOK_MS = 1000,         /* certificate files are looked at at most this often */
     PEM_BYTES_MAX = 1 << 20,
@@ -161,7 +163,8 @@ static_assert(MESSAGE_BYTES_MAX <= STREAM_OUTBOX_BYTES_MAX, "an empty outbox tak
 static_assert(RPC_BURST_MESSAGES < STREAM_OUTBOX_MESSAGES_MAX, "a burst fits in an outbox");
 static_assert(RPC_BURST_BYTES + MESSAGE_BYTES_MAX < STREAM_OUTBOX_BYTES_MAX,
               "a burst fits in an outbox");
-static_assert(RPC_PING_INTERVAL_MIN_MS < RPC_KEEPALIVE_MS, "keepalive is no flood of pings");
+static_assert(2 * RPC_PING_INTERVAL_MIN_MS <= RPC_CLIENT_KEEPALIVE_MS,
+              "keepalive is no flood of pings");
 static_assert(RPC_KEEPALIVE_MS + RPC_KEEPALIVE_TIMEOUT_MS <= SESSION_LEASE_TTL_MS,
               "a dead connection is noticed before its session ends");
 /* Fencing tokens stay far from where adding to them could overflow. */

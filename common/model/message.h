@@ -135,6 +135,7 @@ enum agent_message_kind {
     AGENT_MESSAGE_TENANTS,
     AGENT_MESSAGE_RESULTS,
     AGENT_MESSAGE_HISTORY,
+    AGENT_MESSAGE_LEAVING,
     AGENT_MESSAGE_COUNT,
 };
 
@@ -146,6 +147,7 @@ struct agent_message {
         struct tenant_report tenants;
         struct task_results results;
         struct history_reply history;
+        bool leaving_done; /* LEAVING: nothing runs any more */
     };
 };
 
@@ -155,6 +157,8 @@ struct welcome {
     int64_t lease_id;
     uint64_t lease_ttl_ms;
     uint64_t heartbeat_interval_ms;
+    bool granted;       /* for this stream, after the agent sent `heartbeat` */
+    uint64_t heartbeat; /* 0: after hello */
 };
 
 struct task_item {

@@ -14,13 +14,13 @@ struct rpc_setting {
 static const struct rpc_setting common_settings[] = {
     { GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MESSAGE_BYTES_MAX },
     { GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, MESSAGE_BYTES_MAX },
-    { GRPC_ARG_KEEPALIVE_TIME_MS, RPC_KEEPALIVE_MS },
-    { GRPC_ARG_KEEPALIVE_TIMEOUT_MS, RPC_KEEPALIVE_TIMEOUT_MS },
     { GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1 },
     { GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0 }, /* no bound */
 };
 
 static const struct rpc_setting server_settings[] = {
+    { GRPC_ARG_KEEPALIVE_TIME_MS, RPC_KEEPALIVE_MS },
+    { GRPC_ARG_KEEPALIVE_TIMEOUT_MS, RPC_KEEPALIVE_TIMEOUT_MS },
     /* A port that another process has must be an error, not a share of its connections. */
     { GRPC_ARG_ALLOW_REUSEPORT, 0 },
     { GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, RPC_PING_INTERVAL_MIN_MS },
@@ -28,6 +28,8 @@ static const struct rpc_setting server_settings[] = {
 };
 
 static const struct rpc_setting client_settings[] = {
+    { GRPC_ARG_KEEPALIVE_TIME_MS, RPC_CLIENT_KEEPALIVE_MS },
+    { GRPC_ARG_KEEPALIVE_TIMEOUT_MS, RPC_CLIENT_KEEPALIVE_TIMEOUT_MS },
     { GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RPC_BACKOFF_FIRST_MS },
     { GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RPC_BACKOFF_MAX_MS },
     { GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, RPC_CONNECT_TIMEOUT_MS }, /* of one attempt, in fact */

@@ -143,6 +143,11 @@ struct bytes wire_encode_agent_message(const struct agent_message *message, stru
         wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_HISTORY;
         wire->history = wire_agent_of_history(&message->history, arena);
         break;
+    case AGENT_MESSAGE_LEAVING:
+        wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_LEAVING;
+        wire->leaving = wire_codec_new(&skein__v1__leaving__descriptor, arena);
+        wire->leaving->done = message->leaving_done;
+        break;
     case AGENT_MESSAGE_COUNT:
         assert(message->kind != AGENT_MESSAGE_COUNT);
     }
@@ -325,6 +330,9 @@ bool wire_decode_agent_message(struct bytes wire, struct arena *arena,
     } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_HISTORY) {
         message.kind = AGENT_MESSAGE_HISTORY;
         message.history = wire_agent_to_history(&check, from->history, arena);
+    } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_LEAVING) {
+        message.kind = AGENT_MESSAGE_LEAVING;
+        message.leaving_done = from->leaving->done != 0;
     } else {
         wire_check_fail(&check, "body", "none that this version knows is set");
     }

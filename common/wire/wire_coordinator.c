@@ -19,6 +19,8 @@ static Skein__V1__Welcome *wire_coordinator_of_welcome(const struct welcome *wel
     message->lease_id = welcome->lease_id;
     message->lease_ttl_ms = welcome->lease_ttl_ms;
     message->heartbeat_interval_ms = welcome->heartbeat_interval_ms;
+    message->granted = welcome->granted;
+    message->heartbeat = welcome->heartbeat;
     return message;
 }
 
@@ -202,8 +204,12 @@ static void wire_coordinator_to_body(struct wire_check *check,
 {
     if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_WELCOME) {
         message->kind = COORDINATOR_MESSAGE_WELCOME;
-        message->welcome = (struct welcome){ from->welcome->lease_id, from->welcome->lease_ttl_ms,
-                                             from->welcome->heartbeat_interval_ms };
+        message->welcome =
+            (struct welcome){ .lease_id = from->welcome->lease_id,
+                              .lease_ttl_ms = from->welcome->lease_ttl_ms,
+                              .heartbeat_interval_ms = from->welcome->heartbeat_interval_ms,
+                              .granted = from->welcome->granted != 0,
+                              .heartbeat = from->welcome->heartbeat };
     } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_STANDBY) {
         check->message = "Standby";
         message->kind = COORDINATOR_MESSAGE_STANDBY;

@@ -186,6 +186,9 @@ static void fleet_on_agent_message(struct step *step, const struct event *event)
     case AGENT_MESSAGE_HISTORY:
         history_on_reply(step, stream, &message->history);
         break;
+    case AGENT_MESSAGE_LEAVING:
+        session_on_leaving(step, link, message->leaving_done);
+        break;
     case AGENT_MESSAGE_HELLO:
     case AGENT_MESSAGE_COUNT:
         break;

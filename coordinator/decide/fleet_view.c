@@ -33,6 +33,7 @@ void fleet_shard_at(const struct fleet *fleet, size_t index, struct shard_view *
         .labels = shard->labels,
         .presence = session->state == SESSION_LIVE ? SHARD_ONLINE : SHARD_OFFLINE,
         .tenants_known = shard->tenants_known,
+        .leaving = session->link != NULL && session->link->leaving,
         .agent = fleet_view_text(session->agent),
         .agent_version = session->link == NULL ? "" : session->link->version,
         .peer = fleet_view_text(session->peer),

@@ -50,6 +50,7 @@ struct shard_view {
     const struct labels *labels;
     enum shard_presence presence;
     bool tenants_known; /* a full report has come since this coordinator leads */
+    bool leaving;       /* its agent is about to stop: it finishes what runs */
     const char *agent, *agent_version, *peer, *trouble; /* "" where none */
     uint32_t workers, tasks_in_flight, standbys;
     uint64_t tenant_count;

@@ -49,6 +49,11 @@ static const enum outcome_again outcome_again[TASK_CODE_COUNT] = {
 static bool outcome_is_worth_another(struct tenant_task *task, enum task_code code)
 {
     bool *once = code == TASK_CODE_FENCED ? &task->fenced : &task->looked_up;
+    const struct agent_link *link = task->part->shard->session.link;
+
+    if (code == TASK_CODE_CANCELLED && link != NULL && link->leaving) {
+        return true; /* handed back by an agent that is about to stop: no fault of anybody's */
+    }
 
     if (outcome_again[code] == OUTCOME_AGAIN) {
         /* Even the last try may have been committed: it is looked up before it counts as failed. */

@@ -107,14 +107,22 @@ static void session_begin(struct step *step, struct agent_link *link)
     session->peer = memory_strdup(link->peer);
     session->link = link;
     session->since_ms = step->wall_ms;
+    session->asked_stream = link->stream;
+    session->asked_heard = link->heard;
     emit_lease_grant(step, fleet_wait(step, WAITING_GRANT, shard)->id, SESSION_LEASE_TTL_MS);
 }
 
+/* Who has waited for longest is next. */
 static void session_promote(struct step *step, struct shard *shard)
 {
-    if (shard->session.state == SESSION_NONE && shard->links != NULL &&
+    struct agent_link *link = shard->links;
+
+    while (link != NULL && link->leaving) {
+        link = link->next;
+    }
+    if (shard->session.state == SESSION_NONE && link != NULL &&
         step->now_ms >= shard->session.retry_ms) {
-        session_begin(step, shard->links);
+        session_begin(step, link);
     }
 }
 
@@ -127,7 +135,9 @@ static void session_welcome(struct step *step, struct shard *shard)
     assert(session->state == SESSION_LIVE);
     message->welcome = (struct welcome){ .lease_id = session->lease_id,
                                          .lease_ttl_ms = SESSION_LEASE_TTL_MS,
-                                         .heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS };
+                                         .heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS,
+                                         .granted = session->asked_stream == session->link->stream,
+                                         .heartbeat = session->asked_heard };
     session->deadline_ms = step->now_ms + SESSION_LEASE_TTL_MS;
     for (size_t i = 0; i < session->pending_count; i++) {
         session->pending[i].sequence = 0; /* of an earlier stream: its answer is for nobody */
@@ -271,6 +281,7 @@ void session_on_heartbeat(struct step *step, struct agent_link *link,
     struct shard *shard = link->shard;
     struct session *session = &shard->session;
 
+    link->heard = heartbeat->sequence;
     if (session->link != link || session->state != SESSION_LIVE) {
         return; /* who stands by has no lease to keep */
     }
@@ -324,6 +335,16 @@ void session_on_kept(struct step *step, int64_t lease_id)
 
 /* ---- the end ---- */
 
+void session_on_leaving(struct step *step, struct agent_link *link, bool done)
+{
+    link->leaving = true;
+    link->left = done;
+    rollout_touch_shard(link->shard);
+    if (done) {
+        session_on_closed(step, link->stream); /* it half-closes, and the shell ends the call */
+    }
+}
+
 void session_on_closed(struct step *step, uint64_t stream)
 {
     struct agent_link *link = session_find_link(step->fleet, stream);
@@ -334,6 +355,7 @@ void session_on_closed(struct step *step, uint64_t stream)
     struct shard *shard = link->shard;
     struct session *session = &shard->session;
     bool own = session->link == link;
+    bool left = link->left;
 
     history_on_closed(step, stream);
     session_free_link(step->fleet, link);
@@ -341,10 +363,11 @@ void session_on_closed(struct step *step, uint64_t stream)
         return;
     }
     session->link = NULL;
-    /* Whoever has no task under way may be replaced at once: without its stream it gets none. */
-    bool idle = session->state == SESSION_LIVE && shard->in_flight == 0 &&
-                !lock_table_has_lease(shard, session->lease_id);
-    session_step(session, idle ? SESSION_ON_LEFT : SESSION_ON_CLOSED);
+    /* Whoever has no task under way may be replaced at once: without its stream it gets none. What
+     * an agent that left in good order has not reported is looked up. */
+    bool idle = left || (shard->in_flight == 0 && !lock_table_has_lease(shard, session->lease_id));
+    bool ends = session->state == SESSION_LIVE && idle;
+    session_step(session, ends ? SESSION_ON_LEFT : SESSION_ON_CLOSED);
     if (session->state == SESSION_ENDING) {
         emit_lease_revoke(step, session->lease_id);
     }

@@ -15,6 +15,9 @@ struct agent_link {
     char *agent, *version, *peer;
     struct labels *labels;
     uint32_t workers;
+    uint64_t heard; /* its newest heartbeat; 0 for none */
+    bool leaving;   /* its agent is about to stop: it gets no tasks */
+    bool left;      /* and nothing runs there any more */
     struct agent_link *prev, *next; /* of the shard */
     UT_hash_handle hh;
 };
@@ -37,7 +40,7 @@ enum session_event {
     SESSION_ON_ADOPTED, /* its agent is back, on a new stream */
     SESSION_ON_LOADED,  /* found in the store by a new leader */
     SESSION_ON_CLOSED,  /* its stream is gone */
-    SESSION_ON_LEFT,    /* its stream is gone and nothing was under way */
+    SESSION_ON_LEFT,    /* its stream is gone and nothing is under way there */
     SESSION_ON_SILENT,  /* no heartbeat for the lease's time */
     SESSION_ON_ENDED,   /* the lease is gone for certain */
     SESSION_EVENT_COUNT,
@@ -51,6 +54,10 @@ struct session {
     struct agent_link *link; /* NULL while DETACHED, or when it was lost before LIVE */
     uint64_t deadline_ms;    /* without a heartbeat until then it ends */
     uint64_t retry_ms;       /* NONE: not before */
+    /* For whom the lease was asked for, and the newest heartbeat that had come from there: the lease
+     * lives for a TTL from a moment after that was sent. 0: by an earlier leader. */
+    uint64_t asked_stream;
+    uint64_t asked_heard;
     bool reported;           /* a full report came in this session */
     char *trouble;           /* the agent's own words; NULL for none */
     /* Heartbeats whose keep-alive the store has not answered, oldest first. */
@@ -69,6 +76,8 @@ void session_on_hello(struct step *step, uint64_t stream, const char *peer,
                       const struct agent_hello *hello);
 void session_on_heartbeat(struct step *step, struct agent_link *link,
                           const struct agent_heartbeat *heartbeat);
+/* The agent is about to stop. `done`: nothing runs there any more, so the next one may begin. */
+void session_on_leaving(struct step *step, struct agent_link *link, bool done);
 void session_on_closed(struct step *step, uint64_t stream);
 void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id, bool failed);
 void session_on_stored(struct step *step, struct shard *shard, int64_t lease_id);

@@ -203,8 +203,9 @@ static void wave_dispatch_part(struct step *step, struct part *part)
 {
     const struct session *session = &part->shard->session;
 
-    /* An agent that has not reported in this session may know versions that we do not. */
-    if (session->state != SESSION_LIVE || !session->reported) {
+    /* An agent that has not reported in this session may know versions that we do not; one that is
+     * about to stop would hand it back. */
+    if (session->state != SESSION_LIVE || !session->reported || session->link->leaving) {
         return;
     }
     while (rollout_serves(part->rollout, TASK_RUN) && wave_take(step, part, TENANT_TASK_LIST_RUN)) {
@@ -312,7 +313,7 @@ void wave_on_stored(struct step *step, struct window *window, uint64_t ticket, u
         struct rollout *rollout = window->rollout;
         const struct session *session = &window->part->shard->session;
         if (session->state == SESSION_LIVE && session->lease_id == window->lease_id &&
-            rollout_serves(rollout, window->mode)) {
+            !session->link->leaving && rollout_serves(rollout, window->mode)) {
             wave_send(step, window, ticket, token);
         } else {
             wave_give_back(step, window, ticket);

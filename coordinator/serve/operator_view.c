@@ -107,11 +107,12 @@ Skein__V1__ShardStatus *operator_view_shard(const struct shard_view *view, struc
 {
     Skein__V1__ShardStatus *shard = wire_codec_new(&skein__v1__shard_status__descriptor, arena);
     const char *offline = view->standbys > 0 ? "standby-only" : "offline";
+    const char *online = view->leaving ? "leaving" : "online";
 
     shard->name = wire_codec_borrow(view->name);
     shard->labels = wire_parts_of_labels(view->labels, arena);
     shard->n_labels = view->labels->count;
-    shard->state = wire_codec_borrow(view->presence == SHARD_ONLINE ? "online" : offline);
+    shard->state = wire_codec_borrow(view->presence == SHARD_ONLINE ? online : offline);
     shard->agent = wire_codec_borrow(view->agent);
     shard->agent_version = wire_codec_borrow(view->agent_version);
     shard->peer = wire_codec_text(arena, view->peer, TEXT_BYTES_MAX);

@@ -267,7 +267,7 @@ static void what_an_agent_says_reaches_the_brain_and_back(void **state)
     const struct coordinator_message welcome = {
         .term = 7,
         .kind = COORDINATOR_MESSAGE_WELCOME,
-        .welcome = { 77, 15000, 3000 },
+        .welcome = { .lease_id = 77, .lease_ttl_ms = 15000, .heartbeat_interval_ms = 3000 },
     };
     agent_service_send(fixture->agents, stream, &welcome);
     agent_service_send(fixture->agents, stream + 1, &welcome); /* nobody */

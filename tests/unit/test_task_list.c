@@ -13,7 +13,9 @@ static const struct task_item item_b = { "b", "0.1.0" };
 
 static struct task_assignment assignment_with(uint64_t token)
 {
-    return (struct task_assignment){ .rollout = "r1", .mode = TASK_RUN, .token = token };
+    return (struct task_assignment){
+        .rollout = "r1", .set = "billing", .mode = TASK_RUN, .token = token
+    };
 }
 
 static struct agent_event *result_of(const char *tenant, uint64_t token)

@@ -12,6 +12,18 @@
 
 enum { TTL_MS = 15000, INTERVAL_MS = 3000 };
 
+static void welcomed(struct uplink *uplink, int64_t lease_id, bool granted, uint64_t heartbeat,
+                     uint64_t now_ms)
+{
+    const struct welcome welcome = { .lease_id = lease_id,
+                                     .lease_ttl_ms = TTL_MS,
+                                     .heartbeat_interval_ms = INTERVAL_MS,
+                                     .granted = granted,
+                                     .heartbeat = heartbeat };
+
+    uplink_start_lease(uplink, &welcome, now_ms);
+}
+
 static struct uplink working_at(uint64_t hello_ms, uint64_t welcome_ms)
 {
     struct uplink uplink;
@@ -19,7 +31,7 @@ static struct uplink working_at(uint64_t hello_ms, uint64_t welcome_ms)
     uplink_init(&uplink, hello_ms);
     assert_true(uplink_step(&uplink, UPLINK_EVENT_OPENED, hello_ms));
     assert_true(uplink_step(&uplink, UPLINK_EVENT_WELCOME, welcome_ms));
-    uplink_start_lease(&uplink, 7, TTL_MS, INTERVAL_MS, welcome_ms);
+    welcomed(&uplink, 7, true, 0, welcome_ms);
     return uplink;
 }
 
@@ -69,10 +81,60 @@ static void a_lease_counts_from_when_hello_was_sent(void **state)
     struct uplink uplink = working_at(1000, 9000);
 
     (void)state;
-    assert_false(uplink_lease_ran_out(&uplink, 1000 + TTL_MS + 499));
-    assert_true(uplink_lease_ran_out(&uplink, 9000 + TTL_MS / 2));
+    assert_int_equal(uplink_works_until_ms(&uplink), 1000 + TTL_MS);
+    assert_false(uplink_lease_ran_out(&uplink, 1000 + TTL_MS - 1));
+    assert_true(uplink_lease_ran_out(&uplink, 1000 + TTL_MS));
     assert_int_equal(uplink.lease_id, 0);
     assert_false(uplink_lease_ran_out(&uplink, 99000)); /* only once */
+    assert_int_equal(uplink_works_until_ms(&uplink), 0);
+}
+
+static void a_lease_out_of_standby_counts_from_the_heartbeat_that_was_heard(void **state)
+{
+    struct uplink uplink;
+    uint64_t sequence = 0;
+
+    (void)state;
+    uplink_init(&uplink, 0);
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_OPENED, 0));
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_STANDBY, 10));
+    for (uint64_t at = 3000; at <= 60000; at += INTERVAL_MS) {
+        assert_true(uplink_take_heartbeat(&uplink, at, &sequence));
+    }
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_WELCOME, 61000));
+    welcomed(&uplink, 7, true, sequence - 1, 61000);
+    assert_int_equal(uplink_works_until_ms(&uplink), 57000 + TTL_MS);
+    /* Stopped for an hour, and only then does it see the welcome: the lease is over. */
+    assert_true(uplink_lease_ran_out(&uplink, 3600000));
+}
+
+static void a_lease_that_was_taken_over_is_proven_by_a_heartbeat_first(void **state)
+{
+    struct uplink uplink;
+    uint64_t sequence = 0;
+
+    (void)state;
+    uplink_init(&uplink, 0);
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_OPENED, 0));
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_WELCOME, 20));
+    welcomed(&uplink, 7, false, 0, 20);
+    assert_int_equal(uplink_works_until_ms(&uplink), 0); /* it may have a second left, or none */
+    assert_false(uplink_lease_ran_out(&uplink, 21));
+    assert_true(uplink_take_heartbeat(&uplink, 30, &sequence));
+    uplink_on_heartbeat_ack(&uplink, sequence);
+    assert_int_equal(uplink_works_until_ms(&uplink), 30 + TTL_MS);
+}
+
+static void a_new_stream_does_not_lengthen_the_lease(void **state)
+{
+    struct uplink uplink = working_at(1000, 1010);
+
+    (void)state;
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_CLOSED, 14000));
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_OPENED, 14000));
+    assert_true(uplink_step(&uplink, UPLINK_EVENT_WELCOME, 14010));
+    welcomed(&uplink, 7, false, 0, 14010);
+    assert_int_equal(uplink_works_until_ms(&uplink), 1000 + TTL_MS);
 }
 
 static void an_acknowledged_heartbeat_counts_from_when_it_was_sent(void **state)
@@ -148,16 +210,64 @@ static void reconnects_wait_longer_each_time_and_start_over_after_a_good_stream(
     }
     assert_int_equal(delays[0], 0);
     assert_true(delays[2] > delays[1]);
-    assert_int_equal(delays[7], 2000);
+    assert_int_equal(delays[7], 1000);
     uplink_step(&uplink, UPLINK_EVENT_OPENED, now);
     uplink_step(&uplink, UPLINK_EVENT_WELCOME, now);
     uplink_step(&uplink, UPLINK_EVENT_CLOSED, now + 10);
-    assert_int_equal(uplink.retry_at_ms, now + 10 + 2000); /* welcome, and thrown out at once */
+    assert_int_equal(uplink.retry_at_ms, now + 10 + 1000); /* welcome, and thrown out at once */
     now = uplink.retry_at_ms;
     uplink_step(&uplink, UPLINK_EVENT_OPENED, now);
     uplink_step(&uplink, UPLINK_EVENT_WELCOME, now);
     uplink_step(&uplink, UPLINK_EVENT_CLOSED, now + 60000);
     assert_int_equal(uplink.retry_at_ms, now + 60000);
+}
+
+static void each_agent_takes_its_own_time_to_reconnect(void **state)
+{
+    uint64_t sum[2] = { 0 };
+
+    (void)state;
+    for (size_t agent = 0; agent < COUNT_OF(sum); agent++) {
+        struct uplink uplink;
+        uplink_init(&uplink, 0);
+        uplink_set_seed(&uplink, 77 + agent);
+        for (int i = 0; i < 50; i++) {
+            uplink_step(&uplink, UPLINK_EVENT_OPENED, 0);
+            uint64_t most = uplink.retry_delay_ms;
+            uplink_step(&uplink, UPLINK_EVENT_CLOSED, 0);
+            assert_in_range(uplink.retry_at_ms, most / 2, most);
+            sum[agent] += uplink.retry_at_ms;
+        }
+    }
+    assert_int_not_equal(sum[0], sum[1]);
+}
+
+static void who_says_where_the_leader_is_is_believed_but_not_twice_in_a_row(void **state)
+{
+    struct uplink uplink;
+
+    (void)state;
+    uplink_init(&uplink, 0);
+    for (int i = 0; i < 4; i++) { /* so that there is a delay */
+        uplink_step(&uplink, UPLINK_EVENT_OPENED, 0);
+        uplink_step(&uplink, UPLINK_EVENT_CLOSED, 0);
+    }
+    for (int round = 0; round < 3; round++) {
+        assert_true(uplink_follows(&uplink, 5));
+        assert_int_equal(uplink.retry_at_ms, 5);
+        uplink_step(&uplink, UPLINK_EVENT_OPENED, 5);
+        uplink_step(&uplink, UPLINK_EVENT_CLOSED, 6); /* that one is dead, or does not lead */
+        assert_true(uplink.retry_at_ms > 6);
+        assert_false(uplink_follows(&uplink, 6));
+        uplink_step(&uplink, UPLINK_EVENT_OPENED, 6);
+        uplink_step(&uplink, UPLINK_EVENT_CLOSED, 6);
+    }
+    /* A leader that was found by word of mouth steps down and says who follows it. */
+    assert_true(uplink_follows(&uplink, 7));
+    uplink_step(&uplink, UPLINK_EVENT_OPENED, 7);
+    uplink_step(&uplink, UPLINK_EVENT_WELCOME, 8);
+    uplink_step(&uplink, UPLINK_EVENT_CLOSED, 60000);
+    assert_true(uplink_follows(&uplink, 60000));
 }
 
 static void a_lost_stream_does_not_end_the_lease(void **state)
@@ -178,11 +288,16 @@ int main(void)
         cmocka_unit_test(the_readme_shows_the_table),
         cmocka_unit_test(whatever_the_coordinator_may_say_has_an_edge),
         cmocka_unit_test(a_lease_counts_from_when_hello_was_sent),
+        cmocka_unit_test(a_lease_out_of_standby_counts_from_the_heartbeat_that_was_heard),
+        cmocka_unit_test(a_lease_that_was_taken_over_is_proven_by_a_heartbeat_first),
+        cmocka_unit_test(a_new_stream_does_not_lengthen_the_lease),
         cmocka_unit_test(an_acknowledged_heartbeat_counts_from_when_it_was_sent),
         cmocka_unit_test(an_old_or_invented_acknowledgement_does_not_lengthen_the_lease),
         cmocka_unit_test(messages_of_an_older_term_are_not_obeyed),
         cmocka_unit_test(a_new_store_s_terms_are_obeyed_once_there_is_no_session),
         cmocka_unit_test(reconnects_wait_longer_each_time_and_start_over_after_a_good_stream),
+        cmocka_unit_test(each_agent_takes_its_own_time_to_reconnect),
+        cmocka_unit_test(who_says_where_the_leader_is_is_believed_but_not_twice_in_a_row),
         cmocka_unit_test(a_lost_stream_does_not_end_the_lease),
     };
 

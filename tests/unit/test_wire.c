@@ -123,6 +123,9 @@ static void what_an_agent_says_arrives_whole(void **state)
     message.kind = AGENT_MESSAGE_HISTORY;
     message.history = (struct history_reply){ 4, entries, 1, "partly" };
     check_agent_message(&message);
+    message.kind = AGENT_MESSAGE_LEAVING;
+    message.leaving_done = true;
+    check_agent_message(&message);
 }
 
 static void check_coordinator_message(const struct coordinator_message *message)
@@ -150,7 +153,7 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     struct coordinator_message message = { .term = 12, .kind = COORDINATOR_MESSAGE_WELCOME };
 
     (void)state;
-    message.welcome = (struct welcome){ 77, 15000, 3000 };
+    message.welcome = (struct welcome){ 77, 15000, 3000, true, 4 };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_STANDBY;
     message.standby_for = "a1";
