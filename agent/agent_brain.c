@@ -49,11 +49,6 @@ struct agent_brain {
 
 /* ---- sending ---- */
 
-static void agent_send(struct agent_brain *brain, const struct agent_message *message)
-{
-    line_send(brain->line, message);
-}
-
 /* A window's successes travel together, so that releasing its locks is one write of the store. They
  * wait for each other only while others are at work, and not for long; what failed does not wait.
  */
@@ -325,10 +320,9 @@ static void agent_on_history_request(struct agent_brain *brain,
                                      const struct history_request *request)
 {
     if (!desk_history(brain->parts.desk, request)) {
-        struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY };
-        message.history.request = request->request;
-        message.history.error = "the agent is busy: try again later";
-        agent_send(brain, &message);
+        const struct history_reply busy = { .request = request->request,
+                                            .error = "the agent is busy: try again later" };
+        agent_words_history(brain->line, &busy);
     }
 }
 
@@ -422,12 +416,9 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
     case AGENT_EVENT_TENANTS:
         agent_on_tenants(brain, *event);
         break;
-    case AGENT_EVENT_HISTORY: {
-        struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY,
-                                         .history = (*event)->history };
-        agent_send(brain, &message);
+    case AGENT_EVENT_HISTORY:
+        agent_words_history(brain->line, &(*event)->history);
         break;
-    }
     case AGENT_EVENT_ARCHIVE:
         agent_on_archive(brain, event);
         break;

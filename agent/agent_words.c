@@ -56,6 +56,13 @@ uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_
     return sequence;
 }
 
+void agent_words_history(struct line *line, const struct history_reply *reply)
+{
+    const struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY, .history = *reply };
+
+    line_send(line, &message);
+}
+
 void agent_words_leaving(struct line *line, bool done)
 {
     const struct agent_message message = { .kind = AGENT_MESSAGE_LEAVING, .leaving_done = done };

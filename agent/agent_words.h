@@ -19,6 +19,7 @@ void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *pa
                            uint64_t sequence, const struct task_list *tasks, const char *trouble);
 /* Everything that is unsent, in messages numbered after `sequence`; returns the last number. */
 uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_t sequence);
+void agent_words_history(struct line *line, const struct history_reply *reply);
 /* The agent stops: it wants no more. `done` is its last word: with it a successor may begin at
  * once. */
 void agent_words_leaving(struct line *line, bool done);

@@ -15,9 +15,9 @@ struct agent_link {
     char *agent, *version, *peer;
     struct labels *labels;
     uint32_t workers;
-    uint64_t heard; /* its newest heartbeat; 0 for none */
-    bool leaving;   /* its agent is about to stop: it gets no tasks */
-    bool left;      /* and nothing runs there any more */
+    uint64_t heard;                 /* its newest heartbeat; 0 for none */
+    bool leaving;                   /* its agent is about to stop: it gets no tasks */
+    bool left;                      /* and nothing runs there any more */
     struct agent_link *prev, *next; /* of the shard */
     UT_hash_handle hh;
 };
@@ -54,12 +54,12 @@ struct session {
     struct agent_link *link; /* NULL while DETACHED, or when it was lost before LIVE */
     uint64_t deadline_ms;    /* without a heartbeat until then it ends */
     uint64_t retry_ms;       /* NONE: not before */
-    /* For whom the lease was asked for, and the newest heartbeat that had come from there: the lease
-     * lives for a TTL from a moment after that was sent. 0: by an earlier leader. */
+    /* For whom the lease was asked for, and the newest heartbeat that had come from there: the
+     * lease lives for a TTL from a moment after that was sent. 0: by an earlier leader. */
     uint64_t asked_stream;
     uint64_t asked_heard;
-    bool reported;           /* a full report came in this session */
-    char *trouble;           /* the agent's own words; NULL for none */
+    bool reported; /* a full report came in this session */
+    char *trouble; /* the agent's own words; NULL for none */
     /* Heartbeats whose keep-alive the store has not answered, oldest first. */
     struct {
         uint64_t sequence;
