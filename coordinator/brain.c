@@ -389,7 +389,7 @@ static void brain_tick(struct brain *brain)
         brain->status_at_ms = brain->now_ms + BRAIN_STATUS_INTERVAL_MS;
         brain_set_status(brain);
         brain_metrics_update(brain->metrics, brain->fleet, leadership_state(brain->leadership),
-                             mailbox_depth(brain->parts.inbox));
+                             mailbox_depth(brain->parts.inbox), mailbox_bytes(brain->parts.inbox));
     }
 }
 
@@ -412,6 +412,7 @@ static void brain_take_batch(struct brain *brain, uint64_t deadline_ms)
     void *batch[EVENT_BATCH_MAX];
     size_t count = mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, deadline_ms);
 
+    agent_service_resume(brain->parts.agents);
     brain->now_ms = clock_monotonic_ms();
     /* First: after a pause our lease may have run out, and then nothing here is for us to decide.
      */

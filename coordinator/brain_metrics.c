@@ -24,7 +24,7 @@ static const char *const event_names[EVENT_TYPE_COUNT] = {
 
 struct brain_metrics {
     struct metric *events[EVENT_TYPE_COUNT];
-    struct metric *leading, *mailbox;
+    struct metric *leading, *mailbox, *mailbox_bytes;
     struct metric *sessions, *standbys, *shards, *tenants;
     struct metric *locks_rollout, *locks_operator;
     struct metric *rollouts[ROLLOUT_PHASE_COUNT];
@@ -71,6 +71,8 @@ struct brain_metrics *brain_metrics_new(struct metrics *metrics)
     }
     all->leading = gauge(metrics, "skein_leading", "", "1 while this coordinator leads.");
     all->mailbox = gauge(metrics, "skein_mailbox_depth", "", "Events that wait for the brain.");
+    all->mailbox_bytes =
+        gauge(metrics, "skein_mailbox_bytes", "", "What the events that wait for the brain hold.");
     all->sessions = gauge(metrics, "skein_agent_sessions", "", "Agents that work for a shard.");
     all->standbys = gauge(metrics, "skein_agent_standbys", "", "Agents that stand by.");
     all->shards = gauge(metrics, "skein_shards", "", "Known shards.");
@@ -101,13 +103,14 @@ void brain_metrics_count_event(struct brain_metrics *metrics, enum event_type ty
 }
 
 void brain_metrics_update(struct brain_metrics *all, const struct fleet *fleet,
-                          enum leader_state state, size_t mailbox_depth)
+                          enum leader_state state, size_t mailbox_depth, size_t mailbox_bytes)
 {
     struct fleet_numbers numbers;
 
     fleet_numbers(fleet, &numbers);
     metric_set(all->leading, state == LEADER_LEADING ? 1 : 0);
     metric_set(all->mailbox, (double)mailbox_depth);
+    metric_set(all->mailbox_bytes, (double)mailbox_bytes);
     metric_set(all->sessions, (double)numbers.sessions);
     metric_set(all->standbys, (double)numbers.standbys);
     metric_set(all->shards, (double)numbers.shards);

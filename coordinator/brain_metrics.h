@@ -15,6 +15,6 @@ void brain_metrics_free(struct brain_metrics **metrics);
 
 void brain_metrics_count_event(struct brain_metrics *metrics, enum event_type type);
 void brain_metrics_update(struct brain_metrics *all, const struct fleet *fleet,
-                          enum leader_state state, size_t mailbox_depth);
+                          enum leader_state state, size_t mailbox_depth, size_t mailbox_bytes);
 
 #endif

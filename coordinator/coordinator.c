@@ -44,6 +44,11 @@ static void coordinator_discard(void *message)
     event_free(&event);
 }
 
+static size_t coordinator_measure(const void *message)
+{
+    return event_bytes(message);
+}
+
 static void coordinator_fetch(void *context, const char *set, const char *digest, set_fetched *done,
                               void *user)
 {
@@ -178,6 +183,7 @@ static void coordinator_make_parts(struct coordinator *coordinator)
 
     coordinator->metrics = metrics_new();
     coordinator->inbox = mailbox_new(MAILBOX_EVENTS_MAX, coordinator_discard);
+    mailbox_bound_bytes(coordinator->inbox, MAILBOX_BYTES_MAX, coordinator_measure);
     coordinator->parser = sql_parser_new();
     coordinator->leader = leader_view_new();
     coordinator->agents = agent_service_new(coordinator->inbox, coordinator->leader, &source);

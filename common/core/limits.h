@@ -96,6 +96,7 @@ enum {
     FLUSH_INTERVAL_MS = 100,      /* progress is written at most this often */
     FLUSH_BACKLOG_MAX = 400000,   /* effects that wait for the store; then leadership is given up */
     MAILBOX_EVENTS_MAX = 16384,
+    MAILBOX_BYTES_MAX = 64 << 20, /* of events; then agents' streams are not read */
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
     STOP_MARGIN_MS = 30000,     /* beyond its grace a program that stops needs no more than this */
@@ -160,6 +161,7 @@ enum {
 };
 
 static_assert(MESSAGE_BYTES_MAX <= STREAM_OUTBOX_BYTES_MAX, "an empty outbox takes any message");
+static_assert(4 * MESSAGE_BYTES_MAX <= MAILBOX_BYTES_MAX, "one agent cannot fill the mailbox");
 static_assert(RPC_BURST_MESSAGES < STREAM_OUTBOX_MESSAGES_MAX, "a burst fits in an outbox");
 static_assert(RPC_BURST_BYTES + MESSAGE_BYTES_MAX < STREAM_OUTBOX_BYTES_MAX,
               "a burst fits in an outbox");

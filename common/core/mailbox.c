@@ -16,6 +16,8 @@ struct mailbox {
     size_t capacity;
     size_t head;
     size_t count;
+    size_t bytes, bytes_max; /* 0: not measured */
+    size_t (*measure)(const void *message);
     bool closed;
     void (*discard)(void *message);
 };
@@ -35,6 +37,26 @@ struct mailbox *mailbox_new(size_t capacity, void (*discard)(void *message))
     return mailbox;
 }
 
+void mailbox_bound_bytes(struct mailbox *mailbox, size_t bytes_max,
+                         size_t (*measure)(const void *message))
+{
+    assert(mailbox->count == 0);
+    assert(bytes_max > 0);
+    mailbox->bytes_max = bytes_max;
+    mailbox->measure = measure;
+}
+
+static void *mailbox_pop(struct mailbox *mailbox)
+{
+    void *message = mailbox->ring[mailbox->head];
+
+    assert(mailbox->count > 0);
+    mailbox->head = (mailbox->head + 1) % mailbox->ring_size;
+    mailbox->count--;
+    mailbox->bytes -= mailbox->measure == NULL ? 0 : mailbox->measure(message);
+    return message;
+}
+
 void mailbox_free(struct mailbox **pointer)
 {
     struct mailbox *mailbox = *pointer;
@@ -43,9 +65,7 @@ void mailbox_free(struct mailbox **pointer)
         return;
     }
     while (mailbox->count > 0) {
-        mailbox->discard(mailbox->ring[mailbox->head]);
-        mailbox->head = (mailbox->head + 1) % mailbox->ring_size;
-        mailbox->count--;
+        mailbox->discard(mailbox_pop(mailbox));
     }
     pthread_cond_destroy(&mailbox->filled);
     pthread_cond_destroy(&mailbox->drained);
@@ -60,13 +80,23 @@ static void mailbox_push(struct mailbox *mailbox, void *message)
     assert(mailbox->count < mailbox->ring_size);
     mailbox->ring[(mailbox->head + mailbox->count) % mailbox->ring_size] = message;
     mailbox->count++;
+    mailbox->bytes += mailbox->measure == NULL ? 0 : mailbox->measure(message);
     pthread_cond_signal(&mailbox->filled);
 }
 
-static void mailbox_post_within(struct mailbox *mailbox, void *message, size_t room)
+static bool mailbox_has_room(const struct mailbox *mailbox, bool reserved)
+{
+    if (reserved) {
+        return mailbox->count < mailbox->ring_size;
+    }
+    return mailbox->count < mailbox->capacity &&
+           (mailbox->measure == NULL || mailbox->bytes < mailbox->bytes_max);
+}
+
+static void mailbox_post_within(struct mailbox *mailbox, void *message, bool reserved)
 {
     pthread_mutex_lock(&mailbox->mutex);
-    while (!mailbox->closed && mailbox->count >= room) {
+    while (!mailbox->closed && !mailbox_has_room(mailbox, reserved)) {
         pthread_cond_wait(&mailbox->drained, &mailbox->mutex);
     }
     bool closed = mailbox->closed;
@@ -81,18 +111,18 @@ static void mailbox_post_within(struct mailbox *mailbox, void *message, size_t r
 
 void mailbox_post(struct mailbox *mailbox, void *message)
 {
-    mailbox_post_within(mailbox, message, mailbox->capacity);
+    mailbox_post_within(mailbox, message, false);
 }
 
 void mailbox_post_reserved(struct mailbox *mailbox, void *message)
 {
-    mailbox_post_within(mailbox, message, mailbox->ring_size);
+    mailbox_post_within(mailbox, message, true);
 }
 
 bool mailbox_try_post(struct mailbox *mailbox, void *message)
 {
     pthread_mutex_lock(&mailbox->mutex);
-    bool room = !mailbox->closed && mailbox->count < mailbox->capacity;
+    bool room = !mailbox->closed && mailbox_has_room(mailbox, false);
     if (room) {
         mailbox_push(mailbox, message);
     }
@@ -111,9 +141,7 @@ size_t mailbox_take(struct mailbox *mailbox, void *messages[], size_t max, uint6
         }
     }
     while (taken < max && mailbox->count > 0) {
-        messages[taken++] = mailbox->ring[mailbox->head];
-        mailbox->head = (mailbox->head + 1) % mailbox->ring_size;
-        mailbox->count--;
+        messages[taken++] = mailbox_pop(mailbox);
     }
     if (taken > 0) {
         pthread_cond_broadcast(&mailbox->drained);
@@ -137,4 +165,12 @@ size_t mailbox_depth(struct mailbox *mailbox)
     size_t count = mailbox->count;
     pthread_mutex_unlock(&mailbox->mutex);
     return count;
+}
+
+size_t mailbox_bytes(struct mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->mutex);
+    size_t bytes = mailbox->bytes;
+    pthread_mutex_unlock(&mailbox->mutex);
+    return bytes;
 }

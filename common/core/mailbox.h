@@ -2,8 +2,8 @@
  *
  * Thread-safe: any thread posts, one thread takes. A message is any object; the mailbox owns it
  * between post and take. Producers that may wait use mailbox_post, which blocks while the mailbox
- * is full (back-pressure); those that may not (the rpc loop) use mailbox_try_post and drop the
- * peer. */
+ * is full (back-pressure); those that may not (the rpc loop) use mailbox_try_post and refuse the
+ * peer, or read no more of it. */
 #ifndef SKEIN_COMMON_CORE_MAILBOX_H
 #define SKEIN_COMMON_CORE_MAILBOX_H
 
@@ -17,6 +17,11 @@ struct mailbox;
 
 /* `capacity` messages at most; `discard` frees a message that is never taken. */
 struct mailbox *mailbox_new(size_t capacity, void (*discard)(void *message));
+/* Bounds it in bytes too: `measure` tells a message's, which must not change while it waits. While
+ * the bound is not reached one more is taken, whatever its size, so that a large one never waits
+ * for ever; what is posted with the reserve counts and is always taken. Before the first post. */
+void mailbox_bound_bytes(struct mailbox *mailbox, size_t bytes_max,
+                         size_t (*measure)(const void *message));
 /* Discards what is left. Nobody may use the mailbox any more. */
 void mailbox_free(struct mailbox **pointer);
 
@@ -35,5 +40,6 @@ size_t mailbox_take(struct mailbox *mailbox, void *messages[], size_t max, uint6
 /* Wakes every waiter; later posts are discarded. */
 void mailbox_close(struct mailbox *mailbox);
 size_t mailbox_depth(struct mailbox *mailbox);
+size_t mailbox_bytes(struct mailbox *mailbox); /* 0 without a bound */
 
 #endif

@@ -50,6 +50,8 @@ struct rpc_call {
     grpc_byte_buffer *reading; /* filled by gRPC when read_op is done */
     grpc_byte_buffer *writing; /* not NULL while write_op is in flight */
     struct rpc_outbox outbox;
+    bool paused;     /* by its user */
+    bool read_waits; /* the next read is due, but for the pause */
     bool headers_sent;
     bool finishing; /* nothing more is accepted or delivered */
     bool aborted;   /* cancelled by us: no status is to be sent */
@@ -78,6 +80,14 @@ static void rpc_call_start_read(struct rpc_call *call)
     assert(call->reading == NULL);
     op.data.recv_message.recv_message = &call->reading;
     rpc_call_start(call, &op, 1, &call->read_op);
+}
+
+static void rpc_call_read_next(struct rpc_call *call)
+{
+    call->read_waits = call->paused;
+    if (!call->paused) {
+        rpc_call_start_read(call);
+    }
 }
 
 /* Initial metadata goes out with the first thing that is sent. */
@@ -260,7 +270,7 @@ static void rpc_call_on_read(struct rpc_op *op, bool ok)
         rpc_call_abort(call, RPC_INTERNAL, "a message could not be decompressed");
     }
     if (more && !call->finishing && !call->closed) {
-        rpc_call_start_read(call);
+        rpc_call_read_next(call);
     }
     pthread_mutex_unlock(&call->mutex);
     rpc_call_op_over(call);
@@ -367,6 +377,23 @@ bool rpc_call_send(struct rpc_call *call, struct bytes message)
     bool taken = rpc_call_push(call, message);
     pthread_mutex_unlock(&call->mutex);
     return taken;
+}
+
+void rpc_call_pause(struct rpc_call *call)
+{
+    pthread_mutex_lock(&call->mutex);
+    call->paused = true;
+    pthread_mutex_unlock(&call->mutex);
+}
+
+void rpc_call_resume(struct rpc_call *call)
+{
+    pthread_mutex_lock(&call->mutex);
+    call->paused = false;
+    if (call->read_waits && !call->finishing && !call->closed) {
+        rpc_call_read_next(call);
+    }
+    pthread_mutex_unlock(&call->mutex);
 }
 
 void rpc_call_finish(struct rpc_call *call, enum rpc_status status, const char *message)

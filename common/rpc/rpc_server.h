@@ -69,6 +69,11 @@ void rpc_call_unref(struct rpc_call **call);
  * MESSAGE_BYTES_MAX: the call is then being closed with RESOURCE_EXHAUSTED; or it is over already.
  */
 bool rpc_call_send(struct rpc_call *call, struct bytes message);
+/* From on_message: nothing more is read, so that the client waits as soon as what it has under way
+ * is full; until rpc_call_resume, which may come from any thread. The call's end is heard
+ * meanwhile. */
+void rpc_call_pause(struct rpc_call *call);
+void rpc_call_resume(struct rpc_call *call);
 /* Ends the call after what is in the outbox. `message` may be NULL. Further calls do nothing. */
 void rpc_call_finish(struct rpc_call *call, enum rpc_status status, const char *message);
 /* Adds trailing metadata; before rpc_call_finish. Keys are lower case; at most RPC_TRAILERS_MAX. */

@@ -38,3 +38,8 @@ void event_free(struct event **pointer)
     free(event);
     *pointer = NULL;
 }
+
+size_t event_bytes(const struct event *event)
+{
+    return sizeof(*event) + event->arena.bytes;
+}

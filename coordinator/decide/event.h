@@ -163,5 +163,7 @@ struct event {
 
 struct event *event_new(enum event_type type);
 void event_free(struct event **pointer);
+/* What it holds, for the mailbox's bound. */
+size_t event_bytes(const struct event *event);
 
 #endif

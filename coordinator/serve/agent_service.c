@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include <uthash.h>
+#include <utlist.h>
 
 #include "common/core/clock.h"
+#include "common/core/log.h"
 #include "common/core/memory.h"
 #include "common/wire/wire.h"
 #include "coordinator/decide/event.h"
@@ -20,9 +22,11 @@ struct agent_stream {
     struct agent_service *service;
     struct rpc_call *call;
     uint64_t number;
-    bool greeted; /* loop only: Hello was posted, so the brain has to hear of the end, too */
-    bool left;    /* it has half-closed, and the brain knows */
-    bool ended;   /* loop only: what comes now is dropped, since something before it was */
+    bool greeted;       /* loop only: Hello was posted, so the brain has to hear of the end, too */
+    bool left;          /* it has half-closed, and the brain knows */
+    bool ended;         /* loop only: what comes now is dropped, since something before it was */
+    struct event *held; /* found no room; with the mutex */
+    struct agent_stream *prev, *next; /* of those that hold one */
     UT_hash_handle hh;
 };
 
@@ -32,6 +36,7 @@ struct agent_service {
     struct agent_fetch *fetch;
     pthread_mutex_t mutex;
     struct agent_stream *streams;
+    struct agent_stream *holding; /* oldest first */
     uint64_t last_number;
 };
 
@@ -99,6 +104,25 @@ static void agent_service_refuse(struct agent_stream *stream, const struct error
     serve_reply_error(stream->call, err);
 }
 
+/* The mailbox is full: the event waits with its stream, which is not read until it is posted. Only
+ * this stream's agent waits, and it loses nothing. */
+static void agent_service_hold(struct agent_stream *stream, struct event *event)
+{
+    struct agent_service *service = stream->service;
+
+    rpc_call_pause(stream->call);
+    pthread_mutex_lock(&service->mutex);
+    assert(stream->held == NULL);
+    bool first = service->holding == NULL;
+    stream->held = event;
+    DL_APPEND(service->holding, stream);
+    pthread_mutex_unlock(&service->mutex);
+    if (first) {
+        log_info("agent_streams_wait", "events=%zu bytes=%zu", mailbox_depth(service->inbox),
+                 mailbox_bytes(service->inbox));
+    }
+}
+
 static void agent_service_on_message(void *user, struct rpc_call *call, struct bytes message)
 {
     struct agent_stream *stream = user;
@@ -120,11 +144,9 @@ static void agent_service_on_message(void *user, struct rpc_call *call, struct b
         return;
     }
     if (!mailbox_try_post(stream->service->inbox, event)) {
-        error_set(&err, ERR_LIMIT, "the coordinator has too much to do: connect again later");
-        agent_service_refuse(stream, &err);
-        return;
+        agent_service_hold(stream, event);
     }
-    event = NULL; /* the mailbox's */
+    event = NULL; /* the mailbox's, or it waits */
     stream->greeted = true;
 }
 
@@ -150,6 +172,11 @@ static void agent_service_on_closed(void *user, struct rpc_call *call)
     (void)call;
     pthread_mutex_lock(&service->mutex);
     HASH_DEL(service->streams, stream);
+    if (stream->held != NULL) {
+        /* As if the network had lost it: what was not acknowledged comes again. */
+        DL_DELETE(service->holding, stream);
+        event_free(&stream->held);
+    }
     pthread_mutex_unlock(&service->mutex);
     if (stream->greeted && !stream->left) {
         mailbox_post_reserved(service->inbox, agent_service_event(stream, EVENT_AGENT_CLOSED));
@@ -187,6 +214,33 @@ static struct rpc_call *agent_service_find(struct agent_service *service, uint64
     }
     pthread_mutex_unlock(&service->mutex);
     return call;
+}
+
+/* The oldest that holds one and has found room, with a reference. */
+static struct rpc_call *agent_service_post_held(struct agent_service *service)
+{
+    struct rpc_call *call = NULL;
+
+    pthread_mutex_lock(&service->mutex);
+    struct agent_stream *stream = service->holding;
+    if (stream != NULL && mailbox_try_post(service->inbox, stream->held)) {
+        stream->held = NULL; /* the mailbox's */
+        DL_DELETE(service->holding, stream);
+        call = stream->call;
+        rpc_call_ref(call);
+    }
+    pthread_mutex_unlock(&service->mutex);
+    return call;
+}
+
+void agent_service_resume(struct agent_service *service)
+{
+    struct rpc_call *call;
+
+    while ((call = agent_service_post_held(service)) != NULL) {
+        rpc_call_resume(call);
+        rpc_call_unref(&call);
+    }
 }
 
 void agent_service_send(struct agent_service *service, uint64_t stream,

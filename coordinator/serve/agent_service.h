@@ -1,8 +1,9 @@
 /* agent_service.h - skein.v1.AgentService: agents' streams in, messages out, published sets.
  *
- * Handlers run on the rpc loop and post EVENT_AGENT_MESSAGE and EVENT_AGENT_CLOSED into the mailbox
- * (an agent whose message finds it full is closed with RESOURCE_EXHAUSTED; the close event uses the
- * reserve). The other functions belong to the brain thread. */
+ * Handlers run on the rpc loop and post EVENT_AGENT_MESSAGE and EVENT_AGENT_CLOSED into the
+ * mailbox. A stream whose message finds it full is not read any more, so that its agent waits; the
+ * message itself waits with its stream. The close event uses the reserve. The other functions
+ * belong to the brain thread. */
 #ifndef SKEIN_COORDINATOR_SERVE_AGENT_SERVICE_H
 #define SKEIN_COORDINATOR_SERVE_AGENT_SERVICE_H
 
@@ -30,6 +31,9 @@ enum { AGENT_SERVICE_METHODS = 2 };
 void agent_service_methods(struct agent_service *service,
                            struct rpc_method ret_methods[AGENT_SERVICE_METHODS]);
 
+/* The mailbox may have room again: posts what waits, oldest first, and reads on. Cheap when nothing
+ * does; call it at least every few hundred milliseconds. */
+void agent_service_resume(struct agent_service *service);
 /* A stream that is gone already is no error. */
 void agent_service_send(struct agent_service *service, uint64_t stream,
                         const struct coordinator_message *message);
