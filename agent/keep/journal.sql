@@ -47,6 +47,13 @@ CREATE TABLE IF NOT EXISTS skein.history (
     PRIMARY KEY (tenant, set_name, id) -- the one index serves every question
 );
 
+-- Who works on a tenant holds this advisory lock, shared, until its transaction ends: a label by
+-- which skein.task_settle finds the backend. It keeps nobody out.
+CREATE OR REPLACE FUNCTION skein.task_label(in_tenant text, in_set text) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $skein$
+    SELECT hashtextextended(in_tenant || '/' || in_set, 6006613437391790697)
+$skein$;
+
 -- Begins a task inside its transaction: locks the tenant's row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
 --   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it
@@ -66,6 +73,7 @@ DECLARE
     created boolean := false;
     changed text;
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
     IF in_schema <> '' THEN
         namespace := to_regnamespace(quote_ident(in_schema));
         IF namespace IS NULL THEN
@@ -148,6 +156,46 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
                               AND e.objid = d.objid AND e.deptype = 'e'))
 $skein$;
 
+-- Settles what became of tries that nobody hears of any more: ends those that still run, raises the
+-- fence to `in_token`, so that none can begin any more, and says what the journal says. From when
+-- this has committed the answer holds: only a task with at least this token can change it.
+CREATE OR REPLACE FUNCTION skein.task_settle(
+    in_tenant text, in_set text, in_token bigint, OUT out_version text, OUT out_rollout text
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    label bigint := skein.task_label(in_tenant, in_set);
+    row_fence bigint;
+BEGIN
+    SELECT t.fence INTO row_fence FROM skein.tenant t
+     WHERE t.tenant = in_tenant AND t.set_name = in_set;
+    IF row_fence IS NULL OR row_fence <= in_token THEN
+        PERFORM pg_advisory_xact_lock_shared(label);
+        BEGIN
+            PERFORM pg_terminate_backend(l.pid) FROM pg_locks l
+              WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                AND l.database = (SELECT d.oid FROM pg_database d
+                                   WHERE d.datname = current_database())
+                AND (l.classid::bigint << 32 | l.objid::bigint) = label
+                AND l.pid <> pg_backend_pid();
+        EXCEPTION WHEN insufficient_privilege THEN
+            NULL; -- of another role: then its end is waited for below
+        END;
+        INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set)
+            ON CONFLICT DO NOTHING;
+        SELECT t.fence, coalesce(t.version, ''), coalesce(t.rollout, '')
+          INTO row_fence, out_version, out_rollout
+          FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    END IF;
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+    UPDATE skein.tenant t SET fence = in_token
+     WHERE t.tenant = in_tenant AND t.set_name = in_set;
+END
+$skein$;
+
 -- Ends a task: writes the history and the version. The row must still be locked, or written, by
 -- this very transaction (its xmax or xmin says so): a script that ended the transaction of its task
 -- behind our back is found out here (SK006), whatever it did to the settings. `skein.m1`,
@@ -181,6 +229,6 @@ BEGIN
 END
 $skein$;
 
-INSERT INTO skein.meta (version) SELECT 1 WHERE NOT EXISTS (SELECT FROM skein.meta);
-UPDATE skein.meta SET version = 1, upgraded_at = now() WHERE version < 1;
+INSERT INTO skein.meta (version) SELECT 2 WHERE NOT EXISTS (SELECT FROM skein.meta);
+UPDATE skein.meta SET version = 2, upgraded_at = now() WHERE version < 2;
 COMMIT;

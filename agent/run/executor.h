@@ -57,9 +57,9 @@ MUST_CHECK bool executor_start(const struct executor_options *options,
 void executor_set_lease(struct executor *executor, uint64_t until_ms);
 void executor_submit(struct executor *executor, struct executor_task *task);
 /* Queued tasks of the rollout are answered with CANCELLED; running ones are cancelled in the
- * database (and answered with what became of them). `tenants` NULL: all of the rollout. `rollout`
- * NULL: everything (the session was lost: nothing may commit any more; the caller must treat
- * results that come later as usual, the journal decides). */
+ * database (and answered with what became of them); those of the mode TASK_SETTLE go on. `tenants`
+ * NULL: all of the rollout. `rollout` NULL: everything (the session was lost: nothing may commit
+ * any more; the caller must treat results that come later as usual, the journal decides). */
 void executor_cancel(struct executor *executor, const char *rollout, const char *const *tenants,
                      size_t tenant_count);
 /* What a worker waits for before it can go on ("" for nothing): a server that is away, or has no

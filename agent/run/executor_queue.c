@@ -246,6 +246,9 @@ static bool executor_queue_matches(const struct executor_task *task, const char 
     if (rollout == NULL) {
         return true;
     }
+    if (task->mode == TASK_SETTLE) {
+        return false; /* it is what an abort waits for */
+    }
     if (strcmp(task->rollout, rollout) != 0) {
         return false;
     }

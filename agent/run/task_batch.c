@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,10 @@
     ", skein.task_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
     " set_config('skein.m1', clock_timestamp()::text, true)"
 
-enum { TASK_SETTING_COUNT = 4, TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11 };
+static const char task_settle_sql[] =
+    "SELECT out_version, out_rollout FROM skein.task_settle($1, $2, $3::bigint)";
+
+enum { TASK_SETTING_COUNT = 4, TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_SETTLE_COUNT = 3 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
@@ -92,6 +96,17 @@ static void task_batch_add_step(struct task_batch *b, enum task_step step, const
     task_batch_add(b, (struct task_tag){ .step = step }, sql, NULL, 0);
 }
 
+static void task_batch_absorb_settled(struct task_outcome_report *report,
+                                      const struct pg_result *rows)
+{
+    if (pg_result_row_count(rows) == 1) {
+        (void)snprintf(report->settled_version, sizeof(report->settled_version), "%s",
+                       pg_result_text(rows, 0, 0));
+        (void)snprintf(report->settled_rollout, sizeof(report->settled_rollout), "%s",
+                       pg_result_text(rows, 0, 1));
+    }
+}
+
 static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report *answers)
 {
     struct task_outcome_report *report = b->report;
@@ -123,6 +138,8 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             report->committed = strcmp(pg_result_tag(item->result), "COMMIT") == 0;
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CLEAN) {
             cleaned++;
+        } else if (item->step == PG_STEP_DONE && step == TASK_STEP_SETTLE) {
+            task_batch_absorb_settled(report, item->result);
         }
     }
     report->clean = cleaned == COUNT_OF(task_clean_sql);
@@ -173,6 +190,38 @@ static bool task_batch_is_broken(const struct task_batch *b)
     return b->report->failed || b->report->lost;
 }
 
+static void task_batch_set_settings(struct task_batch *b)
+{
+    const struct executor_options *options = b->order->options;
+    const struct executor_task *task = b->order->task;
+    struct arena *arena = &b->arena;
+    bool asynchronous = b->order->asynchronous && !b->order->settle;
+
+    b->settings[0] = options->database_mode ? NULL : task_text_identifier(arena, task->tenant);
+    b->settings[1] = arena_printf(arena, "%" PRIu64 "ms", task->lock_timeout_ms);
+    b->settings[2] = arena_printf(arena, "%" PRIu64 "ms", options->statement_timeout_ms);
+    b->settings[3] = asynchronous ? "off" : NULL;
+}
+
+/* A task that was given out for this has a token above all that came before. One that is cancelled
+ * fences its own earlier try out, which may only be about to begin: its data may still lie in the
+ * buffers of a server that stands still. */
+static void task_batch_add_settle(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    struct arena *arena = &b->arena;
+    const char **p = arena_alloc_array(arena, TASK_SETTLE_COUNT, sizeof(*p));
+
+    p[0] = task->tenant;
+    p[1] = prepared_set_model(task->set)->name;
+    p[2] = arena_printf(arena, "%" PRIu64, task->token + (task->mode == TASK_SETTLE ? 0 : 1));
+    task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_settings_sql, b->settings,
+                   TASK_SETTING_COUNT);
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_SETTLE }, task_settle_sql, p,
+                   TASK_SETTLE_COUNT);
+}
+
 static void task_batch_add_begin(struct task_batch *b)
 {
     const struct executor_options *options = b->order->options;
@@ -182,10 +231,6 @@ static void task_batch_add_begin(struct task_batch *b)
     const char **p = arena_alloc_array(arena, TASK_BEGIN_COUNT, sizeof(*p));
     struct task_text_rows applied = { 0 };
 
-    b->settings[0] = options->database_mode ? NULL : task_text_identifier(arena, task->tenant);
-    b->settings[1] = arena_printf(arena, "%" PRIu64 "ms", task->lock_timeout_ms);
-    b->settings[2] = arena_printf(arena, "%" PRIu64 "ms", options->statement_timeout_ms);
-    b->settings[3] = b->order->asynchronous ? "off" : NULL;
     if (task->from[0] != '\0') {
         task_text_applied(arena, set, task->from, &applied);
     }
@@ -318,13 +363,17 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
                             .order = order,
                             .splits = task_batch_splits(),
                             .report = ret_report };
-    bool commits = order->task->mode != TASK_DRY_RUN && !order->probe;
 
     memset(ret_report, 0, sizeof(*ret_report));
     pg_conn_set_patience(conn, task_batch_patience_ms(order));
     crash_point("before_begin");
-    task_batch_add_begin(&b);
-    if (!order->probe && !task_batch_is_broken(&b)) {
+    task_batch_set_settings(&b);
+    if (order->settle) {
+        task_batch_add_settle(&b);
+    } else {
+        task_batch_add_begin(&b);
+    }
+    if (!order->settle && !task_batch_is_broken(&b)) {
         task_batch_add_scripts(&b);
         task_batch_add_end(&b);
         task_batch_cut(&b, "before_commit");
@@ -332,7 +381,8 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     /* In segments of their own: COMMIT has to be answered whatever happened before (after a failure
      * it is the ROLLBACK, in the same round trip), and so has the cleaning. */
     pg_batch_end_segment(batch);
-    task_batch_add_step(&b, TASK_STEP_COMMIT, commits ? "COMMIT" : "ROLLBACK");
+    task_batch_add_step(&b, TASK_STEP_COMMIT,
+                        order->task->mode == TASK_DRY_RUN ? "ROLLBACK" : "COMMIT");
     pg_batch_end_segment(batch);
     for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
         task_batch_add_step(&b, TASK_STEP_CLEAN, task_clean_sql[i]);

@@ -19,11 +19,14 @@ struct task_order {
     const struct executor_task *task;
     const struct plan *plan; /* count 0 for a baseline */
     bool asynchronous;       /* commit without waiting for the WAL: a barrier comes later */
-    bool probe;              /* only look whether it is done already: no script, no commit */
+    /* Instead of the task: raise the fence above every try so far, and ask what the journal says.
+     * Always so in the mode TASK_SETTLE. */
+    bool settle;
 };
 
 enum task_step {
     TASK_STEP_BEGIN,  /* skein.task_begin and what stands before it */
+    TASK_STEP_SETTLE, /* skein.task_settle */
     TASK_STEP_SCRIPT, /* a statement of a script */
     TASK_STEP_END,    /* deferred constraints, skein.task_end */
     TASK_STEP_COMMIT, /* COMMIT or ROLLBACK */
@@ -48,6 +51,9 @@ struct task_outcome_report {
     bool end_answered; /* COMMIT or ROLLBACK was answered without an error */
     bool committed;    /* with the tag COMMIT: that of a failed transaction says ROLLBACK */
     bool clean;        /* the connection may be used again */
+    /* What skein.task_settle found; holds if `committed`. "" for none. */
+    char settled_version[TEXT_BYTES_MAX];
+    char settled_rollout[NAME_BYTES_MAX + 1];
     struct task_warning warnings[WARNINGS_PER_TRY_MAX];
     size_t warning_count;
 };

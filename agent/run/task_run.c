@@ -148,7 +148,8 @@ static bool task_run_is_farewell(const struct pg_error *error)
 static enum task_verdict task_run_judge(const struct task_try *t,
                                         const struct task_outcome_report *report)
 {
-    bool commits = t->task->mode != TASK_DRY_RUN && !t->order.probe;
+    /* To settle something twice is the same as once: no answer to that is uncertain. */
+    bool commits = t->task->mode != TASK_DRY_RUN && !t->order.settle;
 
     if (report->failed) {
         if (strcmp(report->error.sqlstate, "SK007") == 0) {
@@ -158,7 +159,7 @@ static enum task_verdict task_run_judge(const struct task_try *t,
             (report->lost || task_run_is_farewell(&report->error))) {
             return TASK_VERDICT_UNCERTAIN;
         }
-        if (report->failed_step == TASK_STEP_BEGIN && journal_is_missing(&report->error)) {
+        if (report->failed_step <= TASK_STEP_SETTLE && journal_is_missing(&report->error)) {
             return TASK_VERDICT_NO_JOURNAL;
         }
         return task_run_is_accident(&report->error) ? TASK_VERDICT_AGAIN : TASK_VERDICT_REFUSED;
@@ -195,15 +196,16 @@ static bool task_run_again(struct task_try *t, const struct task_outcome_report 
  * of ours, or that of an agent which had the tenant before and stands still. */
 static bool task_run_refused(struct task_try *t, const struct task_outcome_report *report)
 {
+    bool settles = t->uncertain || t->order.settle;
     bool held = strcmp(report->error.sqlstate, "55P03") == 0 ||
-                (t->uncertain && strcmp(report->error.sqlstate, "57014") == 0);
+                (settles && strcmp(report->error.sqlstate, "57014") == 0);
 
-    if (held && report->failed_step == TASK_STEP_BEGIN) {
+    if (held && report->failed_step <= TASK_STEP_SETTLE) {
         if (report->clean) {
             stalled_try_end(t->context->link->conn);
         }
         if (task_run_wait(t, &t->settle_ends_ms,
-                          t->uncertain ? TASK_SETTLE_MAX_MS : TASK_OUTAGE_MAX_MS)) {
+                          settles ? TASK_SETTLE_MAX_MS : TASK_OUTAGE_MAX_MS)) {
             return true;
         }
         task_run_fail(t, task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
@@ -226,6 +228,29 @@ static bool task_run_install(struct task_try *t)
         return true;
     }
     task_run_fail(t, TASK_CODE_RUNNER, err.message);
+    return false;
+}
+
+/* What the journal says from now on, whatever tries there were. True: to be looked at again. */
+static bool task_run_settled(struct task_try *t, const struct task_outcome_report *report)
+{
+    if (!report->committed) {
+        return task_run_again(t, report);
+    }
+    t->uncertain = false;
+    if (strcmp(report->settled_version, t->task->target) == 0 &&
+        strcmp(report->settled_rollout, t->task->rollout) == 0) {
+        task_answer_succeed(t->result, t->task, t->plan.count);
+        return false;
+    }
+    if (t->task->mode == TASK_SETTLE) {
+        task_answer_fail(t->result, t->task, t->context->options->shard, TASK_SKIPPED,
+                         TASK_CODE_CANCELLED,
+                         "it was not migrated, and no earlier try can do it any more");
+    } else {
+        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled");
+    }
+    t->result->version = arena_strdup(&t->task->arena, report->settled_version);
     return false;
 }
 
@@ -257,7 +282,7 @@ static bool task_run_may_begin(struct task_try *t)
         task_run_fail(t, TASK_CODE_CANCELLED, "cancelled before it began");
         return false;
     }
-    t->order.probe = cancelled;
+    t->order.settle = cancelled || t->task->mode == TASK_SETTLE;
     return true;
 }
 
@@ -275,9 +300,8 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
     task_answer_warn(t->result, t->task, t->context->options->shard, &report);
     switch (task_run_judge(t, &report)) {
     case TASK_VERDICT_DONE:
-        if (t->order.probe) {
-            t->uncertain = false; /* the row is free and its version is the old one */
-            task_run_fail(t, TASK_CODE_CANCELLED, "cancelled");
+        if (t->order.settle) {
+            again = task_run_settled(t, &report);
         } else if (t->task->mode != TASK_DRY_RUN && !report.committed) {
             /* COMMIT of an aborted transaction answers ROLLBACK and is no error. */
             task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
@@ -317,7 +341,7 @@ static bool task_run_prepare(struct task_try *t)
     const struct set *set = prepared_set_model(task->set);
     const char *shard = t->context->options->shard;
 
-    if (task->mode == TASK_BASELINE) {
+    if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE) {
         return true;
     }
     /* Whether a tenant without a version holds anything is seen in its transaction. */

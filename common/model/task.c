@@ -5,7 +5,7 @@
 #include "common/core/base.h"
 #include "common/model/message.h"
 
-static const char *const task_mode_names[] = { "dry_run", "run", "baseline" };
+static const char *const task_mode_names[] = { "dry_run", "run", "baseline", "settle" };
 static_assert(COUNT_OF(task_mode_names) == TASK_MODE_COUNT, "every mode has a name");
 
 static const char *const task_outcome_names[] = { "SUCCEEDED", "SKIPPED", "FAILED" };
@@ -33,6 +33,7 @@ static const char *const task_code_names[] = {
     [TASK_CODE_RUNNER] = "RUNNER",
     [TASK_CODE_ROLLBACK] = "ROLLBACK",
     [TASK_CODE_UP_TO_DATE] = "UP_TO_DATE",
+    [TASK_CODE_OUTCOME_UNKNOWN] = "OUTCOME_UNKNOWN",
 };
 static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
 

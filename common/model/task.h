@@ -6,7 +6,13 @@
 
 #include <stdbool.h>
 
-enum task_mode { TASK_DRY_RUN, TASK_RUN, TASK_BASELINE, TASK_MODE_COUNT };
+enum task_mode {
+    TASK_DRY_RUN,
+    TASK_RUN,
+    TASK_BASELINE,
+    TASK_SETTLE, /* raise the fence above every earlier try, and say what the journal says */
+    TASK_MODE_COUNT,
+};
 
 enum task_outcome { TASK_SUCCEEDED, TASK_SKIPPED, TASK_FAILED, TASK_OUTCOME_COUNT };
 
@@ -32,10 +38,11 @@ enum task_code {
     TASK_CODE_RUNNER,
     TASK_CODE_ROLLBACK,
     TASK_CODE_UP_TO_DATE,
+    TASK_CODE_OUTCOME_UNKNOWN,
     TASK_CODE_COUNT,
 };
 
-/* "dry_run", "run", "baseline". */
+/* "dry_run", "run", "baseline", "settle". */
 const char *task_mode_name(enum task_mode mode);
 /* "SUCCEEDED", ... */
 const char *task_outcome_name(enum task_outcome outcome);

@@ -6,6 +6,7 @@ static const int wire_enum_modes[] = {
     [TASK_DRY_RUN] = SKEIN__V1__TASK_MODE__TASK_MODE_DRY_RUN,
     [TASK_RUN] = SKEIN__V1__TASK_MODE__TASK_MODE_RUN,
     [TASK_BASELINE] = SKEIN__V1__TASK_MODE__TASK_MODE_BASELINE,
+    [TASK_SETTLE] = SKEIN__V1__TASK_MODE__TASK_MODE_SETTLE,
 };
 static_assert(COUNT_OF(wire_enum_modes) == TASK_MODE_COUNT, "every mode travels");
 
@@ -38,6 +39,7 @@ static const int wire_enum_codes[] = {
     [TASK_CODE_RUNNER] = SKEIN__V1__TASK_CODE__TASK_CODE_RUNNER,
     [TASK_CODE_ROLLBACK] = SKEIN__V1__TASK_CODE__TASK_CODE_ROLLBACK,
     [TASK_CODE_UP_TO_DATE] = SKEIN__V1__TASK_CODE__TASK_CODE_UP_TO_DATE,
+    [TASK_CODE_OUTCOME_UNKNOWN] = SKEIN__V1__TASK_CODE__TASK_CODE_OUTCOME_UNKNOWN,
 };
 static_assert(COUNT_OF(wire_enum_codes) == TASK_CODE_COUNT, "every code travels");
 

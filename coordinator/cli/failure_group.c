@@ -39,6 +39,7 @@ static const struct {
       "tell skein its version: 'skein tenant baseline TENANT --set S --version V'" },
     { "TENANT_MISSING", "", "it is gone from its shard" },
     { "TRANSACTION_CONTROL", "", "take BEGIN, COMMIT and the like out of the script" },
+    { "OUTCOME_UNKNOWN", "", "see 'skein tenant history' when the shard is back" },
     { "AGENT_LOST", "", "see 'skein shard list', then retry" },
     { "DATABASE_LOST", "", "the database went away: retry when it is back" },
     { "CANCELLED", "", "" },

@@ -65,7 +65,15 @@ static void operator_publish(struct step *step, struct operator_request *request
 
 static void operator_forget_task(struct step *step, struct tenant_task *task)
 {
-    if (task->state == TENANT_TASK_UNKNOWN && task->mode != TASK_DRY_RUN) {
+    bool unknown = (task->state == TENANT_TASK_UNKNOWN && task->mode != TASK_DRY_RUN) ||
+                   (task->unfenced && !tenant_task_is_final(task));
+
+    task->unfenced = false; /* nobody is there any more who could settle it */
+    task->end = TENANT_TASK_END_NONE;
+    if (unknown) {
+        if (task->state == TENANT_TASK_PASSED) {
+            tenant_task_step(step, task, TENANT_TASK_ON_LOSE, (enum task_mode)task->mode, 0);
+        }
         const struct task_error error = {
             .tenant = "",
             .mode = (enum task_mode)task->mode,

@@ -26,16 +26,6 @@ static struct task_error outcome_error(const struct tenant_task *task, enum task
                                 .file = "" };
 }
 
-/* Keeps the error of a try that is repeated: it is the one to report if none succeeds. */
-static void outcome_keep_last(struct step *step, struct tenant_task *task,
-                              const struct task_error *error)
-{
-    const struct failure_record record = { .error = *error, .at_ms = step->wall_ms };
-
-    free(task->last);
-    task->last = copy_failure_block(&record);
-}
-
 /* Which failures may be a matter of the moment: the tenant's journal is looked up, then it is tried
  * again. All others are final. */
 enum outcome_again { OUTCOME_FINAL, OUTCOME_AGAIN, OUTCOME_ONCE };
@@ -90,6 +80,10 @@ static void outcome_on_succeeded(struct step *step, struct tenant_task *task,
 static void outcome_on_skipped(struct step *step, struct tenant_task *task,
                                const struct task_result *result)
 {
+    if (result->mode == TASK_SETTLE && result->error.code == TASK_CODE_CANCELLED) {
+        part_settled(step, task);
+        return;
+    }
     /* "There already" may be the work of a try whose answer was lost: the journal knows whose. */
     if (result->error.code == TASK_CODE_UP_TO_DATE && !task->looked_up) {
         task->looked_up = true;
@@ -109,12 +103,21 @@ static void outcome_on_failed(struct step *step, struct tenant_task *task,
         part_skip(step, task, TASK_CODE_TENANT_MISSING);
         return;
     }
+    if (result->mode == TASK_SETTLE) {
+        /* Refused by a later token: then the fence is where it has to be, and beyond. */
+        task->unfenced = task->unfenced && error->code != TASK_CODE_FENCED;
+        part_settle_again(step, task);
+        return;
+    }
+    if (error->code == TASK_CODE_DATABASE_LOST && result->mode != TASK_DRY_RUN) {
+        task->unfenced = true; /* it may have committed, or may yet */
+    }
     if (error->code == TASK_CODE_CANCELLED && task->part->rollout->aborting) {
         part_cancel(step, task);
         return;
     }
     if (outcome_is_worth_another(task, error->code)) {
-        outcome_keep_last(step, task, error);
+        part_keep_error(step, task, error);
         part_look_up(step, task);
         return;
     }
@@ -296,7 +299,7 @@ static void outcome_lose_task(struct step *step, struct tenant_task *task)
         task->tries++;
     }
     if (task->mode != TASK_DRY_RUN) {
-        task->lost = true;
+        task->unfenced = true;
         part_look_up(step, task);
     } else if (task->tries < TASK_TRIES_MAX) {
         tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, TASK_DRY_RUN,

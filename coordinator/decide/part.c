@@ -125,19 +125,74 @@ void part_skip(struct step *step, struct tenant_task *task, enum task_code code)
     tenant_task_step(step, task, TENANT_TASK_ON_SKIP, (enum task_mode)task->mode, 0);
 }
 
+/* ---- settling ---- */
+
+void part_keep_error(struct step *step, struct tenant_task *task, const struct task_error *error)
+{
+    const struct failure_record record = { .error = *error, .at_ms = step->wall_ms };
+    struct failure_record *copy = copy_failure_block(&record);
+
+    free(task->last); /* `error` may be the one in it */
+    task->last = copy;
+}
+
+/* Before a task may end as if nothing had happened, no earlier try may be able to commit any more:
+ * the agent that had it may only be stopped, with its transaction open or not even begun. So the
+ * tenant is locked under a new token and its fence raised to it, which ends what still runs; that
+ * answers, too, what has happened. False: nothing is to be settled. */
+static bool part_settle(struct step *step, struct tenant_task *task, enum tenant_task_end end,
+                        uint64_t due)
+{
+    if (!task->unfenced) {
+        return false;
+    }
+    task->end = (uint8_t)end;
+    if (task->state != TENANT_TASK_QUEUED || task->mode != TASK_SETTLE) {
+        if (task->state != TENANT_TASK_UNKNOWN) {
+            tenant_task_step(step, task, TENANT_TASK_ON_LOSE, (enum task_mode)task->mode, 0);
+        }
+        tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, TASK_SETTLE, due);
+    }
+    return true;
+}
+
+void part_settle_again(struct step *step, struct tenant_task *task)
+{
+    if (task->tries < TASK_TRIES_MAX) {
+        task->tries++;
+    }
+    if (!part_settle(step, task, (enum tenant_task_end)task->end,
+                     step->now_ms + part_backoff_ms(task))) {
+        part_look_up(step, task);
+    }
+}
+
+void part_settled(struct step *step, struct tenant_task *task)
+{
+    enum tenant_task_end end = (enum tenant_task_end)task->end;
+
+    task->unfenced = false;
+    task->end = TENANT_TASK_END_NONE;
+    if (end == TENANT_TASK_END_FAIL) {
+        CLEANUP(memory_free) struct failure_record *last = TAKE(task->last);
+        assert(last != NULL); /* kept when it was to fail */
+        part_fail(step, task, &last->error);
+    } else if (end == TENANT_TASK_END_SKIP) {
+        part_skip(step, task, (enum task_code)task->skip_code);
+    } else {
+        part_look_up(step, task); /* it was begun before this leadership */
+    }
+}
+
 void part_cancel(struct step *step, struct tenant_task *task)
 {
-    if (!task->lost) {
+    if (task->end == TENANT_TASK_END_FAIL && task->mode == TASK_SETTLE) {
+        return; /* it has failed, and is being settled already */
+    }
+    task->skip_code = TASK_CODE_CANCELLED;
+    if (!part_settle(step, task, TENANT_TASK_END_SKIP, 0)) {
         part_skip(step, task, TASK_CODE_CANCELLED);
-        return;
     }
-    /* Its agent may only be stopped, with the transaction open: no later token will keep it out,
-     * since none is given any more. */
-    if (task->state != TENANT_TASK_UNKNOWN) {
-        tenant_task_step(step, task, TENANT_TASK_ON_LOSE, (enum task_mode)task->mode, UINT64_MAX);
-    }
-    task->due_ms = UINT64_MAX;
-    task->part->given_up++;
 }
 
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error)
@@ -145,12 +200,40 @@ void part_fail(struct step *step, struct tenant_task *task, const struct task_er
     struct rollout *rollout = task->part->rollout;
     struct failure_record record = { .error = *error, .at_ms = step->wall_ms };
 
+    if (task->unfenced) {
+        part_keep_error(step, task, error);
+        (void)part_settle(step, task, TENANT_TASK_END_FAIL, 0);
+        return;
+    }
     record.error.tenant = part_path(step, task);
     const struct failure_record *kept = failure_list_put(&rollout->failures, &record);
     if (kept != NULL) {
         emit_put_failure(step, rollout->spec.id, kept);
     }
     tenant_task_step(step, task, TENANT_TASK_ON_FAIL, (enum task_mode)task->mode, 0);
+}
+
+void part_note_unknown(struct step *step, struct tenant_task *task)
+{
+    struct rollout *rollout = task->part->rollout;
+    const struct failure_record record = {
+        .error = { .tenant = part_path(step, task),
+                   .mode = (enum task_mode)task->mode,
+                   .code = TASK_CODE_OUTCOME_UNKNOWN,
+                   .sqlstate = "",
+                   .message =
+                       "a lost agent had this tenant, and none was there to find out whether "
+                       "it has migrated it, or will",
+                   .detail = "",
+                   .hint = "Look at its history when the shard is back: skein tenant history",
+                   .file = "" },
+        .at_ms = step->wall_ms
+    };
+    const struct failure_record *kept = failure_list_put(&rollout->failures, &record);
+
+    if (kept != NULL) {
+        emit_put_failure(step, rollout->spec.id, kept);
+    }
 }
 
 void part_look_up(struct step *step, struct tenant_task *task)
@@ -282,6 +365,7 @@ static bool part_is_taken(const struct rollout *rollout, const struct tenant *te
 
 void part_retry(struct step *step, struct tenant_task *task)
 {
+    task->end = TENANT_TASK_END_NONE;
     part_forget_failure(step, task);
     task->tries = 0;
     task->token = 0;
@@ -337,6 +421,8 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
     }
     task = tenant_task_add(step, part, tenant, part_first_mode(rollout));
     task->any_result = rollout->loaded;
+    task->unfenced =
+        rollout->loaded && rollout->ran; /* who may have had it is not known any more */
     part_classify(step, task);
     if (rollout->aborting && task->state == TENANT_TASK_QUEUED) {
         part_cancel(step, task);
@@ -370,11 +456,19 @@ void part_plan(struct step *step, struct part *part)
 
 /* ---- lookups ---- */
 
-/* The journal has been read: nothing happened to this tenant since the task began. */
+/* The journal has been read: nothing had happened to this tenant by then. */
 static void part_resolve(struct step *step, struct tenant_task *task)
 {
     if (part_is_migrated(task->part->rollout, task->tenant)) {
         part_succeed(step, task);
+        return;
+    }
+    if (task->end != TENANT_TASK_END_NONE) {
+        if (task->unfenced) {
+            part_settle_again(step, task);
+        } else {
+            part_settled(step, task);
+        }
         return;
     }
     if (task->part->rollout->aborting) {
@@ -401,7 +495,8 @@ static void part_resolve(struct step *step, struct tenant_task *task)
     uint64_t due = task->tries == 0 ? 0 : step->now_ms + part_backoff_ms(task);
     /* A tenant that somebody else has moved takes another path: it is looked at before it leaps. */
     bool moved = task->last != NULL && task->last->error.code == TASK_CODE_VERSION_MOVED;
-    enum task_mode mode = moved ? part_first_mode(task->part->rollout) : (enum task_mode)task->mode;
+    bool anew = moved || task->mode == TASK_SETTLE;
+    enum task_mode mode = anew ? part_first_mode(task->part->rollout) : (enum task_mode)task->mode;
     if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, mode, due)) {
         part_classify(step, task);
     }

@@ -23,9 +23,8 @@ struct part {
     uint64_t last_look; /* the refresh that is asked for when all is done; 0: not yet */
     size_t open;        /* tasks without a final state */
     size_t in_flight;
-    size_t given_up; /* of UNKNOWN: looked up in vain, and never tried again */
-    bool busy;       /* has tasks in flight or ready */
-    bool dirty;      /* its counts changed since they were written */
+    bool busy;  /* has tasks in flight or ready */
+    bool dirty; /* its counts changed since they were written */
     struct tenant_task_queue queues[TENANT_TASK_LIST_COUNT];
 };
 
@@ -50,9 +49,17 @@ void part_wake(struct step *step, struct part *part);
 /* ---- what becomes of a task; each keeps the records in the store right ---- */
 void part_succeed(struct step *step, struct tenant_task *task);
 void part_skip(struct step *step, struct tenant_task *task, enum task_code code);
-/* Its rollout is being aborted: skipped, or unknown for good if a lost agent may still commit. */
+/* Its rollout is being aborted: skipped, once it is settled. */
 void part_cancel(struct step *step, struct tenant_task *task);
-/* `error->tenant` is filled in here. */
+/* The fence is raised, and the journal knows nothing of this rollout: now it may end. */
+void part_settled(struct step *step, struct tenant_task *task);
+/* What was to settle it did not: again, after a while. */
+void part_settle_again(struct step *step, struct tenant_task *task);
+/* Keeps the error of a try that is repeated: it is the one to report if none succeeds. */
+void part_keep_error(struct step *step, struct tenant_task *task, const struct task_error *error);
+/* The rollout ends without knowing: says so by name, beside the failures. */
+void part_note_unknown(struct step *step, struct tenant_task *task);
+/* Failed, once it is settled. `error->tenant` is filled in here. */
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error);
 /* Queues a failed or skipped task again, by the newest known version of its tenant. */
 void part_retry(struct step *step, struct tenant_task *task);

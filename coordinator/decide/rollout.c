@@ -97,6 +97,9 @@ bool rollout_is_active(const struct rollout *rollout)
 
 bool rollout_serves(const struct rollout *rollout, enum task_mode mode)
 {
+    if (mode == TASK_SETTLE) {
+        return rollout->open_now; /* it changes no tenant, and an abort waits for it */
+    }
     if (rollout->aborting || !rollout->open_now) {
         return false;
     }
@@ -326,6 +329,16 @@ static void rollout_set_texts(struct rollout *rollout, const char *actor, const 
     }
 }
 
+/* Nobody was there who could have told; said in the report, with the tenant's name. */
+static void rollout_name_unknown(struct step *step, struct tenant_task *task)
+{
+    bool asks = task->state == TENANT_TASK_UNKNOWN && task->mode != TASK_DRY_RUN;
+
+    if (asks || (task->mode == TASK_SETTLE && !tenant_task_is_final(task))) {
+        part_note_unknown(step, task);
+    }
+}
+
 /* What belongs to the step itself, before the state is written. */
 static void rollout_act(struct step *step, struct rollout *rollout, enum rollout_event on,
                         enum rollout_phase from, enum rollout_phase to)
@@ -350,6 +363,7 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
     }
     rollout->ran = rollout->ran || to == ROLLOUT_RUNNING;
     if (to == ROLLOUT_ABORTED) {
+        rollout_each_task(step, rollout, rollout_name_unknown);
         rollout_counts_settle(rollout);
     }
     if (rollout_phase_is_final(to)) {

@@ -21,6 +21,13 @@ static uint64_t rollout_new_failures(const struct rollout *rollout)
                : 0;
 }
 
+static bool rollout_asks(const struct part *part)
+{
+    return !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0 ||
+           part->queues[TENANT_TASK_LIST_SETTLE].count > 0 ||
+           part->queues[TENANT_TASK_LIST_LATER].count > 0;
+}
+
 /* An aborted rollout waits for what can still be learned, not for agents that are gone or blind. */
 bool rollout_is_drained(const struct rollout *rollout)
 {
@@ -30,9 +37,10 @@ bool rollout_is_drained(const struct rollout *rollout)
     for (size_t i = 0; i < rollout->part_count; i++) {
         const struct part *part = rollout->parts[i];
         const struct session *session = &part->shard->session;
-        bool asks = !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > part->given_up;
         bool blind = session->trouble != NULL && session->trouble[0] != '\0';
-        if (asks && rollout->ran && session->state != SESSION_NONE && !blind) {
+        /* Another agent that stands by is about to work for the shard. */
+        bool gone = session->state == SESSION_NONE && part->shard->links == NULL;
+        if (rollout_asks(part) && rollout->ran && !gone && !blind) {
             return false;
         }
     }

@@ -135,9 +135,8 @@ static void rollout_view_waiting(const struct rollout *rollout, char *ret_text)
         snprintf(text, sizeof(text), "%zu tasks in flight", rollout->lock_count);
         reason_add(&list, "drain", text);
         reason_end(&list);
-        return;
     }
-    if (paused) {
+    if (paused && !rollout->aborting) {
         char text[WAITING_FOR_BYTES / 2];
         const char *reason = rollout->reason;
         snprintf(text, sizeof(text), "%s%.200s",

@@ -51,6 +51,9 @@ static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
     switch ((enum tenant_task_state)task->state) {
     case TENANT_TASK_QUEUED:
     case TENANT_TASK_PASSED:
+        if (task->mode == TASK_SETTLE) {
+            return TENANT_TASK_LIST_SETTLE;
+        }
         return task->mode == TASK_DRY_RUN ? TENANT_TASK_LIST_DRY : TENANT_TASK_LIST_RUN;
     case TENANT_TASK_UNKNOWN:
         return TENANT_TASK_LIST_UNKNOWN;
@@ -69,7 +72,7 @@ static void tenant_task_place(struct step *step, struct tenant_task *task)
 {
     enum tenant_task_list list = tenant_task_home(task);
 
-    if ((list == TENANT_TASK_LIST_DRY || list == TENANT_TASK_LIST_RUN) &&
+    if (list != TENANT_TASK_LIST_NONE && list != TENANT_TASK_LIST_UNKNOWN &&
         task->due_ms > step->now_ms) {
         list = TENANT_TASK_LIST_LATER;
     }
@@ -98,6 +101,9 @@ void tenant_task_wake(struct tenant_task *task)
 
 static uint64_t *tenant_task_counter(const struct tenant_task *task, struct rollout_counts *counts)
 {
+    if (task->mode == TASK_SETTLE && !tenant_task_is_final(task)) {
+        return &counts->unknown; /* that is what is being looked up */
+    }
     switch ((enum tenant_task_state)task->state) {
     case TENANT_TASK_QUEUED:
     case TENANT_TASK_PASSED:
@@ -150,7 +156,8 @@ static void tenant_task_count(struct step *step, const struct tenant_task *task,
 static void tenant_task_note_change(struct step *step, struct part *part)
 {
     bool busy = part->in_flight > 0 || part->queues[TENANT_TASK_LIST_DRY].count > 0 ||
-                part->queues[TENANT_TASK_LIST_RUN].count > 0;
+                part->queues[TENANT_TASK_LIST_RUN].count > 0 ||
+                part->queues[TENANT_TASK_LIST_SETTLE].count > 0;
 
     if (busy != part->busy) {
         part->busy = busy;
@@ -191,9 +198,6 @@ bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_t
         return false;
     }
     tenant_task_count(step, task, false);
-    if (task->list == TENANT_TASK_LIST_UNKNOWN && task->due_ms == UINT64_MAX) {
-        task->part->given_up--;
-    }
     tenant_task_unlink(task);
     /* A run that comes back keeps its dry run; a dry run that starts anew has not passed. */
     task->passed = on == TENANT_TASK_ON_PASS || (task->passed && mode != TASK_DRY_RUN);

@@ -41,9 +41,17 @@ enum tenant_task_list {
     TENANT_TASK_LIST_NONE,
     TENANT_TASK_LIST_DRY,
     TENANT_TASK_LIST_RUN,
+    TENANT_TASK_LIST_SETTLE,
     TENANT_TASK_LIST_LATER,   /* until due_ms */
     TENANT_TASK_LIST_UNKNOWN, /* until the refresh in due_ms is answered */
     TENANT_TASK_LIST_COUNT,
+};
+
+/* What becomes of a task when it is settled and nothing has happened to its tenant. */
+enum tenant_task_end {
+    TENANT_TASK_END_NONE, /* it is not being settled */
+    TENANT_TASK_END_SKIP, /* with skip_code */
+    TENANT_TASK_END_FAIL, /* with the error in `last` */
 };
 
 struct tenant_task {
@@ -63,8 +71,11 @@ struct tenant_task {
     uint8_t tries;                   /* that ended without an outcome */
     bool passed;                     /* counted in dry_run_passed */
     bool looked_up;                  /* a surprising answer was looked up once */
-    bool lost;                       /* its agent's session ended while it ran */
-    bool fenced;                     /* refused by a fence once */
+    uint8_t end;                     /* enum tenant_task_end: what settling it comes to */
+    /* An earlier try may still commit: its agent or its database was lost, and no later token has
+     * been written to the journal since. Such a task is settled before it ends. */
+    bool unfenced;
+    bool fenced;     /* refused by a fence once */
     bool any_result; /* planned after a restart, not sent since: an old answer may still come */
 };
 

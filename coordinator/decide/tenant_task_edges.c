@@ -34,6 +34,8 @@ static const struct fsm_edge tenant_task_edges[] = {
     { TENANT_TASK_PASSED, TENANT_TASK_ON_TAKE, TENANT_TASK_LOCKING, "a window has room", false },
     { TENANT_TASK_PASSED, TENANT_TASK_ON_SUCCEED, TENANT_TASK_MIGRATED, "its journal says so",
       false },
+    { TENANT_TASK_PASSED, TENANT_TASK_ON_LOSE, TENANT_TASK_UNKNOWN,
+      "aborted, and a lost agent had it", false },
     { TENANT_TASK_PASSED, TENANT_TASK_ON_SKIP, TENANT_TASK_SKIPPED, "gone, held or aborted",
       false },
     { TENANT_TASK_LOCKING, TENANT_TASK_ON_SENT, TENANT_TASK_RUNNING, "its lock is durable", false },

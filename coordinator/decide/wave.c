@@ -128,11 +128,12 @@ static bool wave_is_free(struct step *step, struct tenant_task *task)
     }
     uint64_t until = task->held_since_ms + wave_lock_wait_ms(task->part->rollout);
     uint64_t again = step->now_ms + LOCK_RECHECK_MS;
-    if (lock_table_is_hold(lock) && step->now_ms >= until) {
+    bool gives_up = lock_table_is_hold(lock) && !task->unfenced; /* that cannot be told untrue */
+    if (gives_up && step->now_ms >= until) {
         wave_warn_locked(step, task, lock);
         part_skip(step, task, TASK_CODE_TENANT_LOCKED);
     } else {
-        tenant_task_postpone(step, task, lock_table_is_hold(lock) && until < again ? until : again);
+        tenant_task_postpone(step, task, gives_up && until < again ? until : again);
     }
     return false;
 }
@@ -207,6 +208,9 @@ static void wave_dispatch_part(struct step *step, struct part *part)
      * about to stop would hand it back. */
     if (session->state != SESSION_LIVE || !session->reported || session->link->leaving) {
         return;
+    }
+    while (rollout_serves(part->rollout, TASK_SETTLE) &&
+           wave_take(step, part, TENANT_TASK_LIST_SETTLE)) {
     }
     while (rollout_serves(part->rollout, TASK_RUN) && wave_take(step, part, TENANT_TASK_LIST_RUN)) {
     }
@@ -299,7 +303,7 @@ static void wave_give_back(struct step *step, const struct window *window, uint6
             continue;
         }
         lock_table_release(step, lock_table_find(window->part->shard, task->tenant->info->name));
-        if (window->rollout->aborting) {
+        if (window->rollout->aborting && window->mode != TASK_SETTLE) {
             part_cancel(step, task);
         } else {
             tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, window->mode, 0);

@@ -66,7 +66,10 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
         return; /* cancelled meanwhile */
     }
     struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
-    assert(tenant->holder == task);
+    if (tenant->holder != task) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* was terminated */
+        return;
+    }
     if (!sim->healed && sim_chance(sim, 30)) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
     } else if (tenant->broken) {
@@ -85,6 +88,27 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
     }
 }
 
+/* As skein.task_settle: ends an older try that holds the row, raises the fence, says what is. */
+static void sim_worker_settle(struct sim *sim, struct sim_tenant *tenant, struct sim_task *task)
+{
+    bool done = tenant->version == sim_database_parse(task->target) &&
+                strcmp(tenant->rollout, task->rollout) == 0;
+
+    if (task->token < tenant->fence) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_FENCED);
+        return;
+    }
+    if (tenant->holder != NULL && tenant->holder->agent == NULL) {
+        free(tenant->holder); /* its agent is dead */
+    }
+    tenant->holder = NULL;
+    tenant->fence = task->token;
+    sim_note(sim, "%s settled by token %llu: %s", tenant->name, (unsigned long long)task->token,
+             done ? "migrated" : "not migrated");
+    sim_worker_end(sim, task, done ? TASK_SUCCEEDED : TASK_SKIPPED,
+                   done ? TASK_CODE_NONE : TASK_CODE_CANCELLED);
+}
+
 static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint64_t life)
 {
     struct sim_agent *agent = object;
@@ -100,6 +124,10 @@ static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint
     struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
     if (tenant == NULL || !tenant->exists) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_MISSING);
+        return;
+    }
+    if (task->mode == TASK_SETTLE) {
+        sim_worker_settle(sim, tenant, task);
         return;
     }
     if (tenant->holder != NULL) {
@@ -147,7 +175,8 @@ void sim_worker_cancel(struct sim *sim, struct sim_agent *agent, const char *rol
         again = false;
         for (struct sim_task *task = agent->tasks; task != NULL && !again; task = task->next) {
             if (task->state != SIM_TASK_DONE &&
-                (rollout == NULL || strcmp(task->rollout, rollout) == 0)) {
+                (rollout == NULL ||
+                 (task->mode != TASK_SETTLE && strcmp(task->rollout, rollout) == 0))) {
                 sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_CANCELLED);
                 again = true;
             }

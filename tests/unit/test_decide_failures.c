@@ -170,10 +170,71 @@ static void a_lost_database_is_tried_again_after_a_look_at_the_journal(void **st
         run = next;
     }
     fixture_answer_tasks(f, 1, run, "t_002", TASK_FAILED, TASK_CODE_DATABASE_LOST);
+    mark = fixture_mark(f);
     fixture_report_rows(f, 1, false, fixture_refresh(f, 1), NULL, 0);
+    /* The last try may still be under way in the database: not failed before that is settled. */
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
+    assert_int_equal(fixture_view(f, "r1").state.counts.unknown, 1);
+    assert_int_equal(fixture_assigned(f, 1, TASK_SETTLE, mark), 1);
+    fixture_answer_tasks(f, 1, mark, "t_002", TASK_SKIPPED, TASK_CODE_CANCELLED);
     fixture_expect_phase(f, "r1", ROLLOUT_PAUSED);
     assert_int_equal(fixture_view(f, "r1").errors[0]->code, TASK_CODE_DATABASE_LOST);
     assert_string_equal(fixture_view(f, "r1").errors[0]->message, "it did not work");
+}
+
+/* Its agent may only be stopped, with the transaction open. */
+static void what_a_lost_agent_had_is_settled_before_it_counts_as_failed_or_skipped(void **state)
+{
+    struct fixture *f = *state;
+    const struct fixture_row rows[] = { { "t_001", "0.1.0", "" },
+                                        { "t_002", "0.1.0", "" },
+                                        { "t_003", "0.1.0", "" } };
+
+    begin_running(f, 3, (struct rollout_spec){ .id = "r1", .policy = POLICY_CONTINUE });
+    fixture_close(f, 1);
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    fixture_hello(f, 2, "eu-1", "agent-b");
+    size_t mark = fixture_mark(f);
+    fixture_report_rows(f, 2, true, fixture_refresh(f, 2), rows, 3);
+    fixture_tick(f, TASK_BACKOFF_MAX_MS);
+    assert_int_equal(fixture_assigned(f, 2, TASK_RUN, mark), 3);
+    /* A try that fails has rolled its fence back, too. */
+    size_t settle = fixture_mark(f);
+    fixture_answer_tasks(f, 2, mark, "t_002", TASK_FAILED, TASK_CODE_SQL);
+    assert_int_equal(fixture_view(f, "r1").state.counts.unknown, 1);
+    assert_int_equal(fixture_view(f, "r1").state.counts.failed, 0);
+    assert_int_equal(fixture_assigned(f, 2, TASK_SETTLE, settle), 1);
+    /* Not answered, not settled: it is asked again, and again is locked under a newer token. */
+    size_t again = fixture_mark(f);
+    fixture_answer_tasks(f, 2, settle, "t_002", TASK_FAILED, TASK_CODE_DATABASE_LOST);
+    fixture_tick(f, TASK_BACKOFF_MAX_MS);
+    assert_int_equal(fixture_assigned(f, 2, TASK_SETTLE, again), 1);
+    fixture_answer_tasks(f, 2, again, "t_002", TASK_SKIPPED, TASK_CODE_CANCELLED);
+    fixture_expect_phase(f, "r1", ROLLOUT_FAILED);
+    assert_int_equal(fixture_view(f, "r1").errors[0]->code, TASK_CODE_SQL);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 2);
+}
+
+static void an_abort_waits_until_what_was_lost_is_settled(void **state)
+{
+    struct fixture *f = *state;
+    const struct fixture_row rows[] = { { "t_001", "0.1.0", "" }, { "t_002", "0.1.0", "" } };
+
+    begin_running(f, 2, (struct rollout_spec){ .id = "r1" });
+    fixture_close(f, 1);
+    fixture_hello(f, 2, "eu-1", "agent-b"); /* stands by */
+    size_t mark = fixture_mark(f);
+    fixture_verb(f, OPERATOR_ABORT, "r1");
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
+    fixture_report_rows(f, 2, true, fixture_refresh(f, 2), rows, 2);
+    assert_int_equal(fixture_assigned(f, 2, TASK_RUN, mark), 0);
+    assert_int_equal(fixture_assigned(f, 2, TASK_SETTLE, mark), 2);
+    /* One was committed after the report was read. */
+    fixture_answer_tasks(f, 2, mark, "t_002", TASK_SKIPPED, TASK_CODE_CANCELLED);
+    fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 1);
+    assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_CANCELLED], 1);
 }
 
 static void an_unknown_outcome_that_the_journal_knows_is_a_success(void **state)
@@ -359,6 +420,8 @@ int main(void)
         TEST(a_retry_of_a_paused_rollout_tries_what_failed_again),
         TEST(a_retry_of_a_failed_rollout_tries_what_failed_again),
         TEST(a_lost_database_is_tried_again_after_a_look_at_the_journal),
+        TEST(what_a_lost_agent_had_is_settled_before_it_counts_as_failed_or_skipped),
+        TEST(an_abort_waits_until_what_was_lost_is_settled),
         TEST(an_unknown_outcome_that_the_journal_knows_is_a_success),
         TEST(a_moved_version_is_looked_up_once_and_looked_at_before_it_leaps),
         TEST(there_already_is_looked_up_before_it_counts_as_skipped),

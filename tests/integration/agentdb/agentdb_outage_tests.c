@@ -126,9 +126,71 @@ static void a_server_without_a_free_connection_is_waited_for(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* ---- settling: what became of a try that nobody hears of ---- */
+
+static const struct task_result *settle(struct agentdb_pool *pool, const char *tenant,
+                                        uint64_t token, struct prepared_set *set)
+{
+    return agentdb_run(pool, &(struct agentdb_order){ .mode = TASK_SETTLE,
+                                                      .tenant = tenant,
+                                                      .token = token,
+                                                      .lock_timeout_ms = 500,
+                                                      .set = set });
+}
+
+/* An agent that was stopped in the middle of its transaction, as the database sees it. */
+static struct pg_conn *stopped_agent(struct agentdb *db, const char *tenant)
+{
+    struct pg_conn *conn = NULL;
+    struct error err = { 0 };
+    char sql[512];
+
+    (void)snprintf(sql, sizeof(sql),
+                   "BEGIN; DO $$BEGIN PERFORM skein.task_begin('%s', 'settle', 'r1', 'run', '', "
+                   "'3.0.0', 5, '%s', '{}', '{}'); END$$; CREATE TABLE %s.counter (n int)",
+                   tenant, tenant, tenant);
+    assert_true(pg_conn_open(db->server.conninfo, "", "stopped", &conn, &err));
+    assert_true(pg_script(conn, sql, NULL, &err));
+    return conn;
+}
+
+static void an_open_transaction_is_ended_and_fenced(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 1 });
+    struct prepared_set *set = slow_set(db, "settle", "SELECT 1;");
+    struct error err = { 0 };
+
+    agentdb_exec(db, "CREATE SCHEMA settle_1; CREATE SCHEMA settle_2");
+    struct pg_conn *stopped = stopped_agent(db, "settle_1");
+    struct pg_conn *other = stopped_agent(db, "settle_2");
+    agentdb_assert_code(settle(pool, "settle_1", 9, set), TASK_SKIPPED, TASK_CODE_CANCELLED);
+    assert_false(pg_script(stopped, "COMMIT", NULL, &err));
+    assert_true(pg_script(other, "ROLLBACK", NULL, &err)); /* another tenant's is left alone */
+    assert_int_equal(agentdb_count(db, "SELECT fence FROM skein.tenant WHERE tenant = "
+                                       "'settle_1' AND version IS NULL"),
+                     9);
+    assert_int_equal(agentdb_count(db, "SELECT count(*) FROM pg_tables WHERE schemaname = "
+                                       "'settle_1'"),
+                     0);
+    /* What the stopped one had not begun comes too late as well; what comes after is welcome. */
+    struct agentdb_order order = { .mode = TASK_RUN, .tenant = "settle_1", .token = 5, .set = set };
+    agentdb_assert_code(agentdb_run(pool, &order), TASK_FAILED, TASK_CODE_FENCED);
+    order.token = 10;
+    agentdb_assert_succeeded(agentdb_run(pool, &order));
+    agentdb_assert_succeeded(settle(pool, "settle_1", 11, set));
+    agentdb_assert_succeeded(settle(pool, "settle_1", 11, set)); /* its answer may be lost */
+    agentdb_assert_code(settle(pool, "settle_1", 10, set), TASK_FAILED, TASK_CODE_FENCED);
+    pg_conn_free(&stopped);
+    pg_conn_free(&other);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 int agentdb_test_outages(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(an_open_transaction_is_ended_and_fenced, db),
         cmocka_unit_test_prestate(a_frozen_server_is_given_up_and_found_again, db),
         cmocka_unit_test_prestate(a_silent_server_that_lives_is_waited_for, db),
         cmocka_unit_test_prestate(a_cancel_does_not_wait_for_a_frozen_server, db),
