@@ -77,7 +77,7 @@ static void operator_forget_task(struct step *step, struct tenant_task *task)
         const struct task_error error = {
             .tenant = "",
             .mode = (enum task_mode)task->mode,
-            .code = TASK_CODE_AGENT_LOST,
+            .code = TASK_CODE_OUTCOME_UNKNOWN,
             .sqlstate = "",
             .message = "the outcome was never learned: the shard was forgotten while its agent "
                        "was away; the tenant's journal has it",

@@ -249,7 +249,7 @@ static void forgetting_a_shard_settles_its_tasks(void **state)
     assert_int_equal(fixture_verb(f, OPERATOR_FORGET_SHARD, "eu-2")->reply.code, ERR_NONE);
     struct rollout_view view = fixture_view(f, "r1");
     assert_int_equal(view.state.counts.failed, 2);
-    assert_int_equal(view.errors[0]->code, TASK_CODE_AGENT_LOST);
+    assert_int_equal(view.errors[0]->code, TASK_CODE_OUTCOME_UNKNOWN);
     assert_int_equal(view.shard_count, 2);
     fixture_expect_phase(f, "r1", ROLLOUT_PAUSED);
 }
