@@ -71,6 +71,17 @@ bool duration_parse(const char *text, uint64_t *ret_ms, struct error *err)
     return true;
 }
 
+const char *duration_format_whole(uint64_t ms, char text[DURATION_TEXT_BYTES])
+{
+    const uint64_t seconds = ms / 1000 + (ms % 1000 > 0 ? 1 : 0);
+
+    if (seconds >= 60) {
+        return duration_format(seconds * 1000, text);
+    }
+    snprintf(text, DURATION_TEXT_BYTES, "%" PRIu64 "s", seconds);
+    return text;
+}
+
 const char *duration_format(uint64_t ms, char text[DURATION_TEXT_BYTES])
 {
     uint64_t s = ms / 1000;

@@ -17,5 +17,7 @@ MUST_CHECK bool duration_parse(const char *text, uint64_t *ret_ms, struct error 
 enum { DURATION_TEXT_BYTES = 32 };
 /* "850ms", "12.3s", "4m 05s", "2h 10m"; returns `text`. */
 const char *duration_format(uint64_t ms, char text[DURATION_TEXT_BYTES]);
+/* The same in whole seconds, rounded up: "0s", "12s", "4m 05s". */
+const char *duration_format_whole(uint64_t ms, char text[DURATION_TEXT_BYTES]);
 
 #endif

@@ -66,7 +66,7 @@ static const struct option_spec cli_verb_options[] = {
     { "ttl", OPTION_TEXT, CLI_FIELD(ttl), .argument = "DURATION", .fallback = "",
       .help = "the lock ends by itself after this long (1h; at most 24h)" },
     { "owner", OPTION_TEXT, CLI_FIELD(owner), .argument = "NAME", .fallback = "",
-      .help = "who holds it (you); the same owner may lock it again to renew it" },
+      .help = "who you are (user@host:process); the same owner may lock again to renew" },
     { "wait-for", OPTION_TEXT, CLI_FIELD(wait_for), .argument = "DURATION", .fallback = "",
       .help = "wait this long while a rollout or somebody else has it (not at all; at most 1h)" },
     { "force", OPTION_FLAG, CLI_FIELD(force),

@@ -43,13 +43,8 @@ const char *style_ellipsis(const struct style *style)
 const char *style_duration(uint64_t ms, char text[STYLE_DURATION_BYTES])
 {
     static_assert((int)STYLE_DURATION_BYTES >= (int)DURATION_TEXT_BYTES, "a duration fits");
-    const uint64_t seconds = (ms + 999) / 1000;
 
-    if (seconds >= 60) {
-        return duration_format(seconds * 1000, text);
-    }
-    snprintf(text, STYLE_DURATION_BYTES, "%" PRIu64 "s", seconds);
-    return text;
+    return duration_format_whole(ms, text);
 }
 
 void style_clean(const char *text, struct buf *buf)

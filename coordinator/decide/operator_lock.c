@@ -72,8 +72,8 @@ static const char *operator_lock_who(struct step *step, const struct lock_record
         step->wall_ms > lock->since_ms ? (uint64_t)(step->wall_ms - lock->since_ms) : 0;
 
     return arena_printf(&step->effects->arena, "held by %.300s for %s%s%.500s", lock->owner,
-                        duration_format(age_ms / 1000 * 1000, age),
-                        lock->reason[0] == '\0' ? "" : ": ", lock->reason);
+                        duration_format_whole(age_ms, age), lock->reason[0] == '\0' ? "" : ": ",
+                        lock->reason);
 }
 
 /* ---- the end of a hold ---- */
@@ -153,9 +153,9 @@ static void operator_lock_grant(struct step *step, struct shard *shard, struct l
         lock->call = wish->call;
         emit_after_stored(step, waiting->id);
     }
-    audit_add(step, wish->actor, "tenant.lock", wish->tenant, wish->reason, "for %s, %s",
-              wish->owner,
-              wish->is_program ? "while its stream lives" : duration_format(wish->ttl_ms, ttl));
+    audit_add(
+        step, wish->actor, "tenant.lock", wish->tenant, wish->reason, "for %s, %s", wish->owner,
+        wish->is_program ? "while its stream lives" : duration_format_whole(wish->ttl_ms, ttl));
     rollout_touch_shard(shard);
     emit_done(step, wish->call, wish->tenant)->reply.lock =
         copy_lock(&step->effects->arena, &record);
@@ -284,7 +284,8 @@ static void operator_lock_serve_one(struct step *step, struct lock_waiter *waite
     } else if (step->now_ms >= waiter->until_ms) {
         char waited[DURATION_TEXT_BYTES];
         operator_lock_refuse(step, lock, &waiter->wish, &err);
-        error_wrap(&err, "waited %s", duration_format(step->now_ms - waiter->asked_ms, waited));
+        error_wrap(&err, "waited %s",
+                   duration_format_whole(step->now_ms - waiter->asked_ms, waited));
         emit_refuse(step, waiter->wish.call, &err);
         lock_wait_remove(step->fleet, waiter);
     }

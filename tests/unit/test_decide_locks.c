@@ -142,7 +142,7 @@ static void who_waits_in_vain_is_told_for_whom(void **state)
     fixture_tick(f, 1);
     const struct effect *reply = fixture_reply(f, call);
     assert_int_equal(reply->reply.code, ERR_CONFLICT);
-    assert_non_null(strstr(reply->reply.message, "waited 3.0s: 'eu-1/t_001' is held by ana"));
+    assert_non_null(strstr(reply->reply.message, "waited 3s: 'eu-1/t_001' is held by ana"));
     assert_int_equal(hold(f, "eu-1/t_001", 0)->reply.code, ERR_CONFLICT);
 }
 
@@ -316,7 +316,7 @@ static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **s
     assert_int_equal(view.state.skips[TASK_CODE_TENANT_LOCKED], 1);
     assert_int_equal(view.warning_count, 1);
     assert_string_equal(view.warnings[0]->tenant, "eu-1/t_002");
-    assert_string_equal(view.warnings[0]->message, "skipped after 5.0s: held by ana: a repair");
+    assert_string_equal(view.warnings[0]->message, "skipped after 5s: held by ana: a repair");
 
     fixture_restart(f);
     fixture_tick(f, 100);

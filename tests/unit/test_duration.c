@@ -80,6 +80,10 @@ static void durations_are_printed_short(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_string_equal(duration_format(rows[i].ms, text), rows[i].text);
     }
+    assert_string_equal(duration_format_whole(0, text), "0s");
+    assert_string_equal(duration_format_whole(4001, text), "5s");
+    assert_string_equal(duration_format_whole(60000, text), "1m 00s");
+    duration_format_whole(UINT64_MAX, text);
     duration_format(UINT64_MAX, text);
     assert_true(strlen(text) < DURATION_TEXT_BYTES);
 }
