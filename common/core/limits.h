@@ -140,6 +140,7 @@ enum {
     TASK_RESEND_GRACE_MS = 1000, /* a reconnected agent's results come before its tasks go again */
     LOCK_RECHECK_MS = 100,       /* how often a task looks whether its tenant is free */
     LOCK_WAIT_DEFAULT_MS = 10000,
+    TASK_LOCK_TIMEOUT_MAX_MS = 10000, /* of a task's statements, unless their script says more */
     TENANT_HOLD_TTL_DEFAULT_MS = 3600 * 1000,
     GRANT_RETRY_MS = 1000,      /* after the store refused a lease */
     LEASE_ANSWER_MAX_MS = 6000, /* a keep-alive not answered by then was not answered at all */

@@ -51,7 +51,7 @@ static const struct option_spec cli_verb_options[] = {
     { "concurrency-per-shard", OPTION_U64, CLI_FIELD(concurrency_per_shard), .argument = "N",
       .max = UINT32_MAX, .help = "the same on each shard" },
     { "lock-timeout", OPTION_TEXT, CLI_FIELD(lock_timeout), .argument = "DURATION", .fallback = "",
-      .help = "how long a tenant that somebody holds is waited for (10s)" },
+      .help = "how long a tenant that somebody holds is waited for, then skipped (10s)" },
     { "dry-run-only", OPTION_FLAG, CLI_FIELD(dry_run_only),
       .help = "run everything in transactions that are rolled back, then stop" },
     { "wait", OPTION_FLAG, CLI_FIELD(wait),

@@ -47,6 +47,8 @@ struct lock *lock_table_add(struct step *step, struct shard *shard,
     assert(lock_table_find(shard, lock->name) == NULL);
     HASH_ADD_KEYPTR(hh, shard->locks, lock->name, strlen(lock->name), lock);
     if (lock_table_is_hold(lock)) {
+        int64_t left_ms = record->expires_at_ms - step->wall_ms;
+        lock->until_ms = step->now_ms + (left_ms > 0 ? (uint64_t)left_ms : 0);
         fleet->holds = memory_reserve(fleet->holds, fleet->hold_count, &fleet->hold_capacity,
                                       sizeof(struct lock *));
         fleet->holds[fleet->hold_count++] = lock;

@@ -1,8 +1,8 @@
 /* lock_table.h - which tenants are locked, by whom: the store's locks as the leader knows them.
  *
  * Pure. Locks live in their shard's table, by the tenant's name. A rollout's lock is bound to the
- * session's lease and vanishes with it. A hold is bound to none: an operator's ends by the wall
- * clock, a program's with the stream of the call that took it (operator_lock.h). */
+ * session's lease and vanishes with it. A hold is bound to none: an operator's ends after its time,
+ * a program's with the stream of the call that took it (operator_lock.h). */
 #ifndef SKEIN_COORDINATOR_DECIDE_LOCK_TABLE_H
 #define SKEIN_COORDINATOR_DECIDE_LOCK_TABLE_H
 
@@ -19,6 +19,7 @@ struct lock {
     uint64_t token;
     enum task_mode mode; /* with `adopted` */
     bool adopted;        /* loaded, and the agent goes on with the task */
+    uint64_t until_ms;   /* an operator's hold: the end of its time, by a clock that nobody sets */
     /* A program's hold: */
     uint64_t call; /* whose stream keeps it; 0: none, it may come back until grace_until_ms */
     bool stored;   /* durable, so that its program may be told */

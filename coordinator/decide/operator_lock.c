@@ -355,7 +355,7 @@ void operator_lock_on_tick(struct step *step)
         struct lock *lock = fleet->holds[i - 1];
         bool program = lock_table_is_program(lock);
         bool over = program ? lock->call == 0 && lock->grace_until_ms <= step->now_ms
-                            : lock->record.expires_at_ms <= step->wall_ms;
+                            : lock->until_ms <= step->now_ms;
         if (over) {
             audit_add(step, lock->record.owner, "tenant.lock-expired", lock->record.tenant,
                       lock->record.reason, "%s",

@@ -40,6 +40,15 @@ uint64_t wave_lock_wait_ms(const struct rollout *rollout)
                                               : rollout->spec.lock_timeout_ms;
 }
 
+/* Who waits an hour for a tenant that somebody holds must not queue for an hour in front of its
+ * live traffic. */
+static uint64_t wave_lock_timeout_ms(const struct rollout *rollout)
+{
+    uint64_t wait_ms = wave_lock_wait_ms(rollout);
+
+    return wait_ms < TASK_LOCK_TIMEOUT_MAX_MS ? wait_ms : TASK_LOCK_TIMEOUT_MAX_MS;
+}
+
 /* How many tasks of this part may be in flight at all. In a large fleet the parts that have
  * something to do share what the leader can hold: the locks, the writes that take and release them,
  * and what waits for a slow store. No part takes from another's share, so a shard whose tasks take
@@ -290,7 +299,7 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .digest = copy_text(arena, rollout->spec.digest),
                                   .target = copy_text(arena, rollout->spec.target),
                                   .token = token,
-                                  .lock_timeout_ms = wave_lock_wait_ms(rollout),
+                                  .lock_timeout_ms = wave_lock_timeout_ms(rollout),
                                   .tasks = items,
                                   .task_count = count };
 }

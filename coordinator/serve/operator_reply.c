@@ -55,6 +55,10 @@ void operator_reply_held(const struct operator_answer *answer)
     Skein__V1__HoldTenantLockResponse response;
     bool waits = answer->effect->reply.lock_waits;
 
+    /* A program that does not read keeps its lock, and its outbox does not fill up. */
+    if (answer->effect->reply.lock_beat && rpc_call_outbox_bytes(answer->call) > 0) {
+        return;
+    }
     skein__v1__hold_tenant_lock_response__init(&response);
     response.state =
         waits ? SKEIN__V1__HOLD_STATE__HOLD_STATE_WAITING : SKEIN__V1__HOLD_STATE__HOLD_STATE_HELD;

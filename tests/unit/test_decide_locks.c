@@ -195,7 +195,7 @@ static void a_program_hears_nothing_before_its_lock_is_durable(void **state)
     f->store_is_slow = true;
     hold(f, "eu-1/t_001", 0);
     uint64_t call = f->calls;
-    fixture_tick(f, 2 * HOLD_BEAT_INTERVAL_MS);
+    fixture_tick(f, UINT64_C(2) * HOLD_BEAT_INTERVAL_MS);
     assert_false(fixture_reply(f, call)->reply.lock_beat);
     fixture_store_answers(f);
     fixture_tick(f, HOLD_BEAT_INTERVAL_MS);
@@ -299,6 +299,16 @@ static void run_to_the_end(struct fixture *f, size_t mark, enum rollout_phase ph
     fixture_expect_phase(f, "r1", phase);
 }
 
+static void waiting_for_people_is_no_waiting_in_the_database(void **state)
+{
+    struct fixture *f = *state;
+    size_t mark =
+        fixture_begin(f, 1, 1, (struct rollout_spec){ .id = "r1", .lock_timeout_ms = 3600 * 1000 });
+
+    assert_int_equal(fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark)->assign.lock_timeout_ms,
+                     TASK_LOCK_TIMEOUT_MAX_MS);
+}
+
 static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -354,6 +364,7 @@ int main(void)
         TEST(a_program_is_told_when_its_lock_is_broken),
         TEST(a_tenant_that_nobody_has_reported_yet_may_be_locked),
         TEST(a_rollout_says_for_whom_it_waits_and_until_when),
+        TEST(waiting_for_people_is_no_waiting_in_the_database),
         TEST(what_was_locked_is_taken_up_by_a_retry_also_after_a_restart),
     };
 
