@@ -262,6 +262,9 @@ static void agent_on_closed(struct agent_brain *brain, const struct agent_event 
         memcpy(brain->closed, event->closed.error.message, sizeof(brain->closed));
     }
     const char *leader = event->closed.leader;
+    if (event->closed.silent && leader[0] == '\0') {
+        line_rest(brain->line, brain->now_ms);
+    }
     bool follow = leader[0] != '\0' && uplink_follows(&brain->uplink, brain->now_ms);
     line_close(brain->line);
     line_next_address(brain->line, follow ? leader : "");

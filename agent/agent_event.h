@@ -33,6 +33,7 @@ struct agent_event {
         struct {
             struct error error;
             const char *leader; /* "" or where the leader is */
+            bool silent;        /* nothing had come for so long that nobody may be there */
         } closed;
         struct task_result result;
         struct {

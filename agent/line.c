@@ -12,7 +12,10 @@
 enum {
     LINE_ADDRESS_BYTES = 256,
     LINE_FETCH_TIMEOUT_MS = 60000,
-    LINE_CLIENTS_MAX = 8, /* leaders may come and go under ever new addresses */
+    LINE_CLIENTS_MAX = 8,                   /* leaders may come and go under ever new addresses */
+    LINE_SILENCE_MS = 4000,                 /* without even an acknowledged heartbeat */
+    LINE_REST_MS = LEADER_LEASE_TTL_MS / 2, /* by then another leads */
+    LINE_RESTS_MAX = 4,
 };
 
 /* One client per address, made on first use and kept: streams of an old one may still be ending. */
@@ -22,8 +25,15 @@ struct line_client {
     struct rpc_client *client;
 };
 
+struct line_rest {
+    char address[LINE_ADDRESS_BYTES];
+    uint64_t until_ms;
+};
+
 struct line {
     struct line_options options;
+    struct line_rest rests[LINE_RESTS_MAX]; /* as a ring */
+    size_t rest_next;
     struct line_client *clients;
     struct rpc_client *client; /* of the stream */
     struct rpc_stream *stream; /* NULL while there is none */
@@ -36,6 +46,7 @@ struct line {
 struct line_tap {
     struct mailbox *inbox;
     uint64_t stream_id;
+    uint64_t heard_ms; /* rpc loop */
 };
 
 struct line *line_new(const struct line_options *options)
@@ -78,6 +89,7 @@ static void line_on_message(void *user, struct rpc_stream *stream, struct bytes 
     struct error err = { 0 };
 
     event->stream = tap->stream_id;
+    tap->heard_ms = clock_monotonic_ms();
     if (!wire_decode_coordinator_message(message, &event->arena, &event->message, &err)) {
         agent_event_free(&event);
         rpc_stream_cancel(stream); /* it does not speak our language: try the next one */
@@ -98,6 +110,7 @@ static void line_on_closed(void *user, struct rpc_stream *stream, const struct r
     (void)stream;
     event->stream = tap->stream_id;
     event->closed.leader = arena_strdup(&event->arena, end->leader);
+    event->closed.silent = clock_monotonic_ms() - tap->heard_ms >= LINE_SILENCE_MS;
     error_set(&event->closed.error,
               end->status == RPC_OK ? ERR_UNAVAILABLE : rpc_status_to_error(end->status), "%s",
               end->message[0] == '\0' ? "the coordinator ended the stream" : end->message);
@@ -156,7 +169,9 @@ bool line_open(struct line *line, uint64_t *ret_stream, struct error *err)
     struct line_tap *tap = memory_alloc(sizeof(*tap));
 
     line_close(line);
-    *tap = (struct line_tap){ .inbox = line->options.inbox, .stream_id = ++line->stream_id };
+    *tap = (struct line_tap){ .inbox = line->options.inbox,
+                              .stream_id = ++line->stream_id,
+                              .heard_ms = clock_monotonic_ms() };
     if (!line_find_client(line, line->address, &line->client, err) ||
         !rpc_stream_open(line->client, "/skein.v1.AgentService/Connect", UINT64_MAX, &handler, tap,
                          &line->stream, err)) {
@@ -197,15 +212,43 @@ const char *line_address(const struct line *line)
     return line->address;
 }
 
+void line_rest(struct line *line, uint64_t now_ms)
+{
+    struct line_rest *rest = &line->rests[line->rest_next];
+
+    line->rest_next = (line->rest_next + 1) % LINE_RESTS_MAX;
+    snprintf(rest->address, sizeof(rest->address), "%s", line->address);
+    rest->until_ms = now_ms + LINE_REST_MS;
+}
+
+static bool line_rests(const struct line *line, const char *address)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    for (size_t i = 0; i < LINE_RESTS_MAX; i++) {
+        if (now_ms < line->rests[i].until_ms && strcmp(line->rests[i].address, address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void line_next_address(struct line *line, const char *leader)
 {
     bool allowed = !line->options.loopback_only || rpc_address_is_loopback(leader);
 
-    if (leader[0] != '\0' && allowed && strcmp(leader, line->address) != 0) {
+    if (leader[0] != '\0' && allowed && strcmp(leader, line->address) != 0 &&
+        !line_rests(line, leader)) {
         snprintf(line->address, sizeof(line->address), "%s", leader);
         return;
     }
-    line->turn = (line->turn + 1) % line->options.address_count;
+    /* If all of them rest, the next one will do. */
+    for (size_t i = 0; i < line->options.address_count; i++) {
+        line->turn = (line->turn + 1) % line->options.address_count;
+        if (!line_rests(line, line->options.addresses[line->turn])) {
+            break;
+        }
+    }
     snprintf(line->address, sizeof(line->address), "%s", line->options.addresses[line->turn]);
 }
 

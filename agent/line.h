@@ -36,6 +36,9 @@ void line_send(struct line *line, const struct agent_message *message);
 /* Nothing more is sent; the coordinator ends the stream. */
 void line_half_close(struct line *line);
 void line_close(struct line *line);
+/* The address said nothing for long: it is left out for a while, whoever names it. A coordinator
+ * that is paused still takes connections, and those who stand by may not know yet. */
+void line_rest(struct line *line, uint64_t now_ms);
 /* After AGENT_EVENT_CLOSED: who to try next. */
 void line_next_address(struct line *line, const char *leader);
 const char *line_address(const struct line *line);

@@ -357,8 +357,8 @@ static void brain_set_status(struct brain *brain)
         snprintf(reason, sizeof(reason), "standing by; leader: %.200s",
                  leader[0] == '\0' ? "nobody" : leader);
     }
-    bool stands_by = state == LEADER_FOLLOWER && trouble[0] == '\0';
-    leader_view_set_trouble(brain->parts.leader, stands_by ? "" : reason);
+    bool known = trouble[0] == '\0' && state != LEADER_LOADING;
+    leader_view_set_trouble(brain->parts.leader, known ? "" : reason);
     /* A leader whose store takes no writes for a while can answer, but it can do nothing. */
     health_set_serving(brain->parts.health, state == LEADER_LEADING && !brain_is_stuck(brain));
     pthread_mutex_lock(&brain->mutex);

@@ -189,6 +189,18 @@ struct tenant_task *tenant_task_add(struct step *step, struct part *part, struct
     return task;
 }
 
+/* A run that comes back keeps its dry run; a dry run that starts anew has not passed. And nothing
+ * runs that has not: so what runs on from before this leadership, or is found migrated, has passed
+ * as well, and a report after a fail-over says the same as one without. */
+static bool tenant_task_has_passed(const struct tenant_task *task, enum tenant_task_event on,
+                                   enum task_mode mode)
+{
+    bool ran = on == TENANT_TASK_ON_SUCCEED || (on == TENANT_TASK_ON_ADOPTED && mode == TASK_RUN);
+
+    return task->part->rollout->spec.kind != ROLLOUT_BASELINE &&
+           (on == TENANT_TASK_ON_PASS || ran || (task->passed && mode != TASK_DRY_RUN));
+}
+
 bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_task_event on,
                       enum task_mode mode, uint64_t due)
 {
@@ -199,8 +211,7 @@ bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_t
     }
     tenant_task_count(step, task, false);
     tenant_task_unlink(task);
-    /* A run that comes back keeps its dry run; a dry run that starts anew has not passed. */
-    task->passed = on == TENANT_TASK_ON_PASS || (task->passed && mode != TASK_DRY_RUN);
+    task->passed = tenant_task_has_passed(task, on, mode);
     task->state = (uint8_t)edge->to;
     task->mode = (uint8_t)mode;
     task->due_ms = due;

@@ -1,7 +1,10 @@
 """Several members of etcd and several coordinators, for a fleet (fleet.py)."""
+import base64
 import json
 import os
 import subprocess
+import threading
+import time
 import urllib.request
 
 import grpc
@@ -173,3 +176,41 @@ class Coordinators:
         for one in self.all:
             for proxy in one.etcd_proxies + ([one.proxy] if one.proxy else []):
                 proxy.close()
+
+
+class KeyWatch:
+    """Every change below a prefix with the moment at which it was seen."""
+
+    def __init__(self, member, prefix):
+        self.events = []  # (monotonic seconds, key, mod revision, is it a put)
+        self.ready = threading.Event()
+        body = json.dumps({"create_request": {"key": encode(prefix), "range_end": encode(prefix[:-1] + chr(ord(prefix[-1]) + 1))}})
+        request = urllib.request.Request(member.url + "/v3/watch", data=body.encode(), method="POST")
+        self.answer = urllib.request.urlopen(request)
+        threading.Thread(target=self._read, daemon=True).start()
+        self.ready.wait(10)
+
+    def _read(self):
+        try:
+            for line in self.answer:
+                now = time.monotonic()
+                result = json.loads(line).get("result", {})
+                self.ready.set()
+                for event in result.get("events", []):
+                    kv = event["kv"]
+                    self.events.append((now, base64.b64decode(kv["key"]).decode(), int(kv["mod_revision"]),
+                                        event.get("type") != "DELETE"))
+        except (OSError, ValueError, AttributeError):
+            pass
+
+    def first_put(self, after_s, below=""):
+        """When the first put since that moment was seen, of a key with that prefix."""
+        return next((at for at, key, _, put in list(self.events)
+                     if put and at > after_s and key.startswith(below)), None)
+
+    def close(self):
+        self.answer.close()
+
+
+def encode(text):
+    return base64.b64encode(text.encode()).decode()
