@@ -60,9 +60,13 @@ static bool agent_results_are_due(struct agent_brain *brain)
 
 static void agent_send_results(struct agent_brain *brain)
 {
+    /* One that stands by may have some of its last session: the truth about those tries, and
+     * perhaps nobody has looked into the journal yet. */
+    bool heard = brain->uplink.state == UPLINK_WORKING || brain->uplink.state == UPLINK_STANDBY;
+
     if (task_list_unsent(brain->tasks) == 0) {
         brain->results_due_ms = UINT64_MAX;
-    } else if (brain->uplink.state == UPLINK_WORKING && agent_results_are_due(brain)) {
+    } else if (heard && agent_results_are_due(brain)) {
         brain->results_due_ms = UINT64_MAX;
         brain->result_sequence =
             agent_words_results(brain->line, brain->tasks, brain->result_sequence);
@@ -242,6 +246,8 @@ static void agent_on_standby(struct agent_brain *brain, const char *other)
     if (uplink_step(&brain->uplink, UPLINK_EVENT_STANDBY, brain->now_ms)) {
         log_info("standing_by", "shard=%s coordinator=%s for=%s", brain->parts.shard,
                  line_address(brain->line), other);
+        task_list_send_again(brain->tasks);
+        agent_results_due_at(brain, brain->now_ms);
         agent_say_leaving(brain);
         if (brain->uplink.lease_id != 0) {
             brain->uplink.lease_id = 0;

@@ -242,10 +242,12 @@ void line_next_address(struct line *line, const char *leader)
         snprintf(line->address, sizeof(line->address), "%s", leader);
         return;
     }
-    /* If all of them rest, the next one will do. */
+    /* Neither one that rests nor the one that has just failed; if there is no other, any will do.
+     */
     for (size_t i = 0; i < line->options.address_count; i++) {
         line->turn = (line->turn + 1) % line->options.address_count;
-        if (!line_rests(line, line->options.addresses[line->turn])) {
+        const char *next = line->options.addresses[line->turn];
+        if (!line_rests(line, next) && strcmp(next, line->address) != 0) {
             break;
         }
     }
