@@ -12,6 +12,7 @@
 #include "agent/agent_words.h"
 #include "agent/decide/tenant_filter.h"
 #include "agent/decide/uplink.h"
+#include "agent/result_post.h"
 #include "agent/shelf.h"
 #include "agent/task_list.h"
 #include "agent/tenant_book.h"
@@ -34,8 +35,7 @@ struct agent_brain {
     struct shelf *shelf;
     struct task_list *tasks;
     struct agent_metrics *metrics;
-    uint64_t result_sequence;
-    uint64_t results_due_ms; /* when what is unsent goes at the latest */
+    struct result_post post;
     struct tenant_book *tenants;
     bool has_worked;        /* it had a session, so another agent may have had one since */
     uint64_t lease_told_ms; /* what the executor knows of the lease */
@@ -47,37 +47,11 @@ struct agent_brain {
     uint64_t gone_ms; /* when the stream is given up, after the last word; 0: not said yet */
 };
 
-/* ---- sending ---- */
-
-/* A window's successes travel together, so that releasing its locks is one write of the store. They
- * wait for each other only while others are at work, and not for long; what failed does not wait.
- */
-static bool agent_results_are_due(struct agent_brain *brain)
+/* One that stands by may have results of its last session: the truth about those tries, and perhaps
+ * nobody has looked into the journal yet. */
+static bool agent_is_heard(const struct agent_brain *brain)
 {
-    return task_list_unsent(brain->tasks) >= TASK_WINDOW ||
-           brain->now_ms >= brain->results_due_ms || executor_load(brain->parts.executor) == 0;
-}
-
-static void agent_send_results(struct agent_brain *brain)
-{
-    /* One that stands by may have some of its last session: the truth about those tries, and
-     * perhaps nobody has looked into the journal yet. */
-    bool heard = brain->uplink.state == UPLINK_WORKING || brain->uplink.state == UPLINK_STANDBY;
-
-    if (task_list_unsent(brain->tasks) == 0) {
-        brain->results_due_ms = UINT64_MAX;
-    } else if (heard && agent_results_are_due(brain)) {
-        brain->results_due_ms = UINT64_MAX;
-        brain->result_sequence =
-            agent_words_results(brain->line, brain->tasks, brain->result_sequence);
-    }
-}
-
-static void agent_results_due_at(struct agent_brain *brain, uint64_t at_ms)
-{
-    if (at_ms < brain->results_due_ms) {
-        brain->results_due_ms = at_ms;
-    }
+    return brain->uplink.state == UPLINK_WORKING || brain->uplink.state == UPLINK_STANDBY;
 }
 
 /* ---- tasks ---- */
@@ -88,7 +62,7 @@ static void agent_answer(struct agent_brain *brain, const struct task_assignment
 {
     task_list_finish(brain->tasks,
                      agent_event_new_answer(brain->parts.shard, assignment, item, code, why));
-    agent_results_due_at(brain, brain->now_ms);
+    result_post_due_at(&brain->post, brain->now_ms);
 }
 
 static void agent_start_tasks(struct agent_brain *brain, const struct task_assignment *assignment,
@@ -236,7 +210,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
     brain->closed[0] = '\0';
     desk_forget_refresh(brain->parts.desk);
     task_list_send_again(brain->tasks);
-    agent_results_due_at(brain, brain->now_ms);
+    result_post_due_at(&brain->post, brain->now_ms);
     tenant_book_welcome(brain->tenants, brain->line);
     agent_say_leaving(brain);
 }
@@ -247,7 +221,7 @@ static void agent_on_standby(struct agent_brain *brain, const char *other)
         log_info("standing_by", "shard=%s coordinator=%s for=%s", brain->parts.shard,
                  line_address(brain->line), other);
         task_list_send_again(brain->tasks);
-        agent_results_due_at(brain, brain->now_ms);
+        result_post_due_at(&brain->post, brain->now_ms);
         agent_say_leaving(brain);
         if (brain->uplink.lease_id != 0) {
             brain->uplink.lease_id = 0;
@@ -400,7 +374,7 @@ static void agent_on_result(struct agent_brain *brain, struct agent_event *event
     bool failed = result->outcome == TASK_FAILED;
 
     agent_metrics_count_result(brain->metrics, result);
-    agent_results_due_at(brain, failed ? brain->now_ms : brain->now_ms + RESULTS_WAIT_MS);
+    result_post_due_at(&brain->post, failed ? brain->now_ms : brain->now_ms + RESULTS_WAIT_MS);
     if (set != NULL) {
         tenant_book_note(brain->tenants, result, set, brain->now_ms);
     }
@@ -447,7 +421,7 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
 static void agent_set_status(struct agent_brain *brain)
 {
     enum uplink_state state = brain->uplink.state;
-    bool connected = state == UPLINK_WORKING || state == UPLINK_STANDBY;
+    bool connected = agent_is_heard(brain);
     char reason[AGENT_REASON_BYTES];
 
     agent_metrics_update(brain->metrics, state, task_list_count(brain->tasks),
@@ -492,7 +466,10 @@ static void agent_tick(struct agent_brain *brain)
     if (uplink_take_heartbeat(&brain->uplink, brain->now_ms, &sequence)) {
         agent_words_heartbeat(brain->line, &brain->parts, sequence, brain->tasks, brain->trouble);
     }
-    agent_send_results(brain);
+    if (agent_is_heard(brain)) {
+        result_post_send(&brain->post, brain->line, brain->tasks,
+                         executor_load(brain->parts.executor), brain->now_ms);
+    }
     agent_set_status(brain);
 }
 
@@ -516,8 +493,8 @@ static uint64_t agent_next_ms(const struct agent_brain *brain)
 {
     uint64_t next = uplink_next_ms(&brain->uplink);
 
-    if (brain->uplink.state == UPLINK_WORKING && brain->results_due_ms < next) {
-        next = brain->results_due_ms;
+    if (agent_is_heard(brain) && brain->post.due_ms < next) {
+        next = brain->post.due_ms;
     }
     uint64_t idle = brain->now_ms + (brain->draining ? 20 : AGENT_IDLE_MS);
     return next < idle ? next : idle;
@@ -553,7 +530,7 @@ struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts)
     uplink_init(&brain->uplink, brain->now_ms);
     uplink_set_seed(&brain->uplink, parts->seed);
     brain->tenants = tenant_book_new();
-    brain->results_due_ms = UINT64_MAX;
+    result_post_init(&brain->post);
     executor_set_lease(parts->executor, 0);
     brain->line = line_new(&parts->line);
     brain->shelf = shelf_new();

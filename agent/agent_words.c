@@ -2,11 +2,7 @@
 
 #include "common/core/limits.h"
 
-enum {
-    AGENT_PROTOCOL = 1,
-    /* With errors and warnings of the greatest length they still fit into one message. */
-    AGENT_RESULTS_PER_MESSAGE = 128,
-};
+enum { AGENT_PROTOCOL = 1 };
 
 void agent_words_hello(struct line *line, const struct agent_brain_parts *parts, int64_t lease_id,
                        const struct task_list *tasks)
@@ -39,21 +35,6 @@ void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *pa
     executor_trouble(parts->executor, waits);
     message.heartbeat.trouble = trouble[0] != '\0' ? trouble : waits;
     line_send(line, &message);
-}
-
-uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_t sequence)
-{
-    struct task_result results[AGENT_RESULTS_PER_MESSAGE];
-
-    while (task_list_unsent(tasks) > 0) {
-        struct agent_message message = { .kind = AGENT_MESSAGE_RESULTS };
-        message.results.sequence = ++sequence;
-        message.results.items = results;
-        message.results.count =
-            task_list_take_results(tasks, sequence, AGENT_RESULTS_PER_MESSAGE, results);
-        line_send(line, &message);
-    }
-    return sequence;
 }
 
 void agent_words_history(struct line *line, const struct history_reply *reply)

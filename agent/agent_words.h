@@ -1,4 +1,4 @@
-/* agent_words.h - what an agent says of itself and its tasks: hello, heartbeat, results, goodbye.
+/* agent_words.h - what an agent says of itself and its tasks: hello, heartbeat, history, goodbye.
  *
  * Used by the agent's brain thread; sends on the line at once. */
 #ifndef SKEIN_AGENT_AGENT_WORDS_H
@@ -17,8 +17,6 @@ void agent_words_hello(struct line *line, const struct agent_brain_parts *parts,
 /* `trouble` is the tenants'; without one it is what the workers wait for. */
 void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *parts,
                            uint64_t sequence, const struct task_list *tasks, const char *trouble);
-/* Everything that is unsent, in messages numbered after `sequence`; returns the last number. */
-uint64_t agent_words_results(struct line *line, struct task_list *tasks, uint64_t sequence);
 void agent_words_history(struct line *line, const struct history_reply *reply);
 /* The agent stops: it wants no more. `done` is its last word: with it a successor may begin at
  * once. */
