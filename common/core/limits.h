@@ -86,8 +86,11 @@ enum {
 
     /* Sessions and leadership. */
     LEADER_LEASE_TTL_MS = 8000,
-    FAILOVER_MS = 2000, /* from the lease's end until the next leader has its agents */
-    SESSION_LEASE_TTL_MS = 15000,
+    FAILOVER_MS = 2000,           /* from the lease's end until the next leader has its agents */
+    SESSION_LEASE_TTL_MS = 15000, /* what an agent may count on */
+    SESSION_STORED_TTL_MS =
+        60000,               /* its lease in the store, so that not each heartbeat goes there */
+    SESSION_KEEP_MS = 30000, /* when so little of that is left, it is kept alive */
     HEARTBEAT_INTERVAL_MS = 3000,
     RESULTS_WAIT_MS = 250, /* how long an agent gathers successes into one message */
     TASK_WINDOW = 64,      /* tasks whose locks are taken in one transaction */
@@ -144,7 +147,6 @@ enum {
     TENANT_HOLD_TTL_DEFAULT_MS = 3600 * 1000,
     GRANT_RETRY_MS = 1000,      /* after the store refused a lease */
     LEASE_ANSWER_MAX_MS = 6000, /* a keep-alive not answered by then was not answered at all */
-    HEARTBEATS_PENDING_MAX = 8,
     HISTORY_ANSWER_MAX_MS = 10000,
     ROLLOUT_STATE_INTERVAL_MS = 1000, /* counters of a rollout are written at most this often */
     RATE_SECONDS = 10,
@@ -186,6 +188,9 @@ static_assert(3 * HEARTBEAT_INTERVAL_MS < SESSION_LEASE_TTL_MS,
 /* The last heartbeat that the old leader acknowledged may be an interval old. */
 static_assert(HEARTBEAT_INTERVAL_MS + LEADER_LEASE_TTL_MS + FAILOVER_MS < SESSION_LEASE_TTL_MS,
               "agents' leases outlive a fail-over, so what runs goes on");
+static_assert(SESSION_LEASE_TTL_MS + LEADER_LEASE_TTL_MS + HEARTBEAT_INTERVAL_MS < SESSION_KEEP_MS,
+              "a leader that cannot keep a lease is deposed before an agent would notice");
+static_assert(SESSION_KEEP_MS < SESSION_STORED_TTL_MS, "keeping a lease alive lasts for a while");
 static_assert(SET_CHUNK_BYTES <= STORE_VALUE_BYTES_MAX, "a chunk fits in one value");
 static_assert(STORE_VALUE_BYTES_MAX + STORE_TXN_OPS_MAX * STORE_KEY_BYTES_MAX <=
                   STORE_TXN_BYTES_MAX,

@@ -21,9 +21,8 @@ enum event_type {
     EVENT_DEPOSED,       /* the leader key is lost: forget everything */
     EVENT_STORED,        /* the writes up to an EFFECT_AFTER_STORED are durable: `stored` */
     EVENT_LEASE_GRANTED, /* answer to EFFECT_LEASE_GRANT: `lease` */
-    EVENT_LEASE_KEPT,  /* answer to EFFECT_LEASE_KEEP_ALIVE: it lives for another TTL. Only now may
-                          the heartbeat be acknowledged */
-    EVENT_LEASE_ENDED, /* revoked or expired for certain, its keys are gone: `lease` */
+    EVENT_LEASE_KEPT,    /* answer to EFFECT_LEASE_KEEP_ALIVE: it lives for another TTL */
+    EVENT_LEASE_ENDED,   /* revoked or expired for certain, its keys are gone: `lease` */
     EVENT_AGENT_MESSAGE, /* `agent` */
     EVENT_AGENT_CLOSED,  /* the stream is gone: `agent.stream` */
     EVENT_OPERATOR,      /* a request that changes something: `operator` */
@@ -132,8 +131,9 @@ struct event {
         struct {
             uint64_t request; /* from EFFECT_LEASE_GRANT */
             int64_t lease_id;
-            uint64_t epoch; /* the shell's own */
-            bool failed;    /* EVENT_LEASE_GRANTED: the store said no; ask again later */
+            uint64_t ttl_ms; /* GRANTED, KEPT: how long it lives from when that was asked for */
+            uint64_t epoch;  /* the shell's own */
+            bool failed;     /* EVENT_LEASE_GRANTED: the store said no; ask again later */
         } lease;
         struct {
             uint64_t stream;

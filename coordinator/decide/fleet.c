@@ -150,7 +150,8 @@ static void fleet_on_granted(struct step *step, const struct event *event)
     struct waiting *waiting = fleet_take_waiting(step->fleet, event->lease.request, WAITING_GRANT);
 
     if (waiting != NULL) {
-        session_on_granted(step, waiting->shard, event->lease.lease_id, event->lease.failed);
+        session_on_granted(step, waiting->shard, event->lease.lease_id, event->lease.ttl_ms,
+                           event->lease.failed);
     } else if (!event->lease.failed) {
         emit_lease_revoke(step, event->lease.lease_id); /* asked for by an earlier leadership */
     }
@@ -209,7 +210,7 @@ static void fleet_on_event(struct step *step, struct event *event)
         break;
     case EVENT_LEASE_KEPT:
         if (!event->lease.failed) {
-            session_on_kept(step, event->lease.lease_id);
+            session_on_kept(step, event->lease.lease_id, event->lease.ttl_ms);
         }
         break;
     case EVENT_LEASE_ENDED:

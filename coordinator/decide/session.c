@@ -109,7 +109,8 @@ static void session_begin(struct step *step, struct agent_link *link)
     session->since_ms = step->wall_ms;
     session->asked_stream = link->stream;
     session->asked_heard = link->heard;
-    emit_lease_grant(step, fleet_wait(step, WAITING_GRANT, shard)->id, SESSION_LEASE_TTL_MS);
+    session->keep_ms = step->now_ms;
+    emit_lease_grant(step, fleet_wait(step, WAITING_GRANT, shard)->id, SESSION_STORED_TTL_MS);
 }
 
 /* Who has waited for longest is next. */
@@ -139,9 +140,9 @@ static void session_welcome(struct step *step, struct shard *shard)
                                          .granted = session->asked_stream == session->link->stream,
                                          .heartbeat = session->asked_heard };
     session->deadline_ms = step->now_ms + SESSION_LEASE_TTL_MS;
-    for (size_t i = 0; i < session->pending_count; i++) {
-        session->pending[i].sequence = 0; /* of an earlier stream: its answer is for nobody */
-    }
+    session->keep_sequence =
+        0; /* heartbeats of an earlier stream: answers to them are for nobody */
+    session->wait_sequence = 0;
     registry_put_labels(step, shard, session->link->labels);
     registry_resend_refresh(step, shard);
     rollout_on_shard(step, shard);
@@ -229,7 +230,8 @@ void session_on_hello(struct step *step, uint64_t stream, const char *peer,
     }
 }
 
-void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id, bool failed)
+void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id, uint64_t ttl_ms,
+                        bool failed)
 {
     struct session *session = &shard->session;
 
@@ -241,6 +243,8 @@ void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id
         return;
     }
     session_set_lease(step->fleet, shard, lease_id);
+    session->proven_until_ms = session->keep_ms + ttl_ms;
+    session->keep_ms = 0;
     session_step(session, SESSION_ON_GRANTED);
     if (session->state == SESSION_ENDING) {
         emit_lease_revoke(step, lease_id);
@@ -275,6 +279,35 @@ void session_on_stored(struct step *step, struct shard *shard, int64_t lease_id)
 
 /* ---- heartbeats ---- */
 
+static void session_acknowledge(struct step *step, const struct session *session, uint64_t sequence)
+{
+    emit_send(step, session->link->stream, COORDINATOR_MESSAGE_HEARTBEAT_ACK)->sequence = sequence;
+}
+
+/* A heartbeat may be acknowledged when the lease in the store outlives what the agent will count
+ * on: then no new leader finds the session gone before its agent has stopped. (That this leader
+ * leads is judged before each event, and who leads after it waits for a whole
+ * SESSION_LEASE_TTL_MS.) So the store is asked about twice a minute, not at each heartbeat, and
+ * long before the proof runs out. A keep-alive that was not answered in time is asked for again;
+ * should its answer come all the same, the proof is wrong by less than it is renewed too early. */
+static void session_prove(struct step *step, struct session *session, uint64_t sequence)
+{
+    bool asks = session->keep_ms != 0 && step->now_ms - session->keep_ms <= LEASE_ANSWER_MAX_MS;
+    bool proven = session->proven_until_ms >= step->now_ms + SESSION_LEASE_TTL_MS;
+
+    if (proven) {
+        session_acknowledge(step, session, sequence);
+    } else {
+        session->wait_ms = step->now_ms;
+        session->wait_sequence = sequence;
+    }
+    if (!asks && session->proven_until_ms < step->now_ms + SESSION_KEEP_MS) {
+        session->keep_ms = step->now_ms;
+        session->keep_sequence = proven ? 0 : sequence;
+        emit_lease_keep_alive(step, session->lease_id);
+    }
+}
+
 void session_on_heartbeat(struct step *step, struct agent_link *link,
                           const struct agent_heartbeat *heartbeat)
 {
@@ -291,20 +324,7 @@ void session_on_heartbeat(struct step *step, struct agent_link *link,
         session->trouble = memory_strdup(heartbeat->trouble);
         rollout_touch_shard(shard);
     }
-    /* An answer proves only that the lease lives a TTL from when it was asked for. So each answer
-     * acknowledges the oldest heartbeat that it can belong to, never a newer one; heartbeats whose
-     * keep-alive was lost are forgotten after the time in which a store answers at all. */
-    while (session->pending_count > 0 &&
-           (session->pending_count == HEARTBEATS_PENDING_MAX ||
-            step->now_ms - session->pending[0].at_ms > LEASE_ANSWER_MAX_MS)) {
-        session->pending_count--;
-        memmove(&session->pending[0], &session->pending[1],
-                session->pending_count * sizeof(session->pending[0]));
-    }
-    session->pending[session->pending_count].sequence = heartbeat->sequence;
-    session->pending[session->pending_count].at_ms = step->now_ms;
-    session->pending_count++;
-    emit_lease_keep_alive(step, session->lease_id);
+    session_prove(step, session, heartbeat->sequence);
 }
 
 static struct shard *session_find_lease(const struct fleet *fleet, int64_t lease_id)
@@ -315,22 +335,32 @@ static struct shard *session_find_lease(const struct fleet *fleet, int64_t lease
     return shard;
 }
 
-void session_on_kept(struct step *step, int64_t lease_id)
+/* The answer proves that the lease lives its TTL from when it was asked for, which is enough for
+ * the heartbeat that asked and, mostly, for all that came since. */
+void session_on_kept(struct step *step, int64_t lease_id, uint64_t ttl_ms)
 {
     struct shard *shard = session_find_lease(step->fleet, lease_id);
+    uint64_t sequence = 0;
 
-    if (shard == NULL || shard->session.state != SESSION_LIVE ||
-        shard->session.pending_count == 0) {
+    if (shard == NULL || shard->session.keep_ms == 0) {
         return;
     }
     struct session *session = &shard->session;
-    if (session->pending[0].sequence != 0) {
-        emit_send(step, session->link->stream, COORDINATOR_MESSAGE_HEARTBEAT_ACK)->sequence =
-            session->pending[0].sequence;
+    uint64_t until_ms = session->keep_ms + ttl_ms;
+    if (session->wait_ms + SESSION_LEASE_TTL_MS <= until_ms) {
+        sequence = session->wait_sequence;
+        session->wait_sequence = 0;
+    } else if (ttl_ms >= SESSION_LEASE_TTL_MS) {
+        sequence = session->keep_sequence;
     }
-    session->pending_count--;
-    memmove(&session->pending[0], &session->pending[1],
-            session->pending_count * sizeof(session->pending[0]));
+    session->keep_ms = 0;
+    session->keep_sequence = 0;
+    if (until_ms > session->proven_until_ms) {
+        session->proven_until_ms = until_ms;
+    }
+    if (session->state == SESSION_LIVE && sequence != 0) {
+        session_acknowledge(step, session, sequence);
+    }
 }
 
 /* ---- the end ---- */

@@ -60,12 +60,12 @@ struct session {
     uint64_t asked_heard;
     bool reported; /* a full report came in this session */
     char *trouble; /* the agent's own words; NULL for none */
-    /* Heartbeats whose keep-alive the store has not answered, oldest first. */
-    struct {
-        uint64_t sequence;
-        uint64_t at_ms;
-    } pending[HEARTBEATS_PENDING_MAX];
-    size_t pending_count;
+    /* What the store has said of the lease, and what waits for it to say more. */
+    uint64_t proven_until_ms; /* it lives at least until then; 0: nothing is known */
+    uint64_t keep_ms;         /* when a lease or its keep-alive was asked for; 0: all is answered */
+    uint64_t keep_sequence;   /* the heartbeat that asked, if it waits for the answer; else 0 */
+    uint64_t wait_ms;         /* the newest heartbeat that the lease was not proven for */
+    uint64_t wait_sequence;   /* 0: none waits */
 };
 
 extern const struct fsm session_fsm;
@@ -79,9 +79,10 @@ void session_on_heartbeat(struct step *step, struct agent_link *link,
 /* The agent is about to stop. `done`: nothing runs there any more, so the next one may begin. */
 void session_on_leaving(struct step *step, struct agent_link *link, bool done);
 void session_on_closed(struct step *step, uint64_t stream);
-void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id, bool failed);
+void session_on_granted(struct step *step, struct shard *shard, int64_t lease_id, uint64_t ttl_ms,
+                        bool failed);
 void session_on_stored(struct step *step, struct shard *shard, int64_t lease_id);
-void session_on_kept(struct step *step, int64_t lease_id);
+void session_on_kept(struct step *step, int64_t lease_id, uint64_t ttl_ms);
 void session_on_ended(struct step *step, int64_t lease_id);
 void session_on_tick(struct step *step, struct shard *shard);
 void session_load(struct step *step, struct shard *shard, const struct session_record *record);

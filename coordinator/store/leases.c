@@ -68,6 +68,7 @@ static void lease_on_answer(void *user, const struct store_lease_result *result,
     event->lease.request = call->request;
     event->lease.lease_id =
         call->type == EVENT_LEASE_GRANTED && err == NULL ? result->lease_id : call->lease_id;
+    event->lease.ttl_ms = err == NULL ? result->ttl_ms : 0;
     event->lease.epoch = call->epoch;
     event->lease.failed = err != NULL;
     if (err == NULL && call->type == EVENT_LEASE_KEPT && result->ttl_ms == 0) {

@@ -183,9 +183,11 @@ static void scale_world_do_leases(struct scale_world *world, const struct effect
             event = event_new(EVENT_LEASE_GRANTED);
             event->lease.request = effect->grant.request;
             event->lease.lease_id = ++world->lease;
+            event->lease.ttl_ms = effect->grant.ttl_ms;
         } else if (effect->kind == EFFECT_LEASE_KEEP_ALIVE) {
             event = event_new(EVENT_LEASE_KEPT);
             event->lease.lease_id = effect->lease_id;
+            event->lease.ttl_ms = SESSION_STORED_TTL_MS;
         } else {
             assert(effect->kind != EFFECT_LEASE_REVOKE);
             continue;

@@ -65,6 +65,7 @@ static void sim_leader_lease_answer(struct sim *sim, enum event_type type, uint6
 
     event->lease.request = request;
     event->lease.lease_id = lease;
+    event->lease.ttl_ms = SESSION_STORED_TTL_MS;
     event->lease.failed = failed;
     sim_leader_event(sim, event);
 }
@@ -85,7 +86,7 @@ static void sim_leader_granted(struct sim *sim, void *object, uint64_t request, 
     }
     int64_t lease = ++sim->lease_count;
     sim->leases[lease] =
-        (struct sim_lease){ .alive = true, .until_ms = sim->now_ms + SESSION_LEASE_TTL_MS };
+        (struct sim_lease){ .alive = true, .until_ms = sim->now_ms + SESSION_STORED_TTL_MS };
     sim_leader_lease_answer(sim, EVENT_LEASE_GRANTED, request, lease, false);
 }
 
@@ -98,7 +99,7 @@ static void sim_leader_kept(struct sim *sim, void *object, uint64_t lease, uint6
     sim_lease_expire(sim);
     bool alive = sim->leases[lease].alive;
     if (alive) {
-        sim->leases[lease].until_ms = sim->now_ms + SESSION_LEASE_TTL_MS;
+        sim->leases[lease].until_ms = sim->now_ms + SESSION_STORED_TTL_MS;
     }
     if (sim->leading && sim->leader == leader) {
         sim_leader_lease_answer(sim, alive ? EVENT_LEASE_KEPT : EVENT_LEASE_ENDED, 0,

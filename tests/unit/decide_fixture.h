@@ -36,7 +36,10 @@ struct fixture {
     bool store_is_slow;  /* AFTER_STORED waits for fixture_store_answers */
     bool leases_linger;  /* a revoke is not answered */
     bool grants_refused; /* by the store */
-    size_t writes;       /* transactions */
+    uint64_t lease_ttl_ms;
+    size_t keep_alives; /* asked for */
+    bool keep_alives_lost;
+    size_t writes; /* transactions */
     uint64_t waiting[64];
     size_t waiting_count;
     uint64_t calls;
@@ -78,11 +81,16 @@ static inline void fixture_answer(struct fixture *f, const struct effect *effect
         event.lease.request = effect->grant.request;
         event.lease.failed = f->grants_refused;
         event.lease.lease_id = f->grants_refused ? 0 : ++f->lease;
+        event.lease.ttl_ms = f->lease_ttl_ms;
         fixture_simple(f, event);
     } else if (effect->kind == EFFECT_LEASE_KEEP_ALIVE) {
-        event.type = EVENT_LEASE_KEPT;
-        event.lease.lease_id = effect->lease_id;
-        fixture_simple(f, event);
+        f->keep_alives++;
+        if (!f->keep_alives_lost) {
+            event.type = EVENT_LEASE_KEPT;
+            event.lease.lease_id = effect->lease_id;
+            event.lease.ttl_ms = f->lease_ttl_ms;
+            fixture_simple(f, event);
+        }
     } else if (effect->kind == EFFECT_LEASE_REVOKE) {
         f->revoked = effect->lease_id;
         if (!f->leases_linger) {
@@ -162,6 +170,7 @@ static inline int fixture_set_up(void **state)
 
     f->now_ms = 100000;
     f->lease = 700;
+    f->lease_ttl_ms = SESSION_STORED_TTL_MS;
     f->fleet = fleet_new();
     fixture_lead(f);
     *state = f;

@@ -97,7 +97,7 @@ static void only_the_end_of_the_lease_frees_the_shard(void **state)
     assert_non_null(fixture_sent(f, 2, COORDINATOR_MESSAGE_WELCOME, 0));
 }
 
-static void heartbeats_keep_a_session_and_are_acknowledged_when_its_lease_was_kept(void **state)
+static void heartbeats_keep_a_session_and_are_acknowledged(void **state)
 {
     struct fixture *f = *state;
 
@@ -113,6 +113,87 @@ static void heartbeats_keep_a_session_and_are_acknowledged_when_its_lease_was_ke
     }
     assert_int_equal(shard_at(f, 0)->presence, SHARD_ONLINE);
     assert_int_equal(f->revoked, 0);
+}
+
+static uint64_t newest_ack(const struct fixture *f, uint64_t stream)
+{
+    const struct coordinator_message *ack =
+        fixture_sent(f, stream, COORDINATOR_MESSAGE_HEARTBEAT_ACK, 0);
+
+    return ack == NULL ? 0 : ack->sequence;
+}
+
+static void few_heartbeats_go_to_the_store(void **state)
+{
+    struct fixture *f = *state;
+    enum { BEATS = 200 };
+
+    fixture_hello(f, 1, "eu-1", "agent-a");
+    for (uint64_t i = 1; i <= BEATS; i++) {
+        f->now_ms += HEARTBEAT_INTERVAL_MS;
+        fixture_heartbeat(f, 1, i);
+        assert_int_equal(newest_ack(f, 1), i);
+    }
+    assert_in_range(f->keep_alives, 2,
+                    BEATS * HEARTBEAT_INTERVAL_MS / (SESSION_STORED_TTL_MS - SESSION_KEEP_MS) + 1);
+}
+
+static void no_heartbeat_is_acknowledged_beyond_what_the_store_has_promised(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t i = 0;
+
+    fixture_hello(f, 1, "eu-1", "agent-a");
+    uint64_t until_ms = f->now_ms + SESSION_STORED_TTL_MS;
+    f->keep_alives_lost = true;
+    while (f->now_ms + HEARTBEAT_INTERVAL_MS + SESSION_LEASE_TTL_MS <= until_ms) {
+        f->now_ms += HEARTBEAT_INTERVAL_MS;
+        fixture_heartbeat(f, 1, ++i);
+        assert_int_equal(newest_ack(f, 1), i);
+    }
+    f->now_ms += HEARTBEAT_INTERVAL_MS;
+    fixture_heartbeat(f, 1, i + 1);
+    assert_int_equal(newest_ack(f, 1), i);
+    assert_true(f->keep_alives > 1); /* it goes on asking */
+    f->keep_alives_lost = false;
+    f->now_ms += LEASE_ANSWER_MAX_MS + 1;
+    fixture_heartbeat(f, 1, i + 2);
+    assert_int_equal(newest_ack(f, 1), i + 2);
+}
+
+static void a_late_answer_acknowledges_what_came_since(void **state)
+{
+    struct fixture *f = *state;
+    struct event kept = { .type = EVENT_LEASE_KEPT };
+
+    fixture_hello(f, 1, "eu-1", "agent-a");
+    fixture_restart(f);
+    fixture_hello_running(f, 2, "eu-1", "agent-a", f->lease, NULL, 0);
+    f->keep_alives_lost = true;
+    for (uint64_t i = 1; i <= 2; i++) {
+        f->now_ms += HEARTBEAT_INTERVAL_MS;
+        fixture_heartbeat(f, 2, i);
+    }
+    assert_int_equal(f->keep_alives, 1);
+    assert_int_equal(newest_ack(f, 2), 0); /* a new leader knows nothing of the lease yet */
+    kept.lease.lease_id = f->lease;
+    kept.lease.ttl_ms = SESSION_STORED_TTL_MS;
+    fixture_simple(f, kept);
+    assert_int_equal(newest_ack(f, 2), 2);
+}
+
+static void a_short_lease_is_kept_with_each_heartbeat(void **state)
+{
+    struct fixture *f = *state;
+
+    f->lease_ttl_ms = SESSION_LEASE_TTL_MS; /* from a release that asked for so much */
+    fixture_hello(f, 1, "eu-1", "agent-a");
+    for (uint64_t i = 1; i <= 5; i++) {
+        f->now_ms += HEARTBEAT_INTERVAL_MS;
+        fixture_heartbeat(f, 1, i);
+        assert_int_equal(newest_ack(f, 1), i);
+    }
+    assert_int_equal(f->keep_alives, 5);
 }
 
 static void a_heartbeat_after_the_end_is_not_acknowledged(void **state)
@@ -250,7 +331,11 @@ int main(void)
         TEST(a_refused_lease_is_asked_for_again),
         TEST(a_second_agent_stands_by_and_takes_over),
         TEST(only_the_end_of_the_lease_frees_the_shard),
-        TEST(heartbeats_keep_a_session_and_are_acknowledged_when_its_lease_was_kept),
+        TEST(heartbeats_keep_a_session_and_are_acknowledged),
+        TEST(few_heartbeats_go_to_the_store),
+        TEST(no_heartbeat_is_acknowledged_beyond_what_the_store_has_promised),
+        TEST(a_late_answer_acknowledges_what_came_since),
+        TEST(a_short_lease_is_kept_with_each_heartbeat),
         TEST(a_heartbeat_after_the_end_is_not_acknowledged),
         TEST(the_same_agent_on_a_new_stream_goes_on_with_its_lease),
         TEST(a_new_leader_adopts_a_living_lease),
