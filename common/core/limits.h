@@ -61,6 +61,7 @@ enum {
     ROLLOUTS_KEPT_MAX = 1000,
     EVENTS_KEPT_MAX = 1000,
     ERRORS_PER_REPORT_DEFAULT = 1000,
+    WARNINGS_STORED_MAX = 200, /* per rollout: those that survive a restart */
     FAILURES_KEPT_MAX = 20000, /* per rollout; further ones are counted only */
 
     /* Store: etcd's own limits with a little room. */

@@ -37,6 +37,7 @@ enum record_kind {
     RECORD_ROLLOUT_STATE,  /* `id` is the rollout */
     RECORD_SHARD_PROGRESS, /* `id` rollout, `key` shard */
     RECORD_FAILURE,        /* `id` rollout, `key` "shard/tenant" */
+    RECORD_WARNING,        /* `id` rollout, `key` its number; the value is a `failure` */
     RECORD_SESSION,        /* `key` shard, bound to `lease_id` */
     RECORD_SHARD,          /* `key` shard */
     RECORD_LOCK,           /* `key` "shard/tenant", bound to `lease_id` */

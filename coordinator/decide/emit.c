@@ -49,6 +49,25 @@ void emit_put_failure(struct step *step, const char *rollout, const struct failu
     effect->failure.error = copy_error(&step->effects->arena, &failure->error);
 }
 
+static const char *emit_warning_key(struct step *step, uint32_t number)
+{
+    return arena_printf(&step->effects->arena, "%06u", number); /* in order as text, too */
+}
+
+void emit_put_warning(struct step *step, const char *rollout, uint32_t number,
+                      const struct failure_record *warning)
+{
+    struct effect *effect = emit_put(step, RECORD_WARNING, rollout, emit_warning_key(step, number));
+
+    effect->failure = *warning;
+    effect->failure.error = copy_error(&step->effects->arena, &warning->error);
+}
+
+void emit_delete_warning(struct step *step, const char *rollout, uint32_t number)
+{
+    emit_delete(step, RECORD_WARNING, rollout, emit_warning_key(step, number));
+}
+
 void emit_put_session(struct step *step, const struct session_record *session)
 {
     struct effect *effect = emit_put(step, RECORD_SESSION, "", session->shard);

@@ -11,6 +11,9 @@ void emit_put_state(struct step *step, const char *rollout, const struct rollout
 void emit_put_progress(struct step *step, const char *rollout,
                        const struct shard_progress *progress);
 void emit_put_failure(struct step *step, const char *rollout, const struct failure_record *failure);
+void emit_put_warning(struct step *step, const char *rollout, uint32_t number,
+                      const struct failure_record *warning);
+void emit_delete_warning(struct step *step, const char *rollout, uint32_t number);
 void emit_put_session(struct step *step, const struct session_record *session);
 void emit_put_shard(struct step *step, const struct shard_record *shard);
 void emit_put_lock(struct step *step, const struct lock_record *lock);

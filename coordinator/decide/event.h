@@ -34,6 +34,11 @@ enum event_type {
 };
 
 /* What the store holds when leadership begins. */
+struct loaded_warning {
+    uint32_t number;
+    struct failure_record record;
+};
+
 struct loaded_rollout {
     struct rollout_spec spec;
     struct rollout_state state;
@@ -41,6 +46,8 @@ struct loaded_rollout {
     size_t shard_count;
     const struct failure_record *failures;
     size_t failure_count;
+    const struct loaded_warning *warnings; /* by number */
+    size_t warning_count;
 };
 
 struct loaded {

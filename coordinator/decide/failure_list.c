@@ -51,11 +51,9 @@ const struct failure_record *failure_list_put(struct failure_list *list,
     return failure->record;
 }
 
-bool failure_list_append(struct failure_list *list, const struct task_error *error, int64_t at_ms)
+struct failure *failure_list_append(struct failure_list *list, const struct failure_record *record)
 {
-    const struct failure_record record = { .error = *error, .at_ms = at_ms };
-
-    return failure_list_add(list, &record) != NULL;
+    return failure_list_add(list, record);
 }
 
 const struct failure_record *failure_list_find(const struct failure_list *list, const char *tenant)
@@ -66,14 +64,15 @@ const struct failure_record *failure_list_find(const struct failure_list *list, 
     return failure == NULL ? NULL : failure->record;
 }
 
-void failure_list_remove_code(struct failure_list *list, enum task_code code)
+void failure_list_filter(struct failure_list *list,
+                         bool (*is_out)(void *user, const struct failure *failure), void *user)
 {
     size_t kept = 0;
 
     assert(list->by_tenant == NULL);
     for (size_t i = 0; i < list->count; i++) {
         struct failure *failure = list->items[i];
-        if (failure->record->error.code == code) {
+        if (is_out(user, failure)) {
             free(failure->record);
             free(failure);
             continue;

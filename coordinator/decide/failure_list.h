@@ -14,6 +14,7 @@
 struct failure {
     struct failure_record *record; /* one block */
     size_t index;
+    uint32_t number; /* of a warning that is stored; else 0 */
     UT_hash_handle hh;
 };
 
@@ -28,11 +29,12 @@ void failure_list_release(struct failure_list *list);
 /* Copies. NULL if the list is full. One error per tenant: an older one is replaced. */
 const struct failure_record *failure_list_put(struct failure_list *list,
                                               const struct failure_record *record);
-/* Copies; any number per tenant. False if the list is full. */
-bool failure_list_append(struct failure_list *list, const struct task_error *error, int64_t at_ms);
+/* Copies; any number per tenant. NULL if the list is full. Not found by tenant. */
+struct failure *failure_list_append(struct failure_list *list, const struct failure_record *record);
 const struct failure_record *failure_list_find(const struct failure_list *list, const char *tenant);
-/* Removes the appended ones with this code. */
-void failure_list_remove_code(struct failure_list *list, enum task_code code);
+/* Removes the appended ones for which `is_out` says so. */
+void failure_list_filter(struct failure_list *list,
+                         bool (*is_out)(void *user, const struct failure *failure), void *user);
 /* False if there is none. */
 bool failure_list_remove(struct failure_list *list, const char *tenant);
 

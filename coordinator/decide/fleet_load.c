@@ -101,6 +101,9 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
         qsort(rollout->progress, rollout->progress_count, sizeof(*rollout->progress),
               fleet_load_compare_progress);
     }
+    for (size_t i = 0; i < from->warning_count; i++) {
+        rollout_warn_load(rollout, &from->warnings[i]);
+    }
     for (size_t i = 0; i < from->failure_count; i++) {
         failure_list_put(&rollout->failures, &from->failures[i]);
     }
@@ -131,6 +134,7 @@ static void fleet_load_resume(struct step *step, struct rollout *rollout)
     rollout->aborting = state->resume_phase == ROLLOUT_ABORTED;
     rollout->ran = ran;
     if (!ran) {
+        rollout_warn_forget(step, rollout, TASK_CODE_NONE);
         while (rollout->failures.count > 0) {
             const char *tenant = rollout->failures.errors[0]->tenant;
             emit_delete(step, RECORD_FAILURE, rollout->spec.id, tenant);

@@ -181,9 +181,7 @@ static void outcome_apply(struct step *step, struct shard *shard, const struct t
     for (size_t i = 0; i < result->warning_count; i++) {
         struct task_error warning = result->warnings[i];
         warning.tenant = part_path(step, task);
-        if (!failure_list_append(&rollout->warnings, &warning, step->wall_ms)) {
-            break; /* full; warnings are for people, who have enough of them */
-        }
+        rollout_warn(step, rollout, &warning);
     }
     switch (result->outcome) {
     case TASK_SUCCEEDED:

@@ -281,7 +281,7 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
     struct error err;
 
     rollout->failures_borne = 0;
-    failure_list_remove_code(&rollout->warnings, TASK_CODE_TENANT_LOCKED);
+    rollout_warn_forget(step, rollout, TASK_CODE_TENANT_LOCKED);
     if (!rollout->open_now) {
         rollout_forget_failures(step, rollout);
         for (size_t i = 0; i < rollout->progress_count; i++) {

@@ -48,6 +48,8 @@ struct rollout {
     size_t progress_count, progress_capacity;
     struct failure_list failures;
     struct failure_list warnings;
+    size_t warnings_stored;  /* of them: the store has them, too */
+    uint32_t warning_number; /* of the newest that is stored */
     uint64_t change;
 
     /* While it is open: */
@@ -132,6 +134,12 @@ void rollout_on_tick(struct step *step, struct rollout *rollout);
 void rollout_check_shard(struct step *step, struct shard *shard);
 /* What is shown of rollouts on this shard may have changed. */
 void rollout_touch_shard(struct shard *shard);
+
+/* ---- warnings: the first WARNINGS_STORED_MAX of them are durable ---- */
+void rollout_warn(struct step *step, struct rollout *rollout, const struct task_error *warning);
+void rollout_warn_load(struct rollout *rollout, const struct loaded_warning *warning);
+/* Those of one code; of every code with TASK_CODE_NONE. */
+void rollout_warn_forget(struct step *step, struct rollout *rollout, enum task_code code);
 
 /* Writes progress and state now. */
 void rollout_persist(struct step *step, struct rollout *rollout);

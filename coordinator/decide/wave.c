@@ -112,8 +112,7 @@ static void wave_warn_locked(struct step *step, const struct tenant_task *task,
         .file = "",
     };
 
-    /* A list that is full has warnings enough for anybody. */
-    (void)failure_list_append(&rollout->warnings, &warning, step->wall_ms);
+    rollout_warn(step, rollout, &warning);
 }
 
 /* Whether the tenant is free. If not, the task waits, and at last gives an operator's hold up. */

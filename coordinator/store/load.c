@@ -38,7 +38,7 @@ struct load {
     const char *prefix;
     struct load_list heads, rollouts, sessions, shards, locks, tokens, events;
     /* Of the rollout that is being read: keys are sorted, so its records come together. */
-    struct load_list failures, progress;
+    struct load_list failures, warnings, progress;
     struct token_base token_base;
     int64_t last_write;
     const char *rollout_id;
@@ -55,9 +55,11 @@ static void load_end_rollout(struct load *load)
     struct loaded_rollout *rollout = (struct loaded_rollout *)list->items + list->count - 1;
     rollout->failure_count = load->failures.count;
     rollout->failures = load_list_take(&load->failures, load->arena, sizeof(*rollout->failures));
+    rollout->warning_count = load->warnings.count;
+    rollout->warnings = load_list_take(&load->warnings, load->arena, sizeof(*rollout->warnings));
     rollout->shard_count = load->progress.count;
     rollout->shards = load_list_take(&load->progress, load->arena, sizeof(*rollout->shards));
-    load->failures = load->progress = (struct load_list){ 0 };
+    load->failures = load->warnings = load->progress = (struct load_list){ 0 };
     if (!load->has_spec || !load->has_state) {
         list->count--; /* a start that was never acknowledged: spec and state travel together */
     }
@@ -99,6 +101,11 @@ static bool load_rollout_key(struct load *load, const char *rest, struct bytes v
     if (strncmp(what, "failures/", 9) == 0) {
         struct failure_record *failure = load_list_add(&load->failures, sizeof(*failure));
         return wire_decode_failure_record(value, load->arena, failure, err);
+    }
+    if (strncmp(what, "warnings/", 9) == 0) {
+        struct loaded_warning *warning = load_list_add(&load->warnings, sizeof(*warning));
+        warning->number = (uint32_t)strtoul(what + 9, NULL, 10);
+        return wire_decode_failure_record(value, load->arena, &warning->record, err);
     }
     if (strncmp(what, "shards/", 7) == 0) {
         struct shard_progress *progress = load_list_add(&load->progress, sizeof(*progress));
@@ -228,9 +235,10 @@ static bool load_heads(struct load *load, struct store *store, struct error *err
 
 static void load_free_lists(struct load *load)
 {
-    struct load_list *lists[] = { &load->heads,  &load->rollouts, &load->sessions,
-                                  &load->shards, &load->locks,    &load->tokens,
-                                  &load->events, &load->failures, &load->progress };
+    struct load_list *lists[] = { &load->heads,   &load->rollouts, &load->sessions,
+                                  &load->shards,  &load->locks,    &load->tokens,
+                                  &load->events,  &load->failures, &load->warnings,
+                                  &load->progress };
 
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         free(lists[i]->items);

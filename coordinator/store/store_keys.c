@@ -43,6 +43,8 @@ const char *store_key_of_effect(struct arena *arena, const char *prefix,
         return arena_printf(arena, "%s/rollouts/%s/shards/%s", prefix, effect->id, effect->key);
     case RECORD_FAILURE:
         return arena_printf(arena, "%s/rollouts/%s/failures/%s", prefix, effect->id, effect->key);
+    case RECORD_WARNING:
+        return arena_printf(arena, "%s/rollouts/%s/warnings/%s", prefix, effect->id, effect->key);
     case RECORD_SESSION:
         return arena_printf(arena, "%s/sessions/%s", prefix, effect->key);
     case RECORD_SHARD:

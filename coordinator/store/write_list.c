@@ -26,6 +26,7 @@ static struct bytes write_encode(const struct effect *effect, struct arena *aren
     case RECORD_SHARD_PROGRESS:
         return wire_encode_shard_progress(&effect->progress, arena);
     case RECORD_FAILURE:
+    case RECORD_WARNING:
         return wire_encode_failure_record(&effect->failure, arena);
     case RECORD_SESSION:
         return wire_encode_session_record(&effect->session, arena);

@@ -85,6 +85,7 @@ static void sim_record_copy(struct sim_record *record, const struct effect *effe
         copy->progress.shard = copy_text(arena, effect->progress.shard);
         break;
     case RECORD_FAILURE:
+    case RECORD_WARNING:
         copy->failure.error = copy_error(arena, &effect->failure.error);
         break;
     case RECORD_SESSION:
@@ -121,7 +122,7 @@ static void sim_store_delete_rollout(struct sim_store *store, const char *id)
     HASH_ITER(hh, store->records, record, next)
     {
         enum record_kind kind = record->effect.record;
-        if (kind <= RECORD_FAILURE && strcmp(record->effect.id, id) == 0) {
+        if (kind <= RECORD_WARNING && strcmp(record->effect.id, id) == 0) {
             sim_record_free(store, record);
         }
     }
@@ -253,6 +254,15 @@ static void sim_store_load_rollout(const struct sim_store *store, const struct s
     }
     rollout->failures = failures;
     rollout->failure_count = count;
+    found = sim_store_of_kind(store, RECORD_WARNING, id, arena, &count);
+    struct loaded_warning *warnings = arena_alloc_array(arena, count, sizeof(*warnings));
+    for (size_t i = 0; i < count; i++) {
+        warnings[i].number = (uint32_t)strtoul(found[i]->effect.key, NULL, 10);
+        warnings[i].record = found[i]->effect.failure;
+        warnings[i].record.error = copy_error(arena, &warnings[i].record.error);
+    }
+    rollout->warnings = warnings;
+    rollout->warning_count = count;
 }
 
 static void sim_store_load_set(struct loaded *loaded, const char *digest)

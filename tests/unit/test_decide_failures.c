@@ -403,6 +403,37 @@ static void warnings_never_fail_a_task(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
     assert_int_equal(fixture_view(f, "r1").warning_count, 1);
     assert_string_equal(fixture_view(f, "r1").warnings[0]->tenant, "eu-1/t_001");
+    fixture_restart(f);
+    assert_int_equal(fixture_view(f, "r1").warning_count, 1);
+    assert_string_equal(fixture_view(f, "r1").warnings[0]->message, "notice");
+}
+
+static void of_many_warnings_the_first_survive_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    size_t mark = fixture_begin(f, 1, 1, (struct rollout_spec){ .id = "r1" });
+    struct task_error warnings[WARNINGS_STORED_MAX + 5];
+
+    for (size_t i = 0; i < COUNT_OF(warnings); i++) {
+        warnings[i] = (struct task_error){ .tenant = "t_001",
+                                           .code = TASK_CODE_SQL,
+                                           .sqlstate = "00000",
+                                           .message = "notice",
+                                           .detail = "",
+                                           .hint = "",
+                                           .file = "" };
+    }
+    fixture_result(f, 1, 1,
+                   (struct task_result){
+                       .rollout = "r1",
+                       .mode = TASK_DRY_RUN,
+                       .tenant = "t_001",
+                       .token = fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark)->assign.token,
+                       .warnings = warnings,
+                       .warning_count = COUNT_OF(warnings) });
+    assert_int_equal(fixture_view(f, "r1").warning_count, COUNT_OF(warnings));
+    fixture_restart(f);
+    assert_int_equal(fixture_view(f, "r1").warning_count, WARNINGS_STORED_MAX);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
@@ -431,6 +462,7 @@ int main(void)
         TEST(a_task_that_loses_every_agent_fails_at_last),
         TEST(a_task_that_a_reconnected_agent_does_not_know_is_looked_up),
         TEST(warnings_never_fail_a_task),
+        TEST(of_many_warnings_the_first_survive_a_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,6 +332,8 @@ static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **s
     fixture_tick(f, 100);
     view = fixture_view(f, "r1");
     assert_int_equal(view.state.skips[TASK_CODE_TENANT_LOCKED], 1);
+    assert_int_equal(view.warning_count, 1);
+    assert_string_equal(view.warnings[0]->message, "skipped after 5s: held by ana: a repair");
     assert_int_equal(unlock_as(f, "eu-1/t_002", "ana", false, "")->reply.code, ERR_NONE);
     fixture_hello(f, 1, "eu-1", "agent-a");
     const struct fixture_row rows[] = {
@@ -346,6 +348,7 @@ static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **s
     assert_int_equal(view.state.counts.migrated, 2);
     assert_int_equal(view.state.counts.skipped, 0);
     assert_int_equal(view.warning_count, 0);
+    assert_int_equal(sim_store_count(&f->store, RECORD_WARNING), 0);
     assert_int_equal(fixture_verb(f, OPERATOR_RETRY, "r1")->reply.code, ERR_REFUSED);
 }
 
