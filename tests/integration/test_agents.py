@@ -61,7 +61,7 @@ def log_times(program, event, field=""):
     times = []
     for line in program.process.log().splitlines():
         match = re.match(r"time=(\S+)\.(\d+)Z level=\w+ event=(\w+) ", line)
-        if match and match[3] == event and field in line:
+        if match and re.fullmatch(event, match[3]) and field in line:
             times.append(calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S"))
                          + int(match[2]) / 1000)
     return times
