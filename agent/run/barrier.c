@@ -159,11 +159,13 @@ static void barrier_pause(struct barrier *barrier, uint64_t milliseconds)
 static bool barrier_pass(struct barrier *barrier, struct barrier_item *items, size_t count,
                          struct error *err)
 {
-    uint64_t deadline_ms = clock_monotonic_ms() + TASK_OUTAGE_MAX_MS;
+    uint64_t began_ms = clock_monotonic_ms();
     uint64_t backoff_ms = TASK_BACKOFF_MIN_MS;
 
     while (!barrier_try(barrier, items, count, err)) {
-        if (clock_monotonic_ms() >= deadline_ms) {
+        barrier->options.note_trouble(barrier->options.context, err->message);
+        uint64_t most_ms = err->code == ERR_LIMIT ? TASK_FULL_MAX_MS : TASK_OUTAGE_MAX_MS;
+        if (clock_monotonic_ms() >= began_ms + most_ms) {
             return false;
         }
         barrier_pause(barrier, backoff_ms);
@@ -181,6 +183,7 @@ static void *barrier_run(void *argument)
     while ((count = barrier_take(barrier, items)) > 0) {
         struct error err = { 0 };
         bool passed = barrier_pass(barrier, items, count, &err);
+        barrier->options.note_trouble(barrier->options.context, "");
 
         for (size_t i = 0; i < count; i++) {
             enum barrier_answer answer = items[i].there ? BARRIER_DURABLE : BARRIER_GONE;

@@ -27,6 +27,8 @@ struct barrier_options {
     /* On the barrier's thread; takes the task over. `words` says why, for UNKNOWN. */
     void (*answer)(void *context, struct executor_task *task, struct task_result *result,
                    enum barrier_answer answer, const char *words);
+    /* The same thread: what keeps it from its work; "" when nothing does any more. */
+    void (*note_trouble)(void *context, const char *words);
     void *context;
 };
 

@@ -113,6 +113,13 @@ static void executor_on_barrier(void *context, struct executor_task *task,
     executor_answer(executor, task, result);
 }
 
+static void executor_note_barrier(void *context, const char *words)
+{
+    struct executor *executor = context;
+
+    executor_queue_note_trouble(executor->queue, EXECUTOR_QUEUE_BARRIER, words);
+}
+
 static void *executor_work(void *argument)
 {
     struct executor_worker *worker = argument;
@@ -168,6 +175,7 @@ static bool executor_start_threads(struct executor *executor, struct error *err)
 {
     struct barrier_options barrier = { .conninfo = executor->options.conninfo,
                                        .answer = executor_on_barrier,
+                                       .note_trouble = executor_note_barrier,
                                        .context = executor };
 
     if (executor->options.commit_group && !barrier_new(&barrier, &executor->barrier, err)) {

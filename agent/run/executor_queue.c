@@ -38,6 +38,7 @@ struct executor_queue {
     struct executor_list dropped;
     struct executor_slot *slots;
     size_t slot_count;
+    char barrier_trouble[TEXT_BYTES_MAX];
     uint64_t serial;
     uint64_t lease_until_ms;
     size_t load;
@@ -362,7 +363,8 @@ void executor_queue_wait_order(struct executor_queue *queue, struct executor_ord
 
 void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words)
 {
-    char *trouble = queue->slots[worker].trouble;
+    char *trouble =
+        worker == EXECUTOR_QUEUE_BARRIER ? queue->barrier_trouble : queue->slots[worker].trouble;
 
     pthread_mutex_lock(&queue->mutex);
     (void)snprintf(trouble, TEXT_BYTES_MAX, "%s", words);
@@ -371,8 +373,8 @@ void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, co
 
 void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX])
 {
-    ret_words[0] = '\0';
     pthread_mutex_lock(&queue->mutex);
+    memcpy(ret_words, queue->barrier_trouble, TEXT_BYTES_MAX);
     for (size_t i = 0; i < queue->slot_count && ret_words[0] == '\0'; i++) {
         memcpy(ret_words, queue->slots[i].trouble, TEXT_BYTES_MAX);
     }

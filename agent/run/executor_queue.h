@@ -71,7 +71,9 @@ struct executor_order {
 /* For the canceller: waits for what is to be done. A cancel comes again until its turn is over. */
 void executor_queue_wait_order(struct executor_queue *queue, struct executor_order *ret_order);
 
-/* What keeps the worker from working; "" when nothing does. The end of its turn clears it. */
+/* What keeps the worker from working; "" when nothing does. The end of its turn clears it. The
+ * barrier has a place of its own. */
+enum { EXECUTOR_QUEUE_BARRIER = AGENT_WORKERS_MAX };
 void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words);
 /* That of the first worker that has one. */
 void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX]);

@@ -10,7 +10,7 @@
 #include "common/model/set.h"
 #include "coordinator/decide/fleet.h"
 
-enum { WAITING_FOR_BYTES = 512 };
+enum { WAITING_FOR_BYTES = 1024 };
 
 /* ---- rollouts: index 0 is the newest ---- */
 struct locked_view {

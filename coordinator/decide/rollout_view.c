@@ -79,7 +79,7 @@ static void rollout_view_trouble(const struct rollout *rollout, struct reason_li
         const char *trouble = part->shard->session.trouble;
         if (rollout_view_needs(part) && trouble != NULL && trouble[0] != '\0') {
             char text[WAITING_FOR_BYTES / 4];
-            snprintf(text, sizeof(text), "%.64s: %.60s", part->shard->name, trouble);
+            snprintf(text, sizeof(text), "%.64s: %.180s", part->shard->name, trouble);
             reason_add(list, "agent-trouble", text);
         }
     }

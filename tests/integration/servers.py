@@ -33,12 +33,19 @@ class PostgresTemplate:
 
 
 class Postgres:
-    def __init__(self, template, folder, name, durable=False, settings=()):
+    """A server of its own; with `primary`, a streaming standby of that one, which it reaches at
+    `primary_port` (its own, or that of a proxy)."""
+
+    def __init__(self, template, folder, name, durable=False, settings=(), primary=None,
+                 primary_port=None):
         self.name = name
         self.port = PORTS.take()
         self.data = os.path.join(folder, f"pg-{name}")
         self.sockets = self.data
-        subprocess.run(["cp", "-a", "--reflink=auto", template.folder, self.data], check=True)
+        if primary is None:
+            subprocess.run(["cp", "-a", "--reflink=auto", template.folder, self.data], check=True)
+        else:
+            self._copy_primary(template, primary, primary_port or primary.port)
         options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}",
                    "-c", f"unix_socket_directories={self.sockets}", "-c", "max_connections=100",
                    "-c", "logging_collector=off", "-c", "log_min_messages=warning"]
@@ -49,6 +56,19 @@ class Postgres:
         self.process = Process(f"postgres {name}",
                                [postgres_program("postgres"), "-D", self.data] + options,
                                os.path.join(folder, f"pg-{name}.log"), user=template.user, cwd="/")
+
+    def _copy_primary(self, template, primary, primary_port):
+        os.makedirs(self.data, mode=0o700)
+        identity = {}
+        if template.user is not None:
+            os.chown(self.data, template.user.pw_uid, template.user.pw_gid)
+            identity = {"user": template.user.pw_uid, "group": template.user.pw_gid,
+                        "extra_groups": []}
+        subprocess.run([postgres_program("pg_basebackup"), "-D", self.data, "-d",
+                        primary.conninfo(), "-X", "stream", "-c", "fast", "--no-sync", "-R"],
+                       check=True, cwd="/", capture_output=True, **identity)
+        with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="utf-8") as file:
+            file.write(f"primary_conninfo = 'host=127.0.0.1 port={primary_port} user=postgres'\n")
 
     def start(self):
         self.process.start()
@@ -87,6 +107,29 @@ class Postgres:
     def stop(self, number=signal.SIGINT):
         """SIGINT: fast; SIGQUIT: immediate, as after a crash."""
         self.process.stop(number)
+
+    def processes(self):
+        """The pids of the postmaster and of its children, it first."""
+        children = []
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+            except OSError:
+                continue  # it has ended
+            if int(text.rpartition(")")[2].split()[1]) == self.process.pid:
+                children.append(int(path.split("/")[2]))
+        return [self.process.pid] + children
+
+    def freeze(self):
+        """Everything stands still; the kernel answers for it."""
+        self.process.send(signal.SIGSTOP)  # first: it makes no new ones then
+        for pid in self.processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for pid in reversed(self.processes()):
+            os.kill(pid, signal.SIGCONT)
 
     def crash(self):
         self.process.killed = True

@@ -1,0 +1,184 @@
+"""Databases that are killed, frozen, failed over, full, out of room, or whose answers are lost.
+
+Each ends in a right report or in a wait that the operator sees, and goes on by itself; the scripts
+are not idempotent, and the tenants' tables say how often each took effect."""
+import os
+import subprocess
+
+import pytest
+
+from fault_proxy import FaultProxy
+from fleet import add_up, error_of
+from processes import wait_until
+from sets import schemas_of, steps, write_set
+
+NAMES = [f"t_{i:02}" for i in range(12)]
+SLOW = {"0.2.0": "SELECT pg_sleep(0.1);"}
+WORKERS = "application_name LIKE 'skein-agent worker%%'"
+
+
+class Behind:
+    """A server as the agent is told to reach it."""
+
+    def __init__(self, *ports, attributes=""):
+        self.ports = ports
+        self.attributes = attributes
+
+    def conninfo(self, database="postgres"):
+        hosts = ",".join("127.0.0.1" for _ in self.ports)
+        ports = ",".join(str(port) for port in self.ports)
+        return f"host={hosts} port={ports} user=postgres dbname={database} {self.attributes}"
+
+
+def take_off(fleet, server, reached=None, names=NAMES, extra=None, **agent):
+    fleet.create_schemas(server, names)
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", reached or server, **agent)
+    fleet.wait_tenants(len(names))
+    fleet.publish(write_set(fleet.path("billing"), steps("0.2.0", "0.3.0", extra=extra or SLOW)))
+    return schemas_of(server, names)
+
+
+def migrated(server):
+    return server.value("SELECT count(*) FROM skein.tenant WHERE version = '0.3.0'")
+
+
+def start_and_wait_for_some(fleet, server, count=3):
+    rollout = fleet.start_rollout("billing")
+    wait_until(lambda: migrated(server) >= count, "the first tenants")
+    return rollout
+
+
+def assert_all_arrive(fleet, tenants, rollout, timeout=120):
+    status = fleet.wait_phase(rollout, "SUCCEEDED", "FAILED", "PAUSED", "DRY_RUN_FAILED",
+                              timeout=timeout)
+    assert status["phase"] == "SUCCEEDED", status
+    assert status["counts"]["migrated"] == add_up(status["counts"]) == len(tenants)
+    for tenant in tenants:
+        tenant.assert_at("0.1.0", "0.2.0", "0.3.0")
+    wait_until(lambda: fleet.skein("lock", "list", json=True).json == [], "the locks to go")
+
+
+def wait_waiting(fleet, rollout, *words):
+    """Until the operator is told so."""
+    def told():
+        text = fleet.status(rollout)["waiting_for"]
+        return text if all(word in text for word in words) else None
+    return wait_until(told, f"rollout {rollout} to wait for {words}")
+
+
+@pytest.mark.parametrize("commit", ["single", "group"])
+def test_an_administrator_ends_every_worker_again_and_again(fleet, commit):
+    server = fleet.start_pg("eu")
+    tenants = take_off(fleet, server, commit=commit, workers=3)
+    rollout = fleet.start_rollout("billing")
+    ended = 0
+
+    def end_them():
+        nonlocal ended
+        ended += server.value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                              f"WHERE {WORKERS} AND state <> 'idle'")
+        return ended >= 20 or fleet.status(rollout)["phase"] == "SUCCEEDED"
+    wait_until(end_them, "twenty connections to be ended", every=0.15)
+    assert_all_arrive(fleet, tenants, rollout)
+    assert ended > 0
+
+
+@pytest.mark.parametrize("commit", ["single", "group"])
+def test_answers_to_commit_are_lost(fleet, commit):
+    server = fleet.start_pg("eu")
+    proxy = FaultProxy(server.port)
+    try:
+        tenants = take_off(fleet, server, Behind(proxy.port), commit=commit)
+        proxy.lose_answers(lambda data: b"COMMIT" in data and b"ledger" in data, 5)
+        rollout = fleet.start_rollout("billing")
+        assert_all_arrive(fleet, tenants, rollout)
+        assert proxy.answers_left_to_lose() == 0
+    finally:
+        proxy.close()
+
+
+def test_a_database_without_a_free_connection_is_waited_for(fleet):
+    server = fleet.start_pg("eu", settings=("max_connections=16",
+                                            "superuser_reserved_connections=0"))
+    tenants = take_off(fleet, server)
+    hogs = []
+    try:
+        rollout = start_and_wait_for_some(fleet, server, 1)
+        # Whoever leaves finds the place taken.
+        server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {WORKERS}")
+        while True:
+            try:
+                hogs.append(server.connect())
+            except Exception:  # pylint: disable=broad-except
+                break
+        hogs[0].cursor().execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                 f"WHERE {WORKERS}")
+        with pytest.raises(Exception):
+            while True:
+                hogs.append(server.connect())
+        wait_waiting(fleet, rollout, "agent-trouble(eu-1", "too many clients")
+    finally:
+        for hog in hogs:
+            hog.close()
+    assert_all_arrive(fleet, tenants, rollout)
+
+
+def test_a_frozen_database_is_seen_and_waited_for(fleet):
+    server = fleet.start_pg("eu")
+    tenants = take_off(fleet, server, extra={"0.2.0": "SELECT pg_sleep(0.3);"})
+    rollout = start_and_wait_for_some(fleet, server)
+    server.freeze()
+    try:
+        wait_waiting(fleet, rollout, "agent-trouble(eu-1", "timeout expired")
+        assert fleet.status(rollout)["phase"] == "RUNNING"
+    finally:
+        server.thaw()
+    assert_all_arrive(fleet, tenants, rollout)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_a_full_disk_fails_with_its_sqlstate_and_retry_goes_on(fleet):
+    server = fleet.start_pg("eu")
+    disk = fleet.path("disk")
+    os.makedirs(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0777", "tmpfs", disk], check=True)
+    try:
+        os.makedirs(f"{disk}/data")
+        os.chown(f"{disk}/data", *(lambda s: (s.st_uid, s.st_gid))(os.stat(server.data)))
+        server.sql(f"CREATE TABLESPACE small LOCATION '{disk}/data'")
+        names = NAMES[:4]
+        tenants = take_off(fleet, server, names=names, extra={
+            "0.2.0": "CREATE TABLE big TABLESPACE small AS SELECT repeat('x', 1000) AS text "
+                     "FROM generate_series(1, 1800);"})
+        # One at a time: the dry runs, which take their room back, all pass.
+        rollout = fleet.start_rollout("billing", "--concurrency", 1)
+        status = fleet.wait_phase(rollout, "PAUSED", "SUCCEEDED", "FAILED", "DRY_RUN_FAILED")
+        assert status["phase"] == "PAUSED", status
+        failed = status["errors"][0]
+        assert failed["sqlstate"] == "53100", failed
+        assert error_of(status, failed["tenant"])["file"] == "0.2.0__step.sql"
+        done = status["counts"]["migrated"]
+        assert 0 < done < len(names)
+        assert done == migrated(server)
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        fleet.skein("rollout", "retry", rollout, check=0)
+        assert_all_arrive(fleet, tenants, rollout)
+    finally:
+        server.stop()
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_synchronous_standby_takes_over(fleet):
+    primary = fleet.start_pg("eu")
+    standby = fleet.start_pg("eu-standby", primary=primary)
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    primary.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: primary.value("SELECT count(*) FROM pg_stat_replication "
+                                     "WHERE sync_state = 'sync'") == 1, "the standby")
+    reached = Behind(primary.port, standby.port, attributes="target_session_attrs=read-write")
+    take_off(fleet, primary, reached, commit="group")
+    rollout = start_and_wait_for_some(fleet, primary)
+    primary.crash()
+    standby.sql("SELECT pg_promote()")
+    assert_all_arrive(fleet, schemas_of(standby, NAMES), rollout)
