@@ -103,8 +103,11 @@ static void watch_draw_outcomes(const json_t *rollout, struct buf *buf)
 static void watch_draw_moving(const json_t *rollout, const struct style *style, struct buf *buf)
 {
     const char *waiting_for = field_text(rollout, "waiting_for");
+    /* One tenant that somebody holds does not stop the others. */
+    const bool goes_on = strncmp(waiting_for, "locked(", strlen("locked(")) == 0 &&
+                         watch_draw_count(rollout, "running") > 0;
 
-    if (waiting_for[0] != '\0') {
+    if (waiting_for[0] != '\0' && !goes_on) {
         style_put(style, buf, TONE_WAIT, "waiting: ");
         style_clean(waiting_for, buf);
         if (watch_draw_count(rollout, "total") > 0) {
@@ -120,6 +123,10 @@ static void watch_draw_moving(const json_t *rollout, const struct style *style, 
     }
     watch_draw_progress(rollout, buf);
     watch_draw_speed(rollout, buf);
+    if (goes_on) {
+        buf_puts(buf, "; waiting for ");
+        style_clean(waiting_for, buf);
+    }
 }
 
 static void watch_draw_ended(const json_t *rollout, const struct style *style, int64_t now_ms,

@@ -245,7 +245,8 @@ def test_the_example_of_the_docs_works(flight, pb):
     assert actions[:2] == ["tenant.unlock", "tenant.lock"], actions
 
 
-def test_a_programs_lock_survives_a_fail_over_if_it_comes_back(fleet, pb):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_programs_lock_survives_a_fail_over_if_it_comes_back(fleet, pb, how):
     first = fleet.start_coordinator("etcd")
     first_address = fleet.address
     fleet.agents["first coordinator"] = first  # ended with the agents
@@ -262,7 +263,10 @@ def test_a_programs_lock_survives_a_fail_over_if_it_comes_back(fleet, pb):
         ended = []
         follower = threading.Thread(target=lambda: ended.append(guard.code()[0]))
         follower.start()
-        first.kill()
+        if how == signal.SIGTERM:
+            assert first.process.stop() == 0
+        else:
+            first.kill()
         follower.join(timeout=30)
         assert ended == [grpc.StatusCode.UNAVAILABLE]
     second.wait_ready()

@@ -64,6 +64,12 @@ static void the_first_line_says_whether_it_moves_waits_or_is_broken(void **state
     check_headline("RUNNING", "\"total\": 100, \"migrated\": 60",
                    "\"waiting_for\": \"agent-offline(eu-2)\"",
                    "waiting: agent-offline(eu-2); 60 of 100 tenants done");
+    check_headline("RUNNING", "\"total\": 100, \"migrated\": 60, \"running\": 2",
+                   "\"waiting_for\": \"locked(eu-1/t_2 by ana)\"",
+                   "moving: 60 of 100 tenants done; waiting for locked(eu-1/t_2 by ana)");
+    check_headline("RUNNING", "\"total\": 100, \"migrated\": 99",
+                   "\"waiting_for\": \"locked(eu-1/t_2 by ana)\"",
+                   "waiting: locked(eu-1/t_2 by ana); 99 of 100 tenants done");
     check_headline("PAUSED", "\"total\": 100, \"migrated\": 60, \"failed\": 1, \"queued\": 39",
                    "\"waiting_for\": \"operator(paused: failure budget 1/0)\"",
                    "paused: waiting for you: operator(paused: failure budget 1/0); 60 migrated, "
