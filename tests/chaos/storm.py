@@ -21,6 +21,7 @@ from storm_nemesis import Nemesis, make_plan  # noqa: E402
 from storm_network import Loopback, Namespaces, namespaces_work  # noqa: E402
 from storm_nodes import ALL, COORDINATORS, DATABASES, SCHEMAS, StormFleet  # noqa: E402
 from storm_operator import Operator  # noqa: E402
+from storm_person import Person  # noqa: E402
 from storm_sets import SETS, GrowingSet  # noqa: E402
 
 # After the last fault everything must end by itself within this: leases (15 s), a fail-over, the
@@ -55,6 +56,7 @@ class Storm:
         self.tenants = {"eu-1": [], "us-1": []}
         self.operators = []
         self.load = None
+        self.person = None
         self.seed = seed
         self.doubts = []
         self.aside = 0.0
@@ -70,6 +72,7 @@ class Storm:
         self._take_off()
         self.journal.write("storm", "begins")
         self.load.start()
+        self.person.thread.start()
         self.nemesis.start()
         for operator in self.operators:
             operator.thread.start()
@@ -93,12 +96,17 @@ class Storm:
             operator.first()
             self.operators.append(operator)
         self.load = Load(self.all_tenants(), self.seed)
+        names = [f"{shard}/{t.name}" for shard, tenants in self.tenants.items() for t in tenants]
+        self.person = Person(self.fleet, names, self.seed, self.journal.write, self.stop)
 
     def _land(self):
         """Every rollout ends; then one more of each set brings everybody to the newest version."""
         patience = time.monotonic() + HEAL_S
         for operator in self.operators:
             operator.patience = patience
+        self.person.thread.join()
+        if self.person.error is not None:
+            self.complain("operator", f"person: {self.person.error}")
         for operator in self.operators:
             operator.thread.join()
             if operator.error is not None:
@@ -119,7 +127,7 @@ class Storm:
         rollouts = [r for o in self.operators for r in o.rollouts]
         reports = {r.id: self.fleet.report(r.id) for r in rollouts if r.id in listed}
         sets = {o.set.name: o.set.versions[0 if o.set.name == "alpha" else 1:] for o in self.operators}
-        verdict = judge(facts, sets, rollouts, listed, reports)
+        verdict = judge(facts, sets, rollouts, listed, reports, self.person.holds)
         for rule, text in verdict.findings:
             self.complain(rule, text)
         self.doubts += verdict.doubts
@@ -185,6 +193,7 @@ class Storm:
         migrated = sum(r.status.get("counts", {}).get("migrated", 0) for r in rollouts)
         print(f"tenants: {len(self.all_tenants())}, migrated {migrated} times; fail-overs: {self.failovers()}")
         if self.load is not None:
+            print(f"people: {len(self.person.holds)} locks held, {self.person.refused} refused")
             print(f"load: {self.load.transactions} transactions, {self.load.errors} errors, "
                   f"longest {self.load.longest_s:.1f} s")
         print(f"doubts: {len(self.doubts)} {dict(Counter(kind for kind, _ in self.doubts))}")

@@ -89,6 +89,15 @@ def judge_order(facts, verdict):
         verdict.find("concurrent", f"{facts.name}: {facts.overlaps} times a migration met another at work")
 
 
+def judge_holds(facts, holds, verdict):
+    """While somebody's lock was acknowledged, no script was at work that took effect."""
+    for hold in (h for h in holds if h.tenant == facts.name):
+        inside = [(name, script, edge, str(at)) for name, script, edge, _, at in facts.traces
+                  if hold.since < at < hold.until]
+        if inside:
+            verdict.find("held", f"{facts.name} was held from {hold.since} to {hold.until}: {inside}")
+
+
 # ---- one rollout ----
 
 def migrated_by(rollout, tenants):
@@ -143,11 +152,12 @@ def judge_rollouts(rollouts, listed, reports, tenants, verdict):
         verdict.find("stranger", f"nobody started rollout {stranger}, which wrote to {sorted(writers[stranger])}")
 
 
-def judge(tenants, sets, rollouts, listed, reports):
+def judge(tenants, sets, rollouts, listed, reports, holds=()):
     """sets: name -> versions of its scripts that leave traces."""
     verdict = Verdict()
     for facts in tenants:
         judge_scripts(facts, sets, verdict)
         judge_order(facts, verdict)
+        judge_holds(facts, holds, verdict)
     judge_rollouts(rollouts, listed, reports, tenants, verdict)
     return verdict

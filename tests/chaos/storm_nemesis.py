@@ -1,6 +1,9 @@
 """What goes wrong and when: a plan that the seed alone decides, and the hand that carries it out."""
+import os
 import random
+import re
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 
 import psycopg2
 
-from storm_nodes import AGENTS, COORDINATORS, MEMBERS, OPERATOR, SERVERS, signal_quietly
+from storm_nodes import AGENTS, CLIENT_PORT, COORDINATORS, MEMBERS, OPERATOR, SERVERS, signal_quietly
 
 # Leases are 10 s (leader) and 15 s (session): shorter, about as long, longer.
 SHORT, MIDDLE, LONG = (0.2, 3.0), (3.0, 9.0), (12.0, 30.0)
@@ -17,6 +20,7 @@ AT_ONCE_MAX = 4          # faults at the same time
 CALM_EVERY = 12          # after so many faults there is a while without any
 CALM_S = 20
 GAP_S = (0.5, 5.0)
+BUSY_S = 5  # how long an agent that is at work is looked for
 
 
 @dataclass
@@ -47,6 +51,10 @@ def two_members(rng):
     return rng.sample(MEMBERS, 2)
 
 
+def all_of_a_kind(rng):
+    return list(rng.choice([COORDINATORS, MEMBERS, AGENTS, SERVERS]))
+
+
 def pair_of(one, other):
     """One link, or all links of one node to the other group."""
     def choose(rng):
@@ -65,11 +73,16 @@ PROCESS_FAULTS = [
     ("kill_leader", 4, one_of(COORDINATORS)),
     ("stop_leader", 3, one_of(COORDINATORS)),
     ("pause_leader", 4, one_of(COORDINATORS)),
+    ("kill_busy", 4, one_of(AGENTS)),
+    ("pause_busy", 8, one_of(AGENTS)),
+    ("cut_busy", 4, one_of(AGENTS)),
     ("kill", 2, two_members),
+    ("kill", 2, all_of_a_kind),
     ("pause", 2, two_members),
     ("slow", 4, one_of(COORDINATORS, AGENTS, MEMBERS, SERVERS)),
     ("terminate", 4, one_of(SERVERS)),
     ("backend", 2, one_of(SERVERS)),
+    ("compact", 2, one_of(MEMBERS)),
 ]
 CUTS = [
     (6, pair_of(AGENTS, COORDINATORS)),
@@ -150,10 +163,7 @@ class Nemesis:
 
     def _perform(self, fault):
         try:
-            if fault.kind.endswith("_leader"):
-                leader = self.fleet.leader()
-                fault.kind = fault.kind.split("_", maxsplit=1)[0]
-                fault.nodes = [leader or fault.nodes[0]]
+            self._aim(fault)
             kind = self.fleet.nodes[fault.nodes[0]].kind if fault.nodes[0] in self.fleet.nodes else "operator"
             if fault.kind == "cut":
                 kind = "-".join(sorted({self._kind(n) for pair in fault.pairs for n in pair}))
@@ -163,6 +173,34 @@ class Nemesis:
             self.log("nemesis", f"{fault} is over")
         except Exception as error:  # pylint: disable=broad-except  # a thread's last words
             self.complain("nemesis", f"{fault}: {type(error).__name__}: {error}")
+
+    def _aim(self, fault):
+        """Some faults look for their victim: who leads, or who is in the middle of a transaction."""
+        kind, _, aim = fault.kind.partition("_")
+        if aim == "leader":
+            fault.nodes = [self.fleet.leader() or fault.nodes[0]]
+        elif aim == "busy":
+            fault.nodes = [self._busy_agent() or fault.nodes[0]]
+        if kind == "cut" and aim:
+            fault.how = "both"
+            for other in COORDINATORS + [fault.nodes[0].split("-", maxsplit=1)[0]]:
+                fault.pairs += [(fault.nodes[0], other), (other, fault.nodes[0])]
+        fault.kind = kind
+
+    def _busy_agent(self):
+        """Waits a while for one; namespaces only, where the address says who it is."""
+        agents = {host: node for node, host in getattr(self.fleet.network, "hosts", {}).items()}
+        deadline = time.monotonic() + BUSY_S
+        while agents and time.monotonic() < deadline and not self.over.wait(0.02):
+            for server in self.fleet.servers.values():
+                try:
+                    rows = server.sql("SELECT host(client_addr) FROM pg_stat_activity WHERE client_addr IS NOT NULL "
+                                      "AND xact_start IS NOT NULL AND state <> 'idle' AND query ~ 'storm|skein'")
+                except psycopg2.Error:
+                    continue
+                if rows:
+                    return agents.get(rows[0][0])
+        return None
 
     def _kind(self, name):
         return self.fleet.nodes[name].kind if name in self.fleet.nodes else "operator"
@@ -211,6 +249,19 @@ class Nemesis:
         self.fleet.network.slow(fault.nodes[0])
         self.over.wait(fault.length)
         self.fleet.network.mend_slow(fault.nodes[0])
+
+    def _compact(self, fault):
+        """The store's history is cut off behind everybody who watches it."""
+        node = self.fleet.nodes[fault.nodes[0]]
+        host, port = self.fleet.network.listen(node.name, CLIENT_PORT)
+        etcdctl = self.fleet.network.inside(node.name) + ["etcdctl", "--endpoints", f"{host}:{port}",
+                                                          "--command-timeout", "3s"]
+        env = {**os.environ, "ETCDCTL_API": "3"}
+        status = subprocess.run(etcdctl + ["get", "none", "-w", "json"], capture_output=True, text=True, env=env,
+                                check=False).stdout
+        revision = re.search(r'"revision":(\d+)', status)
+        if revision:
+            subprocess.run(etcdctl + ["compact", revision[1]], capture_output=True, env=env, check=False)
 
     def _clients(self, fault, what):
         server = self.fleet.servers[fault.nodes[0]]

@@ -23,8 +23,8 @@ AGENTS = ["eu-a", "eu-b", "us-a", "us-b"]
 OPERATOR = "op"
 ALL = COORDINATORS + MEMBERS + SERVERS + AGENTS + [OPERATOR]
 
-SCHEMAS = [f"t_{i:02}" for i in range(10)]
-DATABASES = [f"d_{i}" for i in range(5)]
+SCHEMAS = [f"t_{i:02}" for i in range(16)]
+DATABASES = [f"d_{i}" for i in range(6)]
 
 GRPC_PORT, HTTP_PORT, CLIENT_PORT, PEER_PORT, PG_PORT = 7443, 7480, 2379, 2380, 5432
 

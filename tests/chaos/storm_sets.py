@@ -71,7 +71,7 @@ class GrowingSet:
         added = []
         for _ in range(rng.choice([1, 1, 2, 3])):
             version = f"1.{len(self.versions)}.0"
-            sleep = rng.choice([0, 0, 0, 0, 0, 0.05, 0.1, 0.2, 0.3, 1])
+            sleep = rng.choice([0, 0, 0.05, 0.1, 0.2, 0.3, 0.5, 1])
             self.scripts[f"{version}__step.sql"] = step_text(self.name, version, sleep)
             self.versions.append(version)
             added.append(version)

@@ -9,14 +9,15 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from storm_check import TenantFacts, judge
-from storm_nemesis import make_plan
+from storm_nemesis import PROCESS_FAULTS, make_plan
 from storm_operator import Rollout
+from storm_person import Hold
 
 SETS = {"alpha": ["1.0.0", "1.1.0"]}
 
 
 def at(second):
-    return datetime.datetime(2026, 1, 1, 0, 0, second)
+    return datetime.datetime(2026, 1, 1, 0, 0, second, tzinfo=datetime.timezone.utc)
 
 
 def good():
@@ -34,8 +35,8 @@ def good():
     return facts, rollouts, reports
 
 
-def rules(facts, rollouts, reports, listed=("r1", "r2")):
-    verdict = judge([facts], SETS, rollouts, set(listed), reports)
+def rules(facts, rollouts, reports, listed=("r1", "r2"), holds=()):
+    verdict = judge([facts], SETS, rollouts, set(listed), reports, holds)
     return {rule for rule, _ in verdict.findings}, {kind for kind, _ in verdict.doubts}
 
 
@@ -111,6 +112,11 @@ def test_it_finds_a_rollout_that_is_gone():
     assert "lost" in rules(*good(), listed=["r1"])[0]
 
 
+def test_it_finds_a_script_on_a_tenant_that_somebody_held():
+    assert rules(*good(), holds=[Hold("eu-1/t_1", at(5), at(9)), Hold("eu-1/t_2", at(0), at(9))])[0] == set()
+    assert rules(*good(), holds=[Hold("eu-1/t_1", at(0), at(2))])[0] == {"held"}
+
+
 def test_a_late_commit_after_an_abort_is_a_doubt():
     facts, rollouts, reports = good()
     reports["r2"]["phase"] = "ABORTED"
@@ -122,5 +128,4 @@ def test_the_seed_alone_makes_the_plan():
     assert [str(f) for f in make_plan(5, 600)] == [str(f) for f in make_plan(5, 600)]
     assert [str(f) for f in make_plan(5, 600)] != [str(f) for f in make_plan(6, 600)]
     kinds = {f.kind for f in make_plan(1, 3600)}
-    assert kinds == {"kill", "stop", "pause", "kill_leader", "stop_leader", "pause_leader", "slow", "terminate",
-                     "backend", "cut"}
+    assert kinds == {kind for kind, _, _ in PROCESS_FAULTS} | {"cut"}
