@@ -54,7 +54,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $skein$
     SELECT hashtextextended(in_tenant || '/' || in_set, 6006613437391790697)
 $skein$;
 
--- Begins a task inside its transaction: locks the tenant's row, and raises
+-- Begins a task inside its transaction: locks the tenant and its row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
 --   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it
 --   SK008 up to date (somebody else did it)
@@ -74,6 +74,8 @@ DECLARE
     changed text;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    -- The row below is this set's. A lost agent's migration of another set may still run, too.
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
     IF in_schema <> '' THEN
         namespace := to_regnamespace(quote_ident(in_schema));
         IF namespace IS NULL THEN
