@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from fleet import continue_process, pause_process
+from fleet import BUILD, continue_process, pause_process
 from line_proxy import LineProxy
 from processes import PORTS, wait_until
 from sets import Tenant, steps, write_set
@@ -99,6 +99,12 @@ STANDS_STILL_AT = {"begin": "before_begin:14", "fence": "before_fence:14", "row"
                    "commit": "before_commit:14"}
 
 
+def has_pause_points():
+    with open(f"{BUILD}/skein-agent", "rb") as file:
+        return b"SKEIN_PAUSE_AT" in file.read()
+
+
+@pytest.mark.skipif(not has_pause_points(), reason="a build without crash points")
 def test_an_agent_that_stands_still_is_replaced_and_kept_out(fleet):
     """Between its look at the lease and BEGIN, between BEGIN and the fence, with the tenant's row
     locked, and before COMMIT: the other agent does the work, and what comes late changes nothing."""
