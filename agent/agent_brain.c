@@ -10,6 +10,7 @@
 #include "agent/agent_gate.h"
 #include "agent/agent_metrics.h"
 #include "agent/agent_words.h"
+#include "agent/complaint.h"
 #include "agent/decide/tenant_filter.h"
 #include "agent/decide/uplink.h"
 #include "agent/result_post.h"
@@ -40,7 +41,7 @@ struct agent_brain {
     bool has_worked;        /* it had a session, so another agent may have had one since */
     uint64_t lease_told_ms; /* what the executor knows of the lease */
     char trouble[TEXT_BYTES_MAX];
-    char closed[ERROR_MESSAGE_BYTES]; /* why the last stream ended; said once */
+    struct complaint complaint;
     uint64_t now_ms;
     struct agent_gate gate; /* what others ask of us */
     bool draining;
@@ -207,7 +208,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
     uplink_start_lease(&brain->uplink, welcome, brain->now_ms);
     log_info("session_started", "shard=%s coordinator=%s lease=%" PRId64 " term=%" PRIu64,
              brain->parts.shard, line_address(brain->line), welcome->lease_id, brain->uplink.term);
-    brain->closed[0] = '\0';
+    complaint_forget(&brain->complaint);
     desk_forget_refresh(brain->parts.desk);
     task_list_send_again(brain->tasks);
     result_post_due_at(&brain->post, brain->now_ms);
@@ -220,6 +221,7 @@ static void agent_on_standby(struct agent_brain *brain, const char *other)
     if (uplink_step(&brain->uplink, UPLINK_EVENT_STANDBY, brain->now_ms)) {
         log_info("standing_by", "shard=%s coordinator=%s for=%s", brain->parts.shard,
                  line_address(brain->line), other);
+        complaint_forget(&brain->complaint);
         task_list_send_again(brain->tasks);
         result_post_due_at(&brain->post, brain->now_ms);
         agent_say_leaving(brain);
@@ -236,10 +238,9 @@ static void agent_on_closed(struct agent_brain *brain, const struct agent_event 
     if (!uplink_step(&brain->uplink, UPLINK_EVENT_CLOSED, brain->now_ms)) {
         return;
     }
-    if (strcmp(brain->closed, event->closed.error.message) != 0) {
-        log_failure("stream_closed", &event->closed.error, "coordinator=%s",
-                    line_address(brain->line));
-        memcpy(brain->closed, event->closed.error.message, sizeof(brain->closed));
+    if (brain->gone_ms == 0) {
+        complaint_say(&brain->complaint, &event->closed.error, line_address(brain->line),
+                      brain->now_ms);
     }
     const char *leader = event->closed.leader;
     if (event->closed.silent && leader[0] == '\0') {

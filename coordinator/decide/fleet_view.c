@@ -40,10 +40,15 @@ void fleet_shard_at(const struct fleet *fleet, size_t index, struct shard_view *
         .trouble = trouble[0] != '\0' ? trouble : shard->trouble,
         .workers = session->link == NULL ? 0 : session->link->workers,
         .tasks_in_flight = (uint32_t)shard->in_flight,
-        .standbys = (uint32_t)(shard->link_count - (session->link == NULL ? 0 : 1)),
         .tenant_count = shard->tenants_known ? shard->present_count : shard->tenants_stored,
         .since_ms = session->since_ms,
     };
+    for (const struct agent_link *link = shard->links; link != NULL; link = link->next) {
+        if (link != session->link) {
+            assert(ret_view->standbys < COUNT_OF(ret_view->standby_agents));
+            ret_view->standby_agents[ret_view->standbys++] = link->agent;
+        }
+    }
 }
 
 /* ---- tenants ---- */

@@ -53,6 +53,7 @@ struct shard_view {
     bool leaving;       /* its agent is about to stop: it finishes what runs */
     const char *agent, *agent_version, *peer, *trouble; /* "" where none */
     uint32_t workers, tasks_in_flight, standbys;
+    const char *standby_agents[STANDBYS_PER_SHARD_MAX + 1]; /* `standbys` of them, in their order */
     uint64_t tenant_count;
     int64_t since_ms;
 };

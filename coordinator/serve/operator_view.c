@@ -122,6 +122,8 @@ Skein__V1__ShardStatus *operator_view_shard(const struct shard_view *view, struc
     shard->since_ms = view->since_ms;
     shard->trouble = wire_codec_text(arena, view->trouble, ERROR_BYTES_MAX);
     shard->standbys = view->standbys;
+    shard->standby_agents = wire_parts_of_texts(view->standby_agents, view->standbys, arena);
+    shard->n_standby_agents = view->standbys;
     return shard;
 }
 

@@ -90,7 +90,9 @@ def assert_succeeded(fleet, rollout, count, timeout=60):
 
 
 def standbys(fleet):
-    return [s.get("standbys", 0) for s in fleet.skein("shard", "list", json=True).json]
+    shards = fleet.skein("shard", "list", json=True).json
+    assert all(s.get("standbys", 0) == len(s.get("standby_agents", [])) for s in shards), shards
+    return [s.get("standbys", 0) for s in shards]
 
 
 # Four tenants are dry-run first, and 0.1.0 was rolled out before: the 14th passing is in the run of
