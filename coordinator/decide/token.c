@@ -37,7 +37,10 @@ void token_note_fences(struct step *step, const struct tenant_info *tenants, siz
     struct fleet *fleet = step->fleet;
     uint64_t greatest = token_greatest_fence(tenants, count);
 
-    if (greatest < fleet->token_base + fleet->newest_revision) {
+    /* The newest token itself may have been committed: the next one is greater all the same. A base
+     * that grew without need would make the tokens of tasks under way look older than their locks,
+     * and a new leader would not know them again. */
+    if (greatest <= fleet->token_base + fleet->newest_revision) {
         return;
     }
     fleet->token_base = greatest - fleet->newest_revision + 1;

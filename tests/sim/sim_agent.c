@@ -1,5 +1,5 @@
-/* An agent: a line to the coordinator, a lease by its own clock, tasks, results until they are
- * acknowledged, reports. */
+/* An agent, as agent/agent_brain.c holds it together: the real uplink, a line to a coordinator,
+ * tasks, results until they are acknowledged, reports. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,22 +9,16 @@
 #include "tests/sim/sim_world.h"
 
 enum {
-    AGENT_TICK_MS = 200,
-    AGENT_RETRY_MS_MAX = 2000,
+    AGENT_TICK_MS = 500, /* at least so often */
+    AGENT_REPORT_MS = 8000,
+    AGENT_CONNECT_MS = 5000, /* until an address that does not answer is given up */
     AGENT_READ_MS_MAX = 300,
-    AGENT_CHUNK = 3, /* tenants a message: small, so that reports have several */
+    AGENT_DRAIN_MS = 10000,
+    AGENT_GOODBYE_MS = 500,
     AGENT_RESULTS_MAX = 8,
 };
 
-static void sim_agent_connect(struct sim *sim, void *object, uint64_t life, uint64_t unused);
-
-static void sim_agent_retry(struct sim *sim, struct sim_agent *agent)
-{
-    sim_after(sim, sim_between(sim, 50, AGENT_RETRY_MS_MAX), sim_agent_connect, agent, agent->life,
-              0);
-}
-
-static struct event *sim_agent_event(enum agent_message_kind kind)
+struct event *sim_agent_event(enum agent_message_kind kind)
 {
     struct event *event = event_new(EVENT_AGENT_MESSAGE);
 
@@ -55,144 +49,52 @@ static void sim_agent_hello(struct sim *sim, struct sim_agent *agent)
                               .agent = arena_strdup(arena, agent->id),
                               .version = "sim",
                               .workers = SIM_WORKERS,
-                              .lease_id = agent->lease,
+                              .lease_id = agent->uplink.lease_id,
                               .running = running,
                               .running_count = count };
-    agent->hello_ms = sim->now_ms;
     sim_net_to_leader(sim, agent->stream, event);
 }
 
-static void sim_agent_connect(struct sim *sim, void *object, uint64_t life, uint64_t unused)
+/* ---- the line ---- */
+
+void sim_agent_closed(struct sim *sim, struct sim_agent *agent, uint64_t stream, int leader)
+{
+    if (agent->stream != stream || !uplink_step(&agent->uplink, UPLINK_EVENT_CLOSED, sim->now_ms)) {
+        return;
+    }
+    agent->stream = 0;
+    agent->told = false;
+    bool follow = leader >= 0 && (unsigned)leader != agent->address &&
+                  uplink_follows(&agent->uplink, sim->now_ms);
+    agent->address = follow ? (unsigned)leader : (agent->address + 1) % SIM_COORDINATORS;
+}
+
+/* Nobody has taken the call, or somebody who does not lead. */
+static void sim_agent_refused(struct sim *sim, void *object, uint64_t life, uint64_t address)
 {
     struct sim_agent *agent = object;
+    const struct sim_coordinator *c = &sim->coordinators[address];
 
-    (void)unused;
-    if (!agent->alive || agent->life != life || agent->link != SIM_LINK_DOWN) {
+    if (agent->alive && agent->life == life) {
+        bool tells = c->alive && !c->paused && !sim_net_is_cut(sim, agent, (unsigned)address);
+        sim_agent_closed(sim, agent, 0, tells && !c->serving ? c->follows : -1);
+    }
+}
+
+static void sim_agent_connect(struct sim *sim, struct sim_agent *agent)
+{
+    const struct sim_coordinator *c = &sim->coordinators[agent->address];
+    bool silent = c->paused || sim_net_is_cut(sim, agent, agent->address);
+
+    uplink_step(&agent->uplink, UPLINK_EVENT_OPENED, sim->now_ms);
+    if (c->alive && c->serving && !c->stopping && !sim_net_is_cut(sim, agent, agent->address)) {
+        agent->stream = sim_net_open(sim, agent, agent->address);
+        sim_agent_hello(sim, agent);
         return;
     }
-    if (agent->paused || !sim->leading) {
-        sim_agent_retry(sim, agent);
-        return;
-    }
-    agent->stream = sim_net_open(sim, agent);
-    agent->link = SIM_LINK_GREETING;
-    sim_agent_hello(sim, agent);
-}
-
-static void sim_agent_down(struct sim *sim, struct sim_agent *agent)
-{
-    if (agent->link != SIM_LINK_DOWN) {
-        agent->link = SIM_LINK_DOWN;
-        sim_agent_retry(sim, agent);
-    }
-}
-
-void sim_agent_closed(struct sim *sim, struct sim_agent *agent, uint64_t stream)
-{
-    if (agent->stream == stream) {
-        sim_agent_down(sim, agent);
-    }
-}
-
-/* ---- reports ---- */
-
-struct sim_chunk {
-    struct event *event;
-    struct tenant_info *tenants;
-    struct set_version *versions;
-    const char **removed;
-};
-
-static struct sim_chunk sim_agent_chunk(bool full)
-{
-    struct sim_chunk chunk = { .event = sim_agent_event(AGENT_MESSAGE_TENANTS) };
-    struct arena *arena = &chunk.event->arena;
-
-    chunk.tenants = arena_alloc_array(arena, AGENT_CHUNK, sizeof(*chunk.tenants));
-    chunk.versions = arena_alloc_array(arena, AGENT_CHUNK, sizeof(*chunk.versions));
-    chunk.removed = arena_alloc_array(arena, SIM_TENANTS_MAX, sizeof(*chunk.removed));
-    struct tenant_report *report = &chunk.event->agent.message.tenants;
-    report->full = full;
-    report->tenants = chunk.tenants;
-    report->removed = chunk.removed;
-    return chunk;
-}
-
-static void sim_agent_put(struct sim_chunk *chunk, const struct sim_tenant *tenant)
-{
-    struct arena *arena = &chunk->event->arena;
-    struct tenant_report *report = &chunk->event->agent.message.tenants;
-    size_t at = report->tenant_count++;
-    char text[SIM_TEXT_BYTES];
-
-    sim_database_version(tenant->version, text);
-    chunk->versions[at] = (struct set_version){ .set = "billing",
-                                                .version = arena_strdup(arena, text),
-                                                .rollout = arena_strdup(arena, tenant->rollout),
-                                                .fence = tenant->fence };
-    chunk->tenants[at] = (struct tenant_info){ .name = arena_strdup(arena, tenant->name),
-                                               .versions = &chunk->versions[at],
-                                               .version_count = tenant->version > 0 ? 1 : 0,
-                                               .has_objects = tenant->version > 0 };
-}
-
-/* A report that was read some time ago arrives at the stream now. */
-static void sim_agent_send_late(struct sim *sim, void *object, uint64_t stream, uint64_t marks)
-{
-    struct event *event = object;
-    const struct sim_stream *end = &sim->streams[stream - 1];
-
-    (void)marks;
-    if (end->agent_end && end->agent->alive && end->agent->life == end->life) {
-        sim_net_to_leader(sim, stream, event);
-    } else {
-        event_free(&event);
-    }
-}
-
-static void sim_agent_report(struct sim *sim, struct sim_agent *agent, bool full, uint64_t refresh)
-{
-    struct sim_chunk chunk = sim_agent_chunk(full);
-    /* What was read is told a little later, perhaps after the result of a newer task. */
-    uint64_t at = sim->now_ms + (full ? 0 : sim_below(sim, AGENT_READ_MS_MAX));
-
-    agent->report_ms = at > agent->report_ms ? at : agent->report_ms; /* in the order of reading */
-    uint64_t delay = agent->report_ms - sim->now_ms;
-    for (unsigned i = 0; i < SIM_TENANTS_MAX; i++) {
-        const struct sim_tenant *tenant = &agent->shard->tenants[i];
-        struct tenant_report *report = &chunk.event->agent.message.tenants;
-        if (tenant->exists) {
-            if (report->tenant_count == AGENT_CHUNK) {
-                sim_after(sim, delay, sim_agent_send_late, chunk.event, agent->stream, UINT64_MAX);
-                chunk = sim_agent_chunk(false);
-            }
-            sim_agent_put(&chunk, tenant);
-            agent->known[i] = true;
-        } else if (agent->known[i] && !full) {
-            chunk.removed[report->removed_count++] =
-                arena_strdup(&chunk.event->arena, tenant->name);
-            agent->known[i] = false;
-        }
-    }
-    chunk.event->agent.message.tenants.last = true;
-    chunk.event->agent.message.tenants.refresh = refresh;
-    sim_after(sim, delay, sim_agent_send_late, chunk.event, agent->stream, UINT64_MAX);
-}
-
-static void sim_agent_refresh(struct sim *sim, void *object, uint64_t refresh, uint64_t stream)
-{
-    struct sim_agent *agent = object;
-
-    if (!agent->alive || agent->link != SIM_LINK_WORKING || agent->stream != stream) {
-        return;
-    }
-    if (agent->paused) {
-        sim_after(sim, agent->resume_ms - sim->now_ms + 1, sim_agent_refresh, agent, refresh,
-                  stream);
-        return;
-    }
-    agent->refresh = refresh > agent->refresh ? refresh : agent->refresh;
-    sim_agent_report(sim, agent, sim_chance(sim, 300), agent->refresh);
+    agent->stream = 0;
+    sim_after(sim, c->alive && silent ? AGENT_CONNECT_MS : sim_between(sim, 1, 50),
+              sim_agent_refused, agent, agent->life, agent->address);
 }
 
 /* ---- results ---- */
@@ -204,7 +106,7 @@ static const char *sim_agent_version(const struct sim_task *task)
 
 void sim_agent_send_results(struct sim *sim, struct sim_agent *agent)
 {
-    while (agent->link == SIM_LINK_WORKING) {
+    while (agent->uplink.state == UPLINK_WORKING || agent->uplink.state == UPLINK_STANDBY) {
         struct event *event = sim_agent_event(AGENT_MESSAGE_RESULTS);
         struct arena *arena = &event->arena;
         struct task_result *items = arena_alloc_array(arena, AGENT_RESULTS_MAX, sizeof(*items));
@@ -264,90 +166,157 @@ static void sim_agent_acknowledged(struct sim_agent *agent, uint64_t sequence)
 static void sim_agent_lose_lease(struct sim *sim, struct sim_agent *agent)
 {
     sim_note(sim, "%s: its lease has run out by its own clock", agent->id);
-    agent->lease = 0;
     sim_worker_cancel(sim, agent, NULL);
-    if (agent->link != SIM_LINK_DOWN) {
-        sim_net_break(sim, agent->stream);
-        sim_agent_down(sim, agent);
+    if (agent->stream != 0) {
+        uint64_t stream = agent->stream;
+        sim_net_break(sim, stream);
+        sim_agent_closed(sim, agent, stream, -1);
+    }
+}
+
+static void sim_agent_leave(struct sim *sim, struct sim_agent *agent, bool done)
+{
+    bool heard = agent->uplink.state == UPLINK_WORKING || agent->uplink.state == UPLINK_STANDBY;
+
+    if (agent->draining && heard) {
+        struct event *event = sim_agent_event(AGENT_MESSAGE_LEAVING);
+        event->agent.message.leaving_done = done;
+        sim_net_to_leader(sim, agent->stream, event);
+    }
+}
+
+static void sim_agent_read_anew(struct sim *sim, void *object, uint64_t life, uint64_t stream)
+{
+    struct sim_agent *agent = object;
+
+    if (agent->alive && agent->life == life) {
+        sim_report_read(agent);
+        if (agent->stream == stream && agent->uplink.state == UPLINK_WORKING) {
+            sim_report_send(sim, agent, true, agent->refresh);
+        }
     }
 }
 
 static void sim_agent_on_welcome(struct sim *sim, struct sim_agent *agent,
                                  const struct welcome *welcome)
 {
-    agent->link = SIM_LINK_WORKING;
-    if (agent->lease != welcome->lease_id) {
-        if (agent->lease != 0) {
-            sim_worker_cancel(sim, agent, NULL);
-        }
-        agent->lease = welcome->lease_id;
-        agent->lease_until_ms = agent->hello_ms + welcome->lease_ttl_ms;
+    bool from_standby = agent->uplink.state == UPLINK_STANDBY;
+
+    if (!uplink_step(&agent->uplink, UPLINK_EVENT_WELCOME, sim->now_ms)) {
+        return;
     }
+    sim_note(sim, "%s is welcome to c%u with lease %lld", agent->id, agent->address,
+             (long long)welcome->lease_id);
+    if (welcome->lease_id != agent->uplink.lease_id) {
+        sim_worker_cancel(sim, agent, NULL);
+        if (from_standby || agent->has_worked) {
+            /* Another agent may have worked since. */
+            agent->read = false;
+            sim_after(sim, sim_below(sim, AGENT_READ_MS_MAX), sim_agent_read_anew, agent,
+                      agent->life, agent->stream);
+        }
+    } else if (agent->tasks != NULL) {
+        sim->statistics[SIM_COUNT_ADOPTED]++;
+    }
+    agent->has_worked = true;
+    uplink_start_lease(&agent->uplink, welcome, sim->now_ms);
+    agent->refresh = 0; /* what is still wanted is asked for again, after the welcome */
     for (struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
         task->sent = 0;
     }
     memset(agent->known, 0, sizeof(agent->known));
-    sim_agent_report(sim, agent, true, agent->refresh);
+    sim_report_send(sim, agent, true, agent->refresh);
     sim_agent_send_results(sim, agent);
+    sim_agent_leave(sim, agent, false);
+}
+
+static void sim_agent_on_standby(struct sim *sim, struct sim_agent *agent)
+{
+    if (!uplink_step(&agent->uplink, UPLINK_EVENT_STANDBY, sim->now_ms)) {
+        return;
+    }
+    for (struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
+        task->sent = 0;
+    }
+    sim_agent_leave(sim, agent, false);
+    if (agent->uplink.lease_id != 0) {
+        agent->uplink.lease_id = 0;
+        sim_worker_cancel(sim, agent, NULL);
+    }
+}
+
+/* False if exactly this task is here already. */
+static bool sim_agent_is_new(const struct sim_agent *agent, const struct task_assignment *assign,
+                             const char *tenant)
+{
+    for (const struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
+        if (task->token == assign->token && task->mode == assign->mode &&
+            strcmp(task->tenant, tenant) == 0 && strcmp(task->rollout, assign->rollout) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void sim_agent_take(struct sim *sim, struct sim_agent *agent,
+                           const struct task_assignment *assign, const struct task_item *item)
+{
+    struct sim_task *task = memory_alloc(sizeof(*task));
+    struct sim_task **last = &agent->tasks;
+
+    task->agent = agent;
+    snprintf(task->rollout, sizeof(task->rollout), "%s", assign->rollout);
+    snprintf(task->tenant, sizeof(task->tenant), "%s", item->tenant);
+    snprintf(task->from, sizeof(task->from), "%s", item->from);
+    snprintf(task->target, sizeof(task->target), "%s", assign->target);
+    task->mode = assign->mode;
+    task->token = assign->token;
+    task->lease = agent->uplink.lease_id;
+    task->number = ++sim->task_number;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = task;
+    sim->assigned_ms = sim->now_ms;
+    sim_note(sim, "%s takes %s of %s (%s) token %llu", agent->id, task->tenant, task->rollout,
+             task_mode_name(task->mode), (unsigned long long)task->token);
+    sim_check_accepted(sim, agent, task);
 }
 
 static void sim_agent_on_assign(struct sim *sim, struct sim_agent *agent,
                                 const struct task_assignment *assign)
 {
-    for (size_t i = 0; i < assign->task_count; i++) {
-        struct sim_task *task = memory_alloc(sizeof(*task));
-        struct sim_task **last = &agent->tasks;
-        task->agent = agent;
-        snprintf(task->rollout, sizeof(task->rollout), "%s", assign->rollout);
-        snprintf(task->tenant, sizeof(task->tenant), "%s", assign->tasks[i].tenant);
-        snprintf(task->from, sizeof(task->from), "%s", assign->tasks[i].from);
-        snprintf(task->target, sizeof(task->target), "%s", assign->target);
-        task->mode = assign->mode;
-        task->token = assign->token;
-        task->number = ++sim->task_number;
-        while (*last != NULL) {
-            last = &(*last)->next;
-        }
-        *last = task;
-    }
-    sim_worker_fill(sim, agent);
-}
-
-static void sim_agent_on_ack(struct sim_agent *agent, uint64_t sequence)
-{
-    if (sequence <= agent->heartbeat && agent->heartbeat - sequence < 16) {
-        uint64_t until = agent->heartbeat_ms[sequence % 16] + SESSION_LEASE_TTL_MS;
-        if (agent->lease != 0 && until > agent->lease_until_ms) {
-            agent->lease_until_ms = until;
-        }
-    }
-}
-
-void sim_agent_message(struct sim *sim, struct sim_agent *agent, uint64_t stream,
-                       const struct coordinator_message *message)
-{
-    if (agent->stream != stream || agent->link == SIM_LINK_DOWN || message->term < agent->term) {
-        return;
-    }
-    agent->term = message->term;
-    /* A process that was stopped looks at its clock before it reads on, mostly. */
-    if (agent->lease != 0 && sim->now_ms >= agent->lease_until_ms && sim_chance(sim, 200)) {
+    /* After a pause the lease may have run out before this message was looked at. */
+    if (uplink_lease_ran_out(&agent->uplink, sim->now_ms)) {
         sim_agent_lose_lease(sim, agent);
-        return;
     }
+    if (agent->uplink.lease_id == 0) {
+        return; /* without a session nothing may start */
+    }
+    for (size_t i = 0; i < assign->task_count; i++) {
+        if (sim_agent_is_new(agent, assign, assign->tasks[i].tenant)) {
+            sim_agent_take(sim, agent, assign, &assign->tasks[i]);
+        }
+    }
+    if (agent->draining) {
+        sim_worker_cancel_queued(sim, agent);
+    } else {
+        sim_worker_fill(sim, agent);
+    }
+}
+
+static void sim_agent_obey(struct sim *sim, struct sim_agent *agent,
+                           const struct coordinator_message *message)
+{
     switch (message->kind) {
     case COORDINATOR_MESSAGE_WELCOME:
         sim_agent_on_welcome(sim, agent, &message->welcome);
         break;
     case COORDINATOR_MESSAGE_STANDBY:
-        agent->link = SIM_LINK_STANDBY;
-        if (agent->lease != 0) {
-            agent->lease = 0;
-            sim_worker_cancel(sim, agent, NULL);
-        }
+        sim_agent_on_standby(sim, agent);
         break;
     case COORDINATOR_MESSAGE_HEARTBEAT_ACK:
-        sim_agent_on_ack(agent, message->sequence);
+        uplink_on_heartbeat_ack(&agent->uplink, message->sequence);
         break;
     case COORDINATOR_MESSAGE_ASSIGN:
         sim_agent_on_assign(sim, agent, &message->assign);
@@ -356,8 +325,8 @@ void sim_agent_message(struct sim *sim, struct sim_agent *agent, uint64_t stream
         sim_worker_cancel(sim, agent, message->cancel.rollout);
         break;
     case COORDINATOR_MESSAGE_REFRESH:
-        sim_after(sim, sim_below(sim, AGENT_READ_MS_MAX), sim_agent_refresh, agent,
-                  message->refresh, stream);
+        sim_after(sim, sim_below(sim, AGENT_READ_MS_MAX), sim_report_refresh, agent,
+                  message->refresh, agent->stream);
         break;
     case COORDINATOR_MESSAGE_RESULTS_ACK:
         sim_agent_acknowledged(agent, message->sequence);
@@ -368,7 +337,51 @@ void sim_agent_message(struct sim *sim, struct sim_agent *agent, uint64_t stream
     }
 }
 
-static void sim_agent_tick(struct sim *sim, void *object, uint64_t life, uint64_t count)
+/* What the brain does between two batches. */
+static void sim_agent_work(struct sim *sim, struct sim_agent *agent)
+{
+    uint64_t sequence;
+
+    if (uplink_lease_ran_out(&agent->uplink, sim->now_ms)) {
+        sim_agent_lose_lease(sim, agent);
+    }
+    if (agent->uplink.state == UPLINK_DOWN && sim->now_ms >= agent->uplink.retry_at_ms) {
+        sim_agent_connect(sim, agent);
+    }
+    if (uplink_take_heartbeat(&agent->uplink, sim->now_ms, &sequence)) {
+        struct event *event = sim_agent_event(AGENT_MESSAGE_HEARTBEAT);
+        event->agent.message.heartbeat.sequence = sequence;
+        event->agent.message.heartbeat.trouble = "";
+        sim_net_to_leader(sim, agent->stream, event);
+    }
+    sim_agent_send_results(sim, agent);
+}
+
+void sim_agent_message(struct sim *sim, struct sim_agent *agent, uint64_t stream,
+                       const struct coordinator_message *message)
+{
+    if (agent->stream != stream || !uplink_accepts_term(&agent->uplink, message->term)) {
+        return;
+    }
+    sim_check_message(sim, agent, message);
+    sim_agent_obey(sim, agent, message);
+    /* More may have arrived: then it is looked at before the clock is. */
+    if (sim_chance(sim, 800)) {
+        sim_agent_work(sim, agent);
+    }
+}
+
+static void sim_agent_ends(struct sim *sim, void *object, uint64_t life, uint64_t unused)
+{
+    struct sim_agent *agent = object;
+
+    (void)unused;
+    if (agent->alive && agent->life == life) {
+        sim_agent_crash(sim, agent);
+    }
+}
+
+static void sim_agent_tick(struct sim *sim, void *object, uint64_t life, uint64_t reported_ms)
 {
     struct sim_agent *agent = object;
 
@@ -378,38 +391,50 @@ static void sim_agent_tick(struct sim *sim, void *object, uint64_t life, uint64_
     if (agent->paused) {
         /* Its workers may be faster than its brain. */
         sim_after(sim, agent->resume_ms - sim->now_ms + sim_below(sim, 500), sim_agent_tick, agent,
-                  life, count);
+                  life, reported_ms);
         return;
     }
-    if (agent->lease != 0 && sim->now_ms >= agent->lease_until_ms) {
-        sim_agent_lose_lease(sim, agent);
+    sim_agent_work(sim, agent);
+    if (agent->draining && (agent->tasks == NULL || sim->now_ms >= agent->drain_until_ms)) {
+        sim_worker_cancel(sim, agent, NULL);
+        sim_agent_leave(sim, agent, true);
+        sim_after(sim, AGENT_GOODBYE_MS, sim_agent_ends, agent, life, 0);
+        return;
     }
-    if (agent->link == SIM_LINK_WORKING && count % (HEARTBEAT_INTERVAL_MS / AGENT_TICK_MS) == 0) {
-        struct event *event = sim_agent_event(AGENT_MESSAGE_HEARTBEAT);
-        agent->heartbeat++;
-        agent->heartbeat_ms[agent->heartbeat % 16] = sim->now_ms;
-        event->agent.message.heartbeat.sequence = agent->heartbeat;
-        event->agent.message.heartbeat.trouble = "";
-        sim_net_to_leader(sim, agent->stream, event);
+    if (sim->now_ms >= reported_ms + AGENT_REPORT_MS) {
+        reported_ms = sim->now_ms;
+        sim_report_read(agent);
+        if (agent->uplink.state == UPLINK_WORKING) {
+            sim_report_send(sim, agent, false, agent->refresh); /* what is new */
+        }
     }
-    if (agent->link == SIM_LINK_WORKING && count % 40 == 39) {
-        sim_agent_report(sim, agent, false, agent->refresh); /* what is new */
-    }
-    sim_after(sim, AGENT_TICK_MS, sim_agent_tick, agent, life, count + 1);
+    uint64_t next = uplink_next_ms(&agent->uplink);
+    uint64_t wait = next <= sim->now_ms ? 1 : next - sim->now_ms;
+    sim_after(sim, wait < AGENT_TICK_MS ? wait : AGENT_TICK_MS, sim_agent_tick, agent, life,
+              reported_ms);
 }
+
+/* ---- life ---- */
 
 void sim_agent_start(struct sim *sim, struct sim_agent *agent)
 {
     agent->life++;
     agent->alive = true;
     agent->paused = false;
-    agent->link = SIM_LINK_DOWN;
-    agent->lease = 0;
+    agent->draining = false;
+    agent->stream = 0;
     agent->refresh = 0;
+    agent->newest_term = 0;
+    agent->read = false;
+    agent->told = false;
+    agent->has_worked = false;
+    agent->address = (unsigned)sim_below(sim, SIM_COORDINATORS);
+    uplink_init(&agent->uplink, sim->now_ms + sim_below(sim, 500));
+    uplink_set_seed(&agent->uplink, sim_below(sim, UINT64_MAX));
     snprintf(agent->id, sizeof(agent->id), "%.20s-a%u-%u", agent->shard->name, agent->index,
              agent->life);
-    sim_agent_retry(sim, agent);
-    sim_after(sim, sim_below(sim, AGENT_TICK_MS), sim_agent_tick, agent, agent->life, 0);
+    sim_after(sim, sim_below(sim, AGENT_TICK_MS), sim_agent_tick, agent, agent->life,
+              0); /* it looks at its tenants first of all */
 }
 
 void sim_agent_crash(struct sim *sim, struct sim_agent *agent)
@@ -421,19 +446,29 @@ void sim_agent_crash(struct sim *sim, struct sim_agent *agent)
     sim->statistics[SIM_COUNT_CRASHES]++;
     sim_worker_drop_all(sim, agent);
     agent->alive = false;
-    if (agent->link != SIM_LINK_DOWN) {
+    if (agent->stream != 0) {
         sim_net_break(sim, agent->stream);
-        agent->link = SIM_LINK_DOWN;
+        agent->stream = 0;
     }
 }
 
-static void sim_agent_resume(struct sim *sim, void *object, uint64_t life, uint64_t unused)
+void sim_agent_drain(struct sim *sim, struct sim_agent *agent)
+{
+    if (agent->alive && !agent->draining) {
+        sim_note(sim, "%s is asked to stop", agent->id);
+        agent->draining = true;
+        agent->drain_until_ms = sim->now_ms + AGENT_DRAIN_MS;
+        sim_agent_leave(sim, agent, false);
+        sim_worker_cancel_queued(sim, agent);
+    }
+}
+
+static void sim_agent_resume(struct sim *sim, void *object, uint64_t life, uint64_t until_ms)
 {
     struct sim_agent *agent = object;
 
     (void)sim;
-    (void)unused;
-    if (agent->life == life) {
+    if (agent->life == life && agent->resume_ms == until_ms) {
         agent->paused = false;
     }
 }
@@ -443,7 +478,9 @@ void sim_agent_pause(struct sim *sim, struct sim_agent *agent, uint64_t ms)
     if (agent->alive && !agent->paused) {
         sim_note(sim, "%s is stopped for %llu ms", agent->id, (unsigned long long)ms);
         agent->paused = true;
+        agent->paused_ms = sim->now_ms;
         agent->resume_ms = sim->now_ms + ms;
-        sim_after(sim, ms, sim_agent_resume, agent, agent->life, 0);
+        sim_after(sim, ms, sim_agent_resume, agent, agent->life, agent->resume_ms);
+        sim_net_silence(sim, agent, NULL, ms);
     }
 }

@@ -1,17 +1,19 @@
-/* What must hold at every moment, and what must come true once nothing goes wrong any more. */
+/* What must hold at every moment. Each check looks at the outside: databases, the store's keys,
+ * messages, answers, reports. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/core/memory.h"
+#include "common/wire/wire.h"
 #include "tests/sim/sim_world.h"
 
 enum {
-    CHECK_END_MS = 900000, /* in which every rollout must end or wait for a person */
-    CHECK_STEP_MS = 5000,
+    CHECK_EVERY_MS = 250,
+    CHECK_CANCEL_MS = 1000, /* in which a process that runs has seen that its lease is over */
 };
 
-/* ---- safety ---- */
+/* ---- exactly once ---- */
 
 static void sim_check_tenant(struct sim *sim, const struct sim_shard *shard,
                              const struct sim_tenant *tenant)
@@ -25,21 +27,49 @@ static void sim_check_tenant(struct sim *sim, const struct sim_shard *shard,
     }
 }
 
-/* Tenants that the databases say this rollout has migrated. `ret_gone` of them exist no more. */
-static uint64_t sim_check_commits(const struct sim *sim, const char *rollout, uint64_t *ret_gone)
+static bool sim_check_is_gone(const struct sim *sim, const struct sim_commit *commit)
+{
+    const struct sim_tenant *tenant = &sim->shards[commit->shard].tenants[commit->tenant];
+
+    return !tenant->exists || tenant->life != commit->life || commit->undone;
+}
+
+uint64_t sim_check_commits(const struct sim *sim, const char *rollout, uint64_t *ret_gone)
 {
     uint64_t count = 0;
 
     *ret_gone = 0;
     for (size_t i = 0; i < sim->commit_count; i++) {
         const struct sim_commit *commit = &sim->commits[i];
-        const struct sim_tenant *tenant = &sim->shards[commit->shard].tenants[commit->tenant];
         if (strcmp(commit->rollout, rollout) == 0) {
             count++;
-            *ret_gone += !tenant->exists || tenant->life != commit->life;
+            *ret_gone += sim_check_is_gone(sim, commit);
         }
     }
     return count;
+}
+
+/* ---- reports ---- */
+
+/* A tenant that the report calls failed has not been migrated by it. */
+static void sim_check_errors(struct sim *sim, const struct rollout_view *view)
+{
+    for (size_t i = 0; i < sim->commit_count; i++) {
+        const struct sim_commit *commit = &sim->commits[i];
+        const struct sim_shard *shard = &sim->shards[commit->shard];
+        char path[2 * SIM_TEXT_BYTES];
+        if (strcmp(commit->rollout, view->spec->id) != 0 || sim_check_is_gone(sim, commit)) {
+            continue;
+        }
+        snprintf(path, sizeof(path), "%s/%s", shard->name, shard->tenants[commit->tenant].name);
+        for (size_t j = 0; j < view->error_count; j++) {
+            if (strcmp(view->errors[j]->tenant, path) == 0 &&
+                view->errors[j]->code != TASK_CODE_OUTCOME_UNKNOWN) {
+                sim_fail(sim, "%s reports that %s failed (%s), and has migrated it", view->spec->id,
+                         path, task_code_name(view->errors[j]->code));
+            }
+        }
+    }
 }
 
 /* Tenants that the report does not call migrated, nor anything that would be untrue if they are. */
@@ -51,6 +81,35 @@ static uint64_t sim_check_unknown(const struct rollout_view *view)
         count += view->errors[i]->code == TASK_CODE_OUTCOME_UNKNOWN; /* its shard was forgotten */
     }
     return count;
+}
+
+static void sim_check_ended(struct sim *sim, const struct rollout_view *view, uint64_t committed,
+                            uint64_t gone)
+{
+    const struct rollout_counts *c = &view->state.counts;
+    const char *id = view->spec->id;
+    const char *phase = rollout_phase_name(view->state.phase);
+
+    if (c->running > 0 || (c->queued > 0 && view->state.phase != ROLLOUT_DRY_RUN_FAILED &&
+                           !view->spec->dry_run_only)) {
+        sim_fail(sim, "%s is %s with tasks under way", id, phase);
+    }
+    if (view->state.phase == ROLLOUT_DRY_RUN_FAILED) {
+        return;
+    }
+    if (committed > c->migrated + gone + sim_check_unknown(view)) {
+        for (size_t i = 0; i < view->shard_count; i++) {
+            const struct rollout_counts *of = &view->shards[i].counts;
+            sim_note(sim, "%s: %llu migrated, %llu skipped, %llu failed, %llu unknown",
+                     view->shards[i].shard, (unsigned long long)of->migrated,
+                     (unsigned long long)of->skipped, (unsigned long long)of->failed,
+                     (unsigned long long)of->unknown);
+        }
+        sim_fail(sim, "%s is %s and counts %llu migrated tenants, the databases %llu (%llu gone)",
+                 id, phase, (unsigned long long)c->migrated, (unsigned long long)committed,
+                 (unsigned long long)gone);
+    }
+    sim_check_errors(sim, view);
 }
 
 static void sim_check_rollout(struct sim *sim, const struct rollout_view *view)
@@ -74,192 +133,228 @@ static void sim_check_rollout(struct sim *sim, const struct rollout_view *view)
         sim_fail(sim, "%s is %s and has changed %llu tenants", id,
                  rollout_phase_name(view->state.phase), (unsigned long long)committed);
     }
-    if (rollout_phase_is_final(view->state.phase) &&
-        (c->running > 0 || (c->queued > 0 && view->state.phase != ROLLOUT_DRY_RUN_FAILED &&
-                            !view->spec->dry_run_only))) {
-        sim_fail(sim, "%s is %s with tasks under way", id, rollout_phase_name(view->state.phase));
+    if (rollout_phase_is_final(view->state.phase)) {
+        sim_check_ended(sim, view, committed, gone);
     }
-    /* Once it has ended the report equals the databases, but for tenants that are gone or whose
-     * outcome the report itself calls unknown: what it calls failed or skipped never happens. */
-    if ((view->state.phase == ROLLOUT_SUCCEEDED || view->state.phase == ROLLOUT_FAILED ||
-         view->state.phase == ROLLOUT_ABORTED) &&
-        committed > c->migrated + gone + sim_check_unknown(view)) {
-        sim_fail(sim, "%s is %s and counts %llu migrated tenants, the databases %llu (%llu gone)",
-                 id, rollout_phase_name(view->state.phase), (unsigned long long)c->migrated,
-                 (unsigned long long)committed, (unsigned long long)gone);
+}
+
+static void sim_check_reports(struct sim *sim, const struct sim_coordinator *leader)
+{
+    for (size_t i = 0; i < fleet_rollout_count(leader->fleet); i++) {
+        struct rollout_view view;
+        fleet_rollout_at(leader->fleet, i, leader->now_ms, &view);
+        sim_check_rollout(sim, &view);
+    }
+    /* What was answered is never forgotten. */
+    for (unsigned i = 0; i < sim->rollout_known; i++) {
+        struct rollout_view view;
+        struct error err = { 0 };
+        if (!fleet_rollout_find(leader->fleet, sim->rollouts[i].id, leader->now_ms, &view, &err)) {
+            sim_fail(sim, "%s", err.message);
+        }
+        if (sim->rollouts[i].aborted && view.state.phase != ROLLOUT_ABORTED &&
+            view.state.resume_phase != ROLLOUT_ABORTED) {
+            sim_fail(sim, "%s was said to be aborted, and is %s", sim->rollouts[i].id,
+                     rollout_phase_name(view.state.phase));
+        }
+    }
+}
+
+/* ---- locks and sessions ---- */
+
+/* A task that an agent has not finished, under a lease that lives, is locked for its rollout. */
+static void sim_check_lock(struct sim *sim, const struct sim_agent *agent,
+                           const struct sim_task *task)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const char *key =
+        arena_printf(&arena, SIM_PREFIX "/locks/%s/%s", agent->shard->name, task->tenant);
+    const struct sim_kv *kv = sim_etcd_find(&sim->etcd, key);
+    struct lock_record lock = { .rollout = "" };
+    struct error err = { 0 };
+
+    if (task->lease != agent->uplink.lease_id || !sim_database_lease_lives(sim, task->lease)) {
+        return; /* what the lease guarded is over */
+    }
+    if (kv == NULL) {
+        sim_fail(sim, "%s works on %s for %s, and nothing locks it", agent->id, task->tenant,
+                 task->rollout);
+        return;
+    }
+    if (!wire_decode_lock_record((struct bytes){ .data = kv->value, .size = kv->size }, &arena,
+                                 &lock, &err)) {
+        sim_fail(sim, "a lock cannot be read: %s", err.message);
+    }
+    if (strcmp(lock.rollout, task->rollout) != 0 || kv->lease_id != task->lease) {
+        sim_fail(sim, "%s works on %s for %s, and '%s' has its lock", agent->id, task->tenant,
+                 task->rollout, lock.rollout);
+    }
+}
+
+static unsigned sim_check_unfinished(const struct sim_agent *agent, const char *rollout)
+{
+    unsigned count = 0;
+
+    for (const struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
+        count += task->state != SIM_TASK_DONE && task->lease == agent->uplink.lease_id &&
+                 (rollout == NULL || strcmp(task->rollout, rollout) == 0);
+    }
+    return count;
+}
+
+static void sim_check_shard(struct sim *sim, const struct sim_shard *shard)
+{
+    unsigned working = 0;
+
+    for (unsigned i = 0; i < shard->agent_count; i++) {
+        const struct sim_agent *agent = &shard->agents[i];
+        if (!agent->alive) {
+            continue;
+        }
+        for (const struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
+            if (task->state != SIM_TASK_DONE) {
+                sim_check_lock(sim, agent, task);
+            }
+        }
+        bool awake = !agent->paused && sim->now_ms > agent->resume_ms + CHECK_CANCEL_MS;
+        if (awake && agent->uplink.lease_id != 0 && sim_check_unfinished(agent, NULL) > 0) {
+            working++;
+        }
+    }
+    if (working > 1) {
+        sim_fail(sim, "two agents of %s work at the same time", shard->name);
     }
 }
 
 void sim_check_safety(struct sim *sim)
 {
+    const struct sim_coordinator *leader = sim_coordinator_leader(sim);
+
     for (unsigned i = 0; i < sim->shard_count; i++) {
         for (unsigned j = 0; j < SIM_TENANTS_MAX; j++) {
             sim_check_tenant(sim, &sim->shards[i], &sim->shards[i].tenants[j]);
         }
+        sim_check_shard(sim, &sim->shards[i]);
     }
-    for (size_t i = 0; sim->leading && i < fleet_rollout_count(sim->fleet); i++) {
-        struct rollout_view view;
-        fleet_rollout_at(sim->fleet, i, sim->now_ms, &view);
-        sim_check_rollout(sim, &view);
-    }
-    /* What was answered is never forgotten. */
-    for (unsigned i = 0; sim->leading && i < sim->rollout_known; i++) {
-        struct rollout_view view;
-        struct error err = { 0 };
-        if (!fleet_rollout_find(sim->fleet, sim->rollouts[i], sim->now_ms, &view, &err)) {
-            sim_fail(sim, "%s", err.message);
-        }
+    if (leader != NULL && !leader->paused) {
+        sim_check_reports(sim, leader);
     }
 }
 
-/* Nothing is handed out without a durable lock that is this rollout's and not younger. */
-void sim_check_assignment(struct sim *sim, const struct sim_agent *agent,
+static void sim_check_turn(struct sim *sim, void *object, uint64_t a, uint64_t b)
+{
+    (void)object;
+    (void)a;
+    (void)b;
+    sim_etcd_expire(&sim->etcd, sim->now_ms);
+    sim_check_safety(sim);
+    sim_after(sim, CHECK_EVERY_MS, sim_check_turn, NULL, 0, 0);
+}
+
+void sim_check_begin(struct sim *sim)
+{
+    sim_after(sim, CHECK_EVERY_MS, sim_check_turn, NULL, 0, 0);
+}
+
+/* ---- handing out ---- */
+
+void sim_check_assignment(struct sim *sim, const struct sim_coordinator *coordinator,
                           const struct task_assignment *assign)
 {
-    for (size_t i = 0; i < assign->task_count; i++) {
-        char tenant[2 * SIM_TEXT_BYTES];
-        snprintf(tenant, sizeof(tenant), "%s/%s", agent->shard->name, assign->tasks[i].tenant);
-        const struct effect *lock = sim_store_find(&sim->store, RECORD_LOCK, "", tenant);
-        if (lock == NULL) {
-            /* Its lease may have run out since: then the agent is not to get it, or cannot commit
-             * without its own clock running out; the leader may not know yet. */
-            continue;
-        }
-        if (strcmp(lock->lock.rollout, assign->rollout) != 0) {
-            sim_fail(sim, "%s is handed out for %s while %s has its lock", tenant, assign->rollout,
-                     lock->lock.rollout);
-        }
-    }
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const struct sim_rollout *rollout = sim_operator_find(sim, assign->rollout);
+    const char *key = arena_printf(&arena, SIM_PREFIX "/rollouts/%s/state", assign->rollout);
+    const struct sim_kv *kv = sim_etcd_find(&sim->etcd, key);
+    struct rollout_state state = { 0 };
+    struct error err = { 0 };
+
     if (assign->task_count > TASK_WINDOW) {
         sim_fail(sim, "a window of %zu tasks", assign->task_count);
     }
-}
-
-/* ---- liveness ---- */
-
-static bool sim_is_at_rest(const struct sim *sim, bool paused_counts)
-{
-    if (!sim->leading) {
-        return false;
+    if (sim_coordinator_leader(sim) != coordinator || assign->mode == TASK_SETTLE) {
+        return; /* it was stopped in the middle of this, and nobody hears it; or ends what was */
     }
-    for (size_t i = 0; i < fleet_rollout_count(sim->fleet); i++) {
-        struct rollout_view view;
-        fleet_rollout_at(sim->fleet, i, sim->now_ms, &view);
-        bool paused = view.state.phase == ROLLOUT_PAUSED && view.state.counts.running == 0 &&
-                      view.state.resume_phase != ROLLOUT_ABORTED;
-        if (!rollout_phase_is_final(view.state.phase) && !(paused && paused_counts)) {
-            return false;
-        }
+    if (rollout != NULL && rollout->stopped) {
+        sim_fail(sim, "%s was said to be stopped, and its tasks are handed out", rollout->id);
     }
-    return true;
-}
-
-static void sim_check_rest(struct sim *sim, bool paused_counts)
-{
-    uint64_t until = sim->now_ms + CHECK_END_MS;
-
-    while (!sim_is_at_rest(sim, paused_counts)) {
-        if (sim->now_ms >= until) {
-            for (size_t i = 0; sim->leading && i < fleet_rollout_count(sim->fleet); i++) {
-                struct rollout_view view;
-                fleet_rollout_at(sim->fleet, i, sim->now_ms, &view);
-                sim_note(sim, "%s %s waits for '%s': %llu queued %llu running %llu unknown",
-                         view.spec->id, rollout_phase_name(view.state.phase), view.waiting_for,
-                         (unsigned long long)view.state.counts.queued,
-                         (unsigned long long)view.state.counts.running,
-                         (unsigned long long)view.state.counts.unknown);
-            }
-            sim_fail(sim, "a rollout does not come to its end");
-            return;
-        }
-        if (!sim_run_until(sim, sim->now_ms + CHECK_STEP_MS)) {
-            return;
-        }
+    if (kv == NULL ||
+        !wire_decode_rollout_state((struct bytes){ .data = kv->value, .size = kv->size }, &arena,
+                                   &state, &err)) {
+        sim_fail(sim, "%s is handed out and not in the store", assign->rollout);
+    } else if (assign->mode != TASK_DRY_RUN &&
+               (state.phase == ROLLOUT_PENDING || state.phase == ROLLOUT_DRY_RUN ||
+                state.phase == ROLLOUT_DRY_RUN_FAILED)) {
+        sim_fail(sim, "%s runs, and is %s", assign->rollout, rollout_phase_name(state.phase));
     }
 }
 
-static void sim_check_everybody(struct sim *sim, const char *id)
+void sim_check_accepted(struct sim *sim, const struct sim_agent *agent, const struct sim_task *task)
 {
-    struct rollout_view view;
-    struct error err = { 0 };
-    uint64_t gone;
+    const struct sim_rollout *rollout = sim_operator_find(sim, task->rollout);
 
-    if (!fleet_rollout_find(sim->fleet, id, sim->now_ms, &view, &err)) {
-        sim_fail(sim, "the last rollout: %s", err.message);
-        return;
+    sim_etcd_expire(&sim->etcd, sim->now_ms);
+    sim_check_lock(sim, agent, task);
+    if (rollout != NULL && rollout->per_shard > 0 &&
+        sim_check_unfinished(agent, task->rollout) > rollout->per_shard) {
+        sim_fail(sim, "%s has more than %u tasks of %s at once", agent->id, rollout->per_shard,
+                 rollout->id);
     }
-    if (view.state.phase != ROLLOUT_SUCCEEDED) {
-        for (size_t i = 0; i < view.error_count; i++) {
-            sim_note(sim, "%s: %s", view.errors[i]->tenant, view.errors[i]->message);
-        }
-        sim_fail(sim, "the last rollout is %s: %s", rollout_phase_name(view.state.phase),
-                 view.state.phase_reason);
-        return;
-    }
-    if (view.state.counts.migrated != sim_check_commits(sim, id, &gone)) {
-        sim_fail(sim, "the last rollout's report differs from the databases");
-    }
-    for (unsigned i = 0; i < sim->shard_count; i++) {
-        for (unsigned j = 0; j < SIM_TENANTS_MAX; j++) {
-            const struct sim_tenant *tenant = &sim->shards[i].tenants[j];
-            if (tenant->exists && tenant->version != sim->edition) {
-                sim_fail(sim, "%s/%s was left at %u", sim->shards[i].name, tenant->name,
-                         tenant->version);
-            }
-        }
-    }
-    if (sim_store_count(&sim->store, RECORD_LOCK) > 0) {
-        sim_fail(sim, "locks are left behind");
+    if (sim_check_unfinished(agent, NULL) > TASKS_IN_FLIGHT_PER_AGENT_MAX) {
+        sim_fail(sim, "%s has too many tasks at once", agent->id);
     }
 }
 
-void sim_check_liveness(struct sim *sim)
+void sim_check_message(struct sim *sim, struct sim_agent *agent,
+                       const struct coordinator_message *message)
 {
-    /* Everything ends, or is paused and waits for a person. */
-    sim_check_rest(sim, true);
-    for (unsigned i = 0; i < sim->shard_count; i++) {
-        for (unsigned j = 0; j < SIM_TENANTS_MAX; j++) {
-            sim->shards[i].tenants[j].broken = false;
+    int64_t lease = agent->uplink.lease_id;
+
+    sim_etcd_expire(&sim->etcd, sim->now_ms);
+    if (lease != 0 && message->term < agent->newest_term) {
+        sim_fail(sim, "%s obeys term %llu after term %llu", agent->id,
+                 (unsigned long long)message->term, (unsigned long long)agent->newest_term);
+    }
+    agent->newest_term = message->term;
+    if (message->kind == COORDINATOR_MESSAGE_WELCOME && lease != 0 &&
+        lease != message->welcome.lease_id && sim_database_lease_lives(sim, lease)) {
+        sim_fail(sim, "%s has a living session and is given another one", agent->id);
+    }
+}
+
+/* ---- commits ---- */
+
+static void sim_check_hold(struct sim *sim, const struct sim_shard *shard,
+                           const struct sim_tenant *tenant)
+{
+    char path[2 * SIM_TEXT_BYTES];
+
+    snprintf(path, sizeof(path), "%s/%s", shard->name, tenant->name);
+    for (size_t i = 0; i < sim->hold_count; i++) {
+        /* Coordinators' clocks differ by up to two seconds. */
+        if (strcmp(sim->holds[i].tenant, path) == 0 &&
+            sim->now_ms + 2 * CHECK_CANCEL_MS < sim->holds[i].until_ms) {
+            sim_fail(sim, "%s is changed while an operator holds it", path);
         }
     }
-    /* The person comes. */
-    for (size_t i = 0; !sim->failed && i < fleet_rollout_count(sim->fleet); i++) {
-        struct rollout_view view;
-        fleet_rollout_at(sim->fleet, i, sim->now_ms, &view);
-        if (view.state.phase == ROLLOUT_PAUSED) {
-            char id[SIM_TEXT_BYTES];
-            snprintf(id, sizeof(id), "%s", view.spec->id);
-            enum operator_verb verb = sim_chance(sim, 300) ? OPERATOR_ABORT : OPERATOR_RETRY;
-            sim_faults_ask(sim, (struct operator_request){ .verb = verb, .object = id });
-        }
+}
+
+void sim_check_commit(struct sim *sim, const struct sim_shard *shard, struct sim_tenant *tenant,
+                      const struct sim_task *task, bool late)
+{
+    const struct sim_agent *agent = task->agent;
+    bool awake = agent != NULL && sim->now_ms > agent->resume_ms + CHECK_CANCEL_MS;
+
+    if (task->token < tenant->newest_token) {
+        sim_fail(sim, "%s/%s is changed with token %llu after token %llu", shard->name,
+                 tenant->name, (unsigned long long)task->token,
+                 (unsigned long long)tenant->newest_token);
     }
-    if (sim->failed || !sim_run_until(sim, sim->now_ms + CHECK_STEP_MS)) {
-        return;
+    tenant->newest_token = task->token;
+    if (late && awake) {
+        sim_fail(sim, "%s changes %s after its session has ended, and was not stopped", agent->id,
+                 tenant->name);
     }
-    sim_check_rest(sim, true);
-    if (sim->failed) {
-        return;
-    }
-    /* Whatever happened before: everybody can be migrated, each script once. */
-    struct operator_request publish = { .verb = OPERATOR_PUBLISH,
-                                        .set = sim_set_new(SIM_SET_EDITIONS),
-                                        .archive = bytes_of_text("archive") };
-    sim->edition = SIM_SET_EDITIONS;
-    sim_faults_ask(sim, publish);
-    for (size_t i = 0; i < fleet_rollout_count(sim->fleet); i++) {
-        struct rollout_view view;
-        fleet_rollout_at(sim->fleet, i, sim->now_ms, &view);
-        if (view.state.phase == ROLLOUT_PAUSED) {
-            sim_faults_ask(
-                sim, (struct operator_request){ .verb = OPERATOR_ABORT, .object = view.spec->id });
-        }
-    }
-    sim_run_until(sim, sim->now_ms + 60000); /* aborts drain, holds run out */
-    sim_faults_start(sim, "zz-last", (struct rollout_spec){ .policy = POLICY_CONTINUE });
-    sim_run_until(sim, sim->now_ms + CHECK_STEP_MS);
-    sim_check_rest(sim, false);
-    if (!sim->failed && sim_run_until(sim, sim->now_ms + CHECK_STEP_MS)) { /* the last write */
-        sim_check_safety(sim);
-        sim_check_everybody(sim, "zz-last");
+    if (!late && !sim->clocks_jump) {
+        sim_check_hold(sim, shard, tenant);
     }
 }

@@ -26,6 +26,7 @@ void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned inde
     tenant->version = version;
     tenant->first = version;
     tenant->fence = 0;
+    tenant->newest_token = 0;
     tenant->rollout[0] = '\0';
     tenant->broken = false;
     for (unsigned i = 0; i <= SIM_SET_EDITIONS; i++) {
@@ -48,6 +49,12 @@ unsigned sim_database_parse(const char *version)
     return version[0] == '\0' ? 0 : (unsigned)strtoul(version + 2, NULL, 10);
 }
 
+bool sim_database_is_done(const struct sim_tenant *tenant, const struct sim_task *task)
+{
+    return task->mode != TASK_DRY_RUN && tenant->version == sim_database_parse(task->target) &&
+           strcmp(tenant->rollout, task->rollout) == 0 && tenant->fence <= task->token;
+}
+
 enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_task *task)
 {
     if (task->token < tenant->fence) {
@@ -62,35 +69,67 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
     return TASK_CODE_NONE;
 }
 
-static bool sim_lease_lives(const struct sim *sim, const struct sim_agent *agent)
+bool sim_database_lease_lives(const struct sim *sim, int64_t lease)
 {
-    const struct sim_lease *lease = &sim->leases[agent->lease];
+    return sim_etcd_lives(&sim->etcd, lease, sim->now_ms);
+}
 
-    return agent->lease != 0 && lease->alive && sim->now_ms < lease->until_ms;
+void sim_database_forget_commits(struct sim *sim, const struct sim_shard *shard,
+                                 const struct sim_tenant *tenant)
+{
+    for (size_t i = 0; i < sim->commit_count; i++) {
+        struct sim_commit *commit = &sim->commits[i];
+        if (&sim->shards[commit->shard] == shard && &shard->tenants[commit->tenant] == tenant) {
+            commit->undone = true;
+        }
+    }
+}
+
+/* The scripts take effect: what it was told to do, not what would be right, so that a second time
+ * would show. A baseline is a person's word that the tenant is at this version (it was brought back
+ * from a backup, say): from now on that is the truth. */
+static void sim_database_apply(struct sim *sim, const struct sim_shard *shard,
+                               struct sim_tenant *tenant, const struct sim_task *task)
+{
+    unsigned target = sim_database_parse(task->target);
+
+    if (task->mode == TASK_BASELINE) {
+        sim_database_forget_commits(sim, shard, tenant);
+        for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {
+            tenant->applied[i] = i <= target ? 1 : 0;
+        }
+        return;
+    }
+    for (unsigned i = sim_database_parse(task->from) + 1; i <= target; i++) {
+        tenant->applied[i]++;
+    }
+}
+
+/* Nobody could expect it any more: its agent was stopped with the transaction open, or died. */
+static bool sim_database_is_late(const struct sim *sim, const struct sim_task *task)
+{
+    return task->agent == NULL || !sim_database_lease_lives(sim, task->lease);
 }
 
 void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
                          const struct sim_task *task)
 {
-    unsigned target = sim_database_parse(task->target);
+    bool late = sim_database_is_late(sim, task);
 
-    /* What it was told to do, not what would be right: a second time would show. */
-    for (unsigned i = sim_database_parse(task->from) + 1; i <= target; i++) {
-        tenant->applied[i]++;
-    }
-    tenant->version = target;
+    sim_check_commit(sim, shard, tenant, task, late);
+    sim_database_apply(sim, shard, tenant, task);
+    tenant->version = sim_database_parse(task->target);
     tenant->fence = task->token;
     snprintf(tenant->rollout, sizeof(tenant->rollout), "%s", task->rollout);
     sim->commits = memory_reserve(sim->commits, sim->commit_count, &sim->commit_capacity,
                                   sizeof(struct sim_commit));
     struct sim_commit *commit = &sim->commits[sim->commit_count++];
-    *commit =
-        (struct sim_commit){ .shard = (unsigned)(shard - sim->shards),
-                             .tenant = (unsigned)(tenant - shard->tenants),
-                             .life = tenant->life,
-                             .late = task->agent != NULL && !sim_lease_lives(sim, task->agent) };
+    *commit = (struct sim_commit){ .shard = (unsigned)(shard - sim->shards),
+                                   .tenant = (unsigned)(tenant - shard->tenants),
+                                   .life = tenant->life,
+                                   .late = late };
     snprintf(commit->rollout, sizeof(commit->rollout), "%s", task->rollout);
     sim->statistics[SIM_COUNT_COMMITS]++;
-    sim_note(sim, "%s/%s committed %s for %s token %llu", shard->name, tenant->name, task->target,
-             task->rollout, (unsigned long long)task->token);
+    sim_note(sim, "%s/%s committed %s for %s token %llu%s", shard->name, tenant->name, task->target,
+             task->rollout, (unsigned long long)task->token, late ? ", late" : "");
 }

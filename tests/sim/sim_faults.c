@@ -1,4 +1,4 @@
-/* What goes wrong, and what operators do meanwhile: all drawn from the seed. */
+/* What goes wrong: all drawn from the seed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,23 +7,118 @@
 #include "tests/sim/sim_world.h"
 
 enum {
-    FAULTS_OPERATOR_MS_MAX = 4000,
     FAULTS_TENANT_MS_MAX = 9000,
     FAULTS_STORE_MS_MAX = 9000,
+    FAULTS_CUT_MS_MAX = 25000,
     FAULTS_PAUSE_MS_MAX = 45000,
+    FAULTS_HOUR_MS = 3600000,
+    FAULTS_SKEW_MS_MAX = 2000,
 };
 
-static struct sim_shard *sim_any_shard(struct sim *sim)
+static struct sim_shard *sim_faults_shard(struct sim *sim)
 {
     return &sim->shards[sim_below(sim, sim->shard_count)];
 }
 
-static struct sim_agent *sim_any_agent(struct sim *sim)
+/* Rather one that has something to lose. */
+static struct sim_agent *sim_faults_agent(struct sim *sim)
 {
-    struct sim_shard *shard = sim_any_shard(sim);
+    struct sim_agent *agent = NULL;
 
-    return &shard->agents[sim_below(sim, shard->agent_count)];
+    for (int i = 0; i < 2 && (agent == NULL || agent->tasks == NULL); i++) {
+        struct sim_shard *shard = sim_faults_shard(sim);
+        agent = &shard->agents[sim_below(sim, shard->agent_count)];
+    }
+    return agent;
 }
+
+/* Mostly the one that leads. */
+static struct sim_coordinator *sim_faults_coordinator(struct sim *sim)
+{
+    struct sim_coordinator *leader = sim_coordinator_leader(sim);
+
+    return leader != NULL && sim_chance(sim, 600)
+               ? leader
+               : &sim->coordinators[sim_below(sim, SIM_COORDINATORS)];
+}
+
+/* ---- coordinators ---- */
+
+static void sim_coordinator_comes_back(struct sim *sim, void *object, uint64_t a, uint64_t b)
+{
+    struct sim_coordinator *c = object;
+
+    (void)a;
+    (void)b;
+    if (!c->alive) {
+        sim_coordinator_start(sim, c);
+    }
+}
+
+static void sim_faults_kill_coordinator(struct sim *sim)
+{
+    struct sim_coordinator *c = sim_faults_coordinator(sim);
+
+    sim->statistics[SIM_COUNT_CRASHES]++;
+    sim_coordinator_crash(sim, c);
+    sim_after(sim, sim_below(sim, 20000), sim_coordinator_comes_back, c, 0, 0);
+}
+
+static void sim_faults_stop_coordinator(struct sim *sim)
+{
+    struct sim_coordinator *c = sim_faults_coordinator(sim);
+
+    sim_coordinator_stop(sim, c);
+    sim_after(sim, 3000 + sim_below(sim, 5000), sim_coordinator_comes_back, c, 0, 0);
+}
+
+static void sim_faults_pause_coordinator(struct sim *sim)
+{
+    sim_coordinator_pause(sim, sim_faults_coordinator(sim), sim_below(sim, FAULTS_PAUSE_MS_MAX));
+}
+
+static void sim_faults_stall_coordinator(struct sim *sim)
+{
+    sim_faults_coordinator(sim)->stall_ms = sim_below(sim, FAULTS_PAUSE_MS_MAX);
+}
+
+static void sim_faults_cut_from_store(struct sim *sim)
+{
+    struct sim_coordinator *c = sim_faults_coordinator(sim);
+
+    c->store_cut_until_ms = sim->now_ms + sim_below(sim, FAULTS_CUT_MS_MAX);
+    sim_note(sim, "c%u is cut from the store until %.3f", c->index,
+             (double)c->store_cut_until_ms / 1000.0);
+}
+
+static void sim_faults_cut_from_agents(struct sim *sim)
+{
+    const struct sim_coordinator *c = sim_faults_coordinator(sim);
+    unsigned shard = (unsigned)sim_below(sim, sim->shard_count);
+    uint64_t ms = sim_below(sim, FAULTS_CUT_MS_MAX);
+    bool all = sim_chance(sim, 300);
+
+    sim_note(sim, "c%u is cut from %s for %llu ms", c->index,
+             all ? "all agents" : sim->shards[shard].name, (unsigned long long)ms);
+    for (unsigned i = 0; i < sim->shard_count; i++) {
+        if (all || i == shard) {
+            sim_net_cut(sim, c->index, i, ms);
+        }
+    }
+}
+
+static void sim_faults_jump(struct sim *sim)
+{
+    struct sim_coordinator *c = &sim->coordinators[sim_below(sim, SIM_COORDINATORS)];
+
+    c->wall_offset_ms = (int64_t)sim_below(sim, FAULTS_SKEW_MS_MAX) - FAULTS_SKEW_MS_MAX / 2;
+    if (sim->clocks_jump) {
+        c->wall_offset_ms += sim_chance(sim, 500) ? FAULTS_HOUR_MS : -FAULTS_HOUR_MS;
+    }
+    sim_note(sim, "the clock of c%u is off by %lld ms", c->index, (long long)c->wall_offset_ms);
+}
+
+/* ---- agents ---- */
 
 static void sim_agent_comes_back(struct sim *sim, void *object, uint64_t a, uint64_t b)
 {
@@ -36,67 +131,128 @@ static void sim_agent_comes_back(struct sim *sim, void *object, uint64_t a, uint
     }
 }
 
-static void sim_leader_comes_back(struct sim *sim, void *object, uint64_t a, uint64_t b)
+static void sim_faults_kill_agent(struct sim *sim)
+{
+    struct sim_agent *agent = sim_faults_agent(sim);
+
+    sim_agent_crash(sim, agent);
+    sim_after(sim, sim_below(sim, 30000), sim_agent_comes_back, agent, 0, 0);
+}
+
+static void sim_faults_stop_agent(struct sim *sim)
+{
+    struct sim_agent *agent = sim_faults_agent(sim);
+
+    sim_agent_drain(sim, agent);
+    sim_after(sim, 12000 + sim_below(sim, 5000), sim_agent_comes_back, agent, 0, 0);
+}
+
+static void sim_faults_pause_agent(struct sim *sim)
+{
+    struct sim_agent *agent = sim_faults_agent(sim);
+    /* Mostly long enough for another one to take over. */
+    bool takes_over = agent->shard->agent_count > 1 && sim_chance(sim, 600);
+
+    sim_agent_pause(sim, agent,
+                    takes_over ? FAULTS_PAUSE_MS_MAX : sim_below(sim, FAULTS_PAUSE_MS_MAX));
+}
+
+static void sim_faults_break_stream(struct sim *sim)
+{
+    const struct sim_agent *agent = sim_faults_agent(sim);
+
+    if (agent->alive && agent->stream != 0) {
+        sim_note(sim, "the stream of %s breaks", agent->id);
+        sim_net_break(sim, agent->stream);
+    }
+}
+
+/* ---- the store ---- */
+
+static void sim_faults_store_elects(struct sim *sim, void *object, uint64_t a, uint64_t b)
 {
     (void)object;
     (void)a;
     (void)b;
-    if (!sim->leader_alive) {
-        sim_leader_start(sim);
+    sim_etcd_extend(&sim->etcd, sim->now_ms);
+}
+
+static void sim_faults_store_away(struct sim *sim)
+{
+    uint64_t ms = sim_below(sim, sim_chance(sim, 150) ? 40000 : FAULTS_STORE_MS_MAX);
+
+    sim->store_down_until_ms = sim->now_ms + ms;
+    sim_note(sim, "the store is away for %llu ms", (unsigned long long)ms);
+    if (sim_chance(sim, 500)) {
+        sim_after(sim, ms, sim_faults_store_elects, NULL, 0, 0);
     }
+}
+
+static void sim_faults_store_ails(struct sim *sim)
+{
+    bool slow = sim_chance(sim, 600);
+    uint64_t until = sim->now_ms + sim_below(sim, FAULTS_STORE_MS_MAX);
+
+    *(slow ? &sim->store_slow_until_ms : &sim->store_full_until_ms) = until;
+    sim_note(sim, "the store is %s until %.3f", slow ? "slow" : "full", (double)until / 1000.0);
+}
+
+/* Somebody deletes the leader's lease, or a store's clock runs ahead: the leader learns it late. */
+static void sim_faults_depose(struct sim *sim)
+{
+    const struct sim_coordinator *c = sim_coordinator_leader(sim);
+
+    if (c != NULL && sim_chance(sim, 300)) {
+        sim_note(sim, "the lease of c%u ends early", c->index);
+        sim_etcd_revoke(&sim->etcd, leadership_lease(c->leadership));
+    }
+}
+
+static void sim_faults_quiet(struct sim *sim)
+{
+    (void)sim;
 }
 
 static void sim_fault(struct sim *sim, void *object, uint64_t a, uint64_t b)
 {
+    static void (*const faults[])(struct sim *) = {
+        sim_faults_kill_coordinator,
+        sim_faults_kill_coordinator,
+        sim_faults_stop_coordinator,
+        sim_faults_pause_coordinator,
+        sim_faults_stall_coordinator,
+        sim_faults_cut_from_store,
+        sim_faults_cut_from_agents,
+        sim_faults_jump,
+        sim_faults_kill_agent,
+        sim_faults_kill_agent,
+        sim_faults_kill_agent,
+        sim_faults_stop_agent,
+        sim_faults_pause_agent,
+        sim_faults_pause_agent,
+        sim_faults_pause_agent,
+        sim_faults_break_stream,
+        sim_faults_break_stream,
+        sim_faults_break_stream,
+        sim_faults_store_away,
+        sim_faults_store_ails,
+        sim_faults_depose,
+        sim_faults_quiet,
+        sim_faults_quiet,
+    };
+
     (void)object;
     (void)a;
     (void)b;
-    if (sim->healed) {
-        return;
+    if (!sim->healed) {
+        faults[sim_below(sim, COUNT_OF(faults))](sim);
+        sim_after(sim, sim_below(sim, sim->fault_ms_max), sim_fault, NULL, 0, 0);
     }
-    struct sim_agent *agent = sim_any_agent(sim);
-    if (agent->tasks == NULL) {
-        agent = sim_any_agent(sim); /* rather one that has something to lose */
-    }
-    switch (sim_below(sim, 8)) {
-    case 0:
-        sim_leader_crash(sim);
-        sim_after(sim, sim_below(sim, 20000), sim_leader_comes_back, NULL, 0, 0);
-        break;
-    case 1:
-    case 2:
-        sim_agent_crash(sim, agent);
-        sim_after(sim, sim_below(sim, 30000), sim_agent_comes_back, agent, 0, 0);
-        break;
-    case 3:
-        sim_agent_pause(sim, agent, sim_below(sim, FAULTS_PAUSE_MS_MAX));
-        break;
-    case 7:
-        /* Long enough for another one to take over. */
-        if (agent->tasks != NULL && agent->shard->agent_count > 1) {
-            sim_agent_pause(sim, agent, FAULTS_PAUSE_MS_MAX);
-        }
-        break;
-    case 4:
-    case 5:
-        if (agent->alive && agent->link != SIM_LINK_DOWN) {
-            sim_note(sim, "the stream of %s breaks", agent->id);
-            sim_net_break(sim, agent->stream);
-        }
-        break;
-    case 6:
-        sim->store_down_until_ms = sim->now_ms + sim_below(sim, FAULTS_STORE_MS_MAX);
-        sim_note(sim, "the store is away until %.3f", (double)sim->store_down_until_ms / 1000.0);
-        break;
-    default:
-        break; /* a quiet moment */
-    }
-    sim_after(sim, sim_below(sim, sim->fault_ms_max), sim_fault, NULL, 0, 0);
 }
 
 /* ---- tenants come, go and are repaired ---- */
 
-static void sim_tenant_event(struct sim *sim, void *object, uint64_t a, uint64_t b)
+static void sim_faults_tenant(struct sim *sim, void *object, uint64_t a, uint64_t b)
 {
     (void)object;
     (void)a;
@@ -104,7 +260,7 @@ static void sim_tenant_event(struct sim *sim, void *object, uint64_t a, uint64_t
     if (sim->healed) {
         return;
     }
-    struct sim_shard *shard = sim_any_shard(sim);
+    struct sim_shard *shard = sim_faults_shard(sim);
     unsigned index = (unsigned)sim_below(sim, SIM_TENANTS_MAX);
     struct sim_tenant *tenant = &shard->tenants[index];
     if (!tenant->exists) {
@@ -115,158 +271,12 @@ static void sim_tenant_event(struct sim *sim, void *object, uint64_t a, uint64_t
         tenant->exists = false;
         sim_note(sim, "%s/%s is dropped", shard->name, tenant->name);
     }
-    sim_after(sim, sim_below(sim, FAULTS_TENANT_MS_MAX), sim_tenant_event, NULL, 0, 0);
-}
-
-/* ---- operators ---- */
-
-void sim_faults_ask(struct sim *sim, struct operator_request request)
-{
-    struct event *event = event_new(EVENT_OPERATOR);
-    struct arena *arena = &event->arena;
-
-    request.call = ++sim->calls;
-    request.actor = "ana";
-    request.reason = "";
-    request.lock_owner = "";
-    request.object = request.object == NULL ? "" : arena_strdup(arena, request.object);
-    sim->verbs[request.call % COUNT_OF(sim->verbs)] = request.verb;
-    event->operator= request;
-    if (sim->leading) {
-        sim_leader_event(sim, event);
-    } else {
-        event_free(&event);
-    }
-}
-
-static void sim_faults_publish(struct sim *sim, unsigned edition)
-{
-    sim->edition = edition;
-    sim_faults_ask(sim, (struct operator_request){ .verb = OPERATOR_PUBLISH,
-                                                   .set = sim_set_new(edition),
-                                                   .archive = bytes_of_text("archive") });
-}
-
-void sim_faults_start(struct sim *sim, const char *id, struct rollout_spec spec)
-{
-    spec.id = id;
-    spec.set = "billing";
-    spec.digest = "";
-    spec.created_by = "";
-    spec.reason = "";
-    spec.selector = spec.selector == NULL ? "" : spec.selector;
-    spec.target = spec.target == NULL ? "" : spec.target;
-    sim_note(sim, "start %s: target '%s' tenants '%s' policy %s", id, spec.target, spec.selector,
-             rollout_policy_name(spec.policy));
-    sim_faults_ask(sim, (struct operator_request){ .verb = OPERATOR_START, .spec = spec });
-}
-
-static void sim_faults_start_any(struct sim *sim)
-{
-    static const char *const selectors[] = { "",          "",           "shard=s0",
-                                             "shard!=s0", "tenant=t0*", "tenant in (t1*,t2*)" };
-    char id[SIM_TEXT_BYTES];
-    char target[SIM_TEXT_BYTES] = "";
-
-    if (sim->rollout_count + 8 >= SIM_ROLLOUTS_MAX) {
-        return;
-    }
-    snprintf(id, sizeof(id), "r%02u", ++sim->rollout_count);
-    if (sim_chance(sim, 400)) {
-        sim_database_version((unsigned)sim_between(sim, 1, sim->edition), target);
-    }
-    sim_faults_start(
-        sim, id,
-        (struct rollout_spec){
-            .selector = selectors[sim_below(sim, COUNT_OF(selectors))],
-            .target = target,
-            .policy = (enum rollout_policy)sim_below(sim, POLICY_COUNT),
-            .max_failures = sim_chance(sim, 500) ? (uint32_t)sim_below(sim, 4) : 0,
-            .concurrency = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 9) : 0,
-            .concurrency_per_shard = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 5) : 0,
-            .dry_run_only = sim_chance(sim, 80),
-        });
-}
-
-static void sim_faults_lock_any(struct sim *sim)
-{
-    char tenant[SIM_TEXT_BYTES];
-    const struct sim_shard *shard = sim_any_shard(sim);
-
-    snprintf(tenant, sizeof(tenant), "%.20s/t%02u", shard->name,
-             (unsigned)sim_below(sim, SIM_TENANTS_MAX));
-    sim_faults_ask(sim, (struct operator_request){ .verb = OPERATOR_LOCK,
-                                                   .object = tenant,
-                                                   .lock_ttl_ms = sim_between(sim, 1, 30000) });
-    if (sim_chance(sim, 300)) {
-        sim_faults_ask(sim, (struct operator_request){ .verb = OPERATOR_UNLOCK, .object = tenant });
-    }
-}
-
-static void sim_faults_button(struct sim *sim)
-{
-    static const enum operator_verb buttons[] = { OPERATOR_PAUSE, OPERATOR_RESUME, OPERATOR_RESUME,
-                                                  OPERATOR_RETRY, OPERATOR_RETRY,  OPERATOR_ABORT };
-
-    if (sim->rollout_known > 0) {
-        /* Mostly the newest ones: they are the ones that move. */
-        uint64_t back = sim_below(sim, sim->rollout_known < 3 ? sim->rollout_known : 3);
-        const char *id = sim->rollouts[sim->rollout_known - 1 - back];
-        enum operator_verb verb = buttons[sim_below(sim, COUNT_OF(buttons))];
-        sim_note(sim, "button %d on %s", (int)verb, id);
-        sim_faults_ask(sim, (struct operator_request){ .verb = verb, .object = id });
-    }
-}
-
-static void sim_operator(struct sim *sim, void *object, uint64_t a, uint64_t b)
-{
-    (void)object;
-    (void)a;
-    (void)b;
-    if (sim->healed) {
-        return;
-    }
-    if (sim->leading && sim->edition == 0) {
-        sim_faults_publish(sim, 2);
-    }
-    switch (sim->leading ? sim_below(sim, 10) : 10) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-        sim_faults_start_any(sim);
-        break;
-    case 4:
-    case 5:
-    case 6:
-        sim_faults_button(sim);
-        break;
-    case 7:
-        sim_faults_lock_any(sim);
-        break;
-    case 8:
-        if (sim->edition < SIM_SET_EDITIONS) {
-            sim_faults_publish(sim, sim->edition + 1);
-        }
-        break;
-    case 9:
-        if (sim_chance(sim, 100)) {
-            const struct sim_shard *shard = sim_any_shard(sim);
-            sim_note(sim, "forget %s", shard->name);
-            sim_faults_ask(sim, (struct operator_request){ .verb = OPERATOR_FORGET_SHARD,
-                                                           .object = shard->name });
-        }
-        break;
-    default:
-        break;
-    }
-    sim_after(sim, sim_below(sim, FAULTS_OPERATOR_MS_MAX), sim_operator, NULL, 0, 0);
+    sim_after(sim, sim_below(sim, FAULTS_TENANT_MS_MAX), sim_faults_tenant, NULL, 0, 0);
 }
 
 void sim_faults_begin(struct sim *sim)
 {
-    sim_after(sim, 3000, sim_operator, NULL, 0, 0);
-    sim_after(sim, 5000, sim_tenant_event, NULL, 0, 0);
+    sim_after(sim, 5000, sim_faults_tenant, NULL, 0, 0);
     sim_after(sim, 6000, sim_fault, NULL, 0, 0);
 }
 
@@ -275,8 +285,17 @@ void sim_faults_heal(struct sim *sim)
     sim_note(sim, "from now on nothing goes wrong");
     sim->healed = true;
     sim->store_down_until_ms = 0;
-    if (!sim->leader_alive) {
-        sim_leader_start(sim);
+    sim->store_slow_until_ms = 0;
+    sim->store_full_until_ms = 0;
+    memset(sim->cut_until_ms, 0, sizeof(sim->cut_until_ms));
+    for (unsigned i = 0; i < SIM_COORDINATORS; i++) {
+        struct sim_coordinator *c = &sim->coordinators[i];
+        c->store_cut_until_ms = 0;
+        c->stall_ms = 0;
+        if (!c->alive) {
+            sim_coordinator_start(sim, c);
+        }
+        sim_after(sim, 20000, sim_coordinator_comes_back, c, 0, 0); /* if it was about to stop */
     }
     for (unsigned i = 0; i < sim->shard_count; i++) {
         struct sim_shard *shard = &sim->shards[i];
@@ -284,6 +303,7 @@ void sim_faults_heal(struct sim *sim)
             if (!shard->agents[j].alive) {
                 sim_agent_start(sim, &shard->agents[j]);
             }
+            sim_after(sim, 60000, sim_agent_comes_back, &shard->agents[j], 0, 0);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* Streams: in order, late by chance, and gone at any moment with what is on its way. */
+/* Streams between agents and coordinators: in order each, late by chance and independently of each
+ * other, and gone at any moment with what is on its way. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -6,12 +7,13 @@
 #include "coordinator/decide/copy.h"
 #include "tests/sim/sim_world.h"
 
-enum { NET_DELAY_MS_MAX = 40, NET_NOTICE_MS_MAX = 4000 };
+enum { NET_DELAY_MS_MAX = 40, NET_NOTICE_MS_MAX = 4000, NET_SILENCE_MS = 15000 };
 
 /* A message to an agent, with everything that it points to. */
 struct sim_letter {
     struct arena arena;
     struct coordinator_message message;
+    bool there; /* it has arrived, and waits for a process that is stopped */
 };
 
 static struct sim_stream *sim_net_stream(struct sim *sim, uint64_t stream)
@@ -21,26 +23,43 @@ static struct sim_stream *sim_net_stream(struct sim *sim, uint64_t stream)
     return &sim->streams[stream - 1];
 }
 
-uint64_t sim_net_open(struct sim *sim, struct sim_agent *agent)
+static uint64_t sim_net_cut_until(const struct sim *sim, const struct sim_agent *agent,
+                                  unsigned coordinator)
+{
+    return sim->cut_until_ms[coordinator][agent->shard - sim->shards];
+}
+
+bool sim_net_is_cut(const struct sim *sim, const struct sim_agent *agent, unsigned coordinator)
+{
+    return sim->now_ms < sim_net_cut_until(sim, agent, coordinator);
+}
+
+uint64_t sim_net_open(struct sim *sim, struct sim_agent *agent, unsigned coordinator)
 {
     if (sim->stream_count == SIM_STREAMS_MAX) {
         sim_fail(sim, "too many streams: somebody reconnects in a loop");
         return 1;
     }
-    sim->streams[sim->stream_count++] = (struct sim_stream){ .agent = agent,
-                                                             .life = agent->life,
-                                                             .leader = sim->leader,
-                                                             .agent_end = true,
-                                                             .leader_end = true };
+    sim->streams[sim->stream_count++] =
+        (struct sim_stream){ .agent = agent,
+                             .life = agent->life,
+                             .coordinator = coordinator,
+                             .coordinator_life = sim->coordinators[coordinator].life,
+                             .agent_end = true,
+                             .leader_end = true };
     return sim->stream_count;
 }
 
-static uint64_t sim_net_delay(struct sim *sim, uint64_t *last_ms)
+static uint64_t sim_net_delay(struct sim *sim, const struct sim_stream *stream, uint64_t *last_ms)
 {
     uint64_t at = sim->now_ms + sim_between(sim, 1, NET_DELAY_MS_MAX);
+    uint64_t cut_ms = sim_net_cut_until(sim, stream->agent, stream->coordinator);
 
     if (!sim->healed && sim_chance(sim, 5)) {
         at += sim_below(sim, 3000); /* a stall */
+    }
+    if (cut_ms > sim->now_ms) {
+        at += cut_ms - sim->now_ms; /* sent again when the network is back */
     }
     *last_ms = at > *last_ms ? at : *last_ms;
     return *last_ms - sim->now_ms;
@@ -51,10 +70,11 @@ static void sim_net_reach_leader(struct sim *sim, void *object, uint64_t number,
 {
     struct event *event = object;
     struct sim_stream *stream = sim_net_stream(sim, number);
+    struct sim_coordinator *c = &sim->coordinators[stream->coordinator];
 
     (void)marks;
-    if (stream->leader_end && stream->agent_end && sim->leading && stream->leader == sim->leader) {
-        sim_leader_event(sim, event);
+    if (stream->leader_end && c->alive && c->life == stream->coordinator_life && !c->stopping) {
+        sim_coordinator_post(sim, c, event);
     } else {
         event_free(&event);
     }
@@ -66,7 +86,7 @@ void sim_net_to_leader(struct sim *sim, uint64_t number, struct event *event)
 
     event->agent.stream = number;
     event->agent.peer = "peer";
-    sim_after(sim, sim_net_delay(sim, &stream->up_ms), sim_net_reach_leader, event, number,
+    sim_after(sim, sim_net_delay(sim, stream, &stream->up_ms), sim_net_reach_leader, event, number,
               UINT64_MAX);
 }
 
@@ -74,16 +94,17 @@ static void sim_net_reach_agent(struct sim *sim, void *object, uint64_t number, 
 {
     struct sim_letter *letter = object;
     struct sim_stream *stream = sim_net_stream(sim, number);
+    struct sim_agent *agent = stream->agent;
 
     (void)marks;
-    if (stream->agent_end && stream->agent->alive && stream->agent->life == stream->life) {
-        if (stream->agent->paused) {
-            /* It waits in the socket's buffer. */
-            sim_after(sim, stream->agent->resume_ms - sim->now_ms + 1, sim_net_reach_agent, letter,
-                      number, UINT64_MAX);
+    if ((stream->agent_end || letter->there) && agent->alive && agent->life == stream->life) {
+        if (agent->paused) {
+            letter->there = true; /* in the socket's buffer */
+            sim_after(sim, agent->resume_ms - sim->now_ms + 1, sim_net_reach_agent, letter, number,
+                      UINT64_MAX);
             return;
         }
-        sim_agent_message(sim, stream->agent, number, &letter->message);
+        sim_agent_message(sim, agent, number, &letter->message);
     }
     arena_release(&letter->arena);
     free(letter);
@@ -118,9 +139,11 @@ void sim_net_to_agent(struct sim *sim, uint64_t number, const struct coordinator
     } else if (message->kind == COORDINATOR_MESSAGE_STANDBY) {
         letter->message.standby_for = copy_text(&letter->arena, message->standby_for);
     }
-    sim_after(sim, sim_net_delay(sim, &stream->down_ms), sim_net_reach_agent, letter, number,
-              UINT64_MAX);
+    sim_after(sim, sim_net_delay(sim, stream, &stream->down_ms), sim_net_reach_agent, letter,
+              number, UINT64_MAX);
 }
+
+/* ---- ends ---- */
 
 static void sim_net_agent_notices(struct sim *sim, void *object, uint64_t number, uint64_t life)
 {
@@ -128,21 +151,25 @@ static void sim_net_agent_notices(struct sim *sim, void *object, uint64_t number
 
     if (agent->alive && agent->life == life) {
         if (agent->paused) {
-            sim_after(sim, agent->resume_ms - sim->now_ms + 1, sim_net_agent_notices, agent, number,
+            sim_after(sim, agent->resume_ms - sim->now_ms + 2, sim_net_agent_notices, agent, number,
                       life);
             return;
         }
-        sim_agent_closed(sim, agent, number);
+        const struct sim_coordinator *c =
+            &sim->coordinators[sim_net_stream(sim, number)->coordinator];
+        bool tells = c->alive && !c->paused && !c->serving; /* who leads, in the trailers */
+        sim_agent_closed(sim, agent, number, tells ? c->follows : -1);
     }
 }
 
-static void sim_net_leader_notices(struct sim *sim, void *object, uint64_t number, uint64_t leader)
+static void sim_net_leader_notices(struct sim *sim, void *object, uint64_t number, uint64_t life)
 {
-    (void)object;
-    if (sim->leading && sim->leader == leader) {
+    struct sim_coordinator *c = object;
+
+    if (c->alive && c->life == life) {
         struct event *event = event_new(EVENT_AGENT_CLOSED);
         event->agent.stream = number;
-        sim_leader_event(sim, event);
+        sim_coordinator_post(sim, c, event);
     }
 }
 
@@ -157,7 +184,71 @@ void sim_net_break(struct sim *sim, uint64_t number)
     }
     if (stream->leader_end) {
         stream->leader_end = false;
-        sim_after(sim, sim_below(sim, NET_NOTICE_MS_MAX), sim_net_leader_notices, NULL, number,
-                  stream->leader);
+        sim_after(sim, sim_below(sim, NET_NOTICE_MS_MAX), sim_net_leader_notices,
+                  &sim->coordinators[stream->coordinator], number, stream->coordinator_life);
+    }
+}
+
+static bool sim_net_is_of(const struct sim_stream *stream, const struct sim_coordinator *c)
+{
+    return stream->coordinator == c->index && stream->coordinator_life == c->life &&
+           (stream->agent_end || stream->leader_end);
+}
+
+void sim_net_close_all(struct sim *sim, const struct sim_coordinator *coordinator)
+{
+    for (size_t i = 0; i < sim->stream_count; i++) {
+        if (sim_net_is_of(&sim->streams[i], coordinator)) {
+            sim->streams[i].leader_end = false;
+            sim_net_break(sim, i + 1);
+        }
+    }
+}
+
+/* The pings of this stream have not been answered for too long. */
+static void sim_net_gives_up(struct sim *sim, void *object, uint64_t number, uint64_t since_ms)
+{
+    struct sim_stream *stream = sim_net_stream(sim, number);
+    const struct sim_coordinator *c = &sim->coordinators[stream->coordinator];
+    const struct sim_agent *agent = stream->agent;
+    bool silent = sim_net_is_cut(sim, agent, stream->coordinator) ||
+                  (c->paused && c->resume_ms > since_ms + NET_SILENCE_MS) ||
+                  (agent->paused && agent->resume_ms > since_ms + NET_SILENCE_MS);
+
+    (void)object;
+    if (silent && (stream->agent_end || stream->leader_end)) {
+        sim_net_break(sim, number);
+    }
+}
+
+static void sim_net_watch(struct sim *sim, uint64_t number, uint64_t ms)
+{
+    if (ms > NET_SILENCE_MS) {
+        sim_after(sim, NET_SILENCE_MS, sim_net_gives_up, NULL, number, sim->now_ms);
+    }
+}
+
+void sim_net_cut(struct sim *sim, unsigned coordinator, unsigned shard, uint64_t ms)
+{
+    sim->cut_until_ms[coordinator][shard] = sim->now_ms + ms;
+    for (size_t i = 0; i < sim->stream_count; i++) {
+        const struct sim_stream *stream = &sim->streams[i];
+        if (sim_net_is_of(stream, &sim->coordinators[coordinator]) &&
+            stream->agent->shard == &sim->shards[shard]) {
+            sim_net_watch(sim, i + 1, ms);
+        }
+    }
+}
+
+void sim_net_silence(struct sim *sim, const struct sim_agent *agent,
+                     const struct sim_coordinator *coordinator, uint64_t ms)
+{
+    for (size_t i = 0; i < sim->stream_count; i++) {
+        const struct sim_stream *stream = &sim->streams[i];
+        bool of = agent != NULL ? stream->agent == agent && stream->agent_end
+                                : sim_net_is_of(stream, coordinator);
+        if (of) {
+            sim_net_watch(sim, i + 1, ms);
+        }
     }
 }

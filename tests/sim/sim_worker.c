@@ -8,7 +8,7 @@
 #include "common/core/memory.h"
 #include "tests/sim/sim_world.h"
 
-enum { WORKER_ROW_POLL_MS = 50, WORKER_ROLLBACK_MS_MAX = 1500 };
+enum { WORKER_ROW_POLL_MS = 50, WORKER_ROLLBACK_MS_MAX = 1500, WORKER_SETTLE_MS_MAX = 800 };
 
 static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint64_t life);
 
@@ -45,12 +45,35 @@ static void sim_worker_end(struct sim *sim, struct sim_task *task, enum task_out
     if (code == TASK_CODE_FENCED) {
         sim->statistics[SIM_COUNT_FENCED]++;
     }
+    if (outcome == TASK_SUCCEEDED && task->mode != TASK_DRY_RUN) {
+        sim_report_note(task->agent, task);
+    }
     task->state = SIM_TASK_DONE;
     task->outcome = outcome;
     task->code = code;
     task->sent = 0;
     sim_worker_fill(sim, task->agent);
     sim_agent_send_results(sim, task->agent);
+}
+
+/* The answer to COMMIT is lost. Mostly the worker finds out by itself what became of it, as
+ * agent/run/task_run.c does; else it says that it does not know. */
+static void sim_worker_lose_answer(struct sim *sim, struct sim_agent *agent, struct sim_task *task)
+{
+    struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
+
+    sim->statistics[SIM_COUNT_LOST]++;
+    sim_note(sim, "%s: the answer to COMMIT of %s is lost", agent->id, task->tenant);
+    if (sim_chance(sim, 500)) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST);
+        return;
+    }
+    tenant->holder = NULL;
+    task->uncertain = true;
+    task->state = SIM_TASK_WAITS;
+    task->lock_until_ms = sim->now_ms + 60000;
+    sim_after(sim, sim_below(sim, WORKER_SETTLE_MS_MAX), sim_worker_open, agent, task->number,
+              agent->life);
 }
 
 static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uint64_t life)
@@ -72,16 +95,14 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
     }
     if (!sim->healed && sim_chance(sim, 30)) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
-    } else if (tenant->broken) {
+    } else if (tenant->broken && task->mode != TASK_BASELINE) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
     } else if (task->mode == TASK_DRY_RUN) {
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
     } else {
         sim_database_commit(sim, agent->shard, tenant, task);
         if (!sim->healed && sim_chance(sim, 50)) {
-            sim->statistics[SIM_COUNT_LOST]++;
-            sim_note(sim, "%s: the answer to COMMIT is lost", agent->id);
-            sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST);
+            sim_worker_lose_answer(sim, agent, task);
         } else {
             sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
         }
@@ -121,6 +142,11 @@ static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint
     if (task == NULL || task->state != SIM_TASK_WAITS) {
         return;
     }
+    if (sim->now_ms >= uplink_works_until_ms(&agent->uplink)) {
+        /* In front of each try: not before the lease is proven, nor when it is over. */
+        sim_after(sim, WORKER_ROW_POLL_MS, sim_worker_open, agent, number, life);
+        return;
+    }
     struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
     if (tenant == NULL || !tenant->exists) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_MISSING);
@@ -138,6 +164,10 @@ static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint
         }
         return;
     }
+    if (sim_database_is_done(tenant, task)) {
+        sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
+        return;
+    }
     enum task_code code = sim_database_open(tenant, task);
     if (code != TASK_CODE_NONE) {
         sim_worker_end(sim, task, code == TASK_CODE_UP_TO_DATE ? TASK_SKIPPED : TASK_FAILED, code);
@@ -152,6 +182,9 @@ void sim_worker_fill(struct sim *sim, struct sim_agent *agent)
 {
     unsigned busy = 0;
 
+    if (agent->draining) {
+        return;
+    }
     for (const struct sim_task *task = agent->tasks; task != NULL; task = task->next) {
         busy += task->state == SIM_TASK_WAITS || task->state == SIM_TASK_OPEN;
     }
@@ -166,7 +199,8 @@ void sim_worker_fill(struct sim *sim, struct sim_agent *agent)
     }
 }
 
-void sim_worker_cancel(struct sim *sim, struct sim_agent *agent, const char *rollout)
+static void sim_worker_cancel_some(struct sim *sim, struct sim_agent *agent, const char *rollout,
+                                   bool begun_too)
 {
     bool again = true;
 
@@ -174,14 +208,27 @@ void sim_worker_cancel(struct sim *sim, struct sim_agent *agent, const char *rol
     while (again) {
         again = false;
         for (struct sim_task *task = agent->tasks; task != NULL && !again; task = task->next) {
-            if (task->state != SIM_TASK_DONE &&
-                (rollout == NULL ||
-                 (task->mode != TASK_SETTLE && strcmp(task->rollout, rollout) == 0))) {
-                sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_CANCELLED);
+            bool begun = task->state != SIM_TASK_QUEUED;
+            bool meant = rollout == NULL ||
+                         (task->mode != TASK_SETTLE && strcmp(task->rollout, rollout) == 0);
+            if (task->state != SIM_TASK_DONE && (begun_too || !begun) && meant) {
+                /* The one thing that must not be said of a lost COMMIT is that nothing happened. */
+                sim_worker_end(sim, task, TASK_FAILED,
+                               task->uncertain ? TASK_CODE_DATABASE_LOST : TASK_CODE_CANCELLED);
                 again = true;
             }
         }
     }
+}
+
+void sim_worker_cancel(struct sim *sim, struct sim_agent *agent, const char *rollout)
+{
+    sim_worker_cancel_some(sim, agent, rollout, true);
+}
+
+void sim_worker_cancel_queued(struct sim *sim, struct sim_agent *agent)
+{
+    sim_worker_cancel_some(sim, agent, NULL, false);
 }
 
 /* The server notices in its own time that the process is gone, and rolls back. */

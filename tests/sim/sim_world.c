@@ -44,6 +44,10 @@ void sim_note(struct sim *sim, const char *format, ...)
     /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is */
     vsnprintf(note + used, SIM_NOTE_BYTES - (size_t)used, format, arguments);
     va_end(arguments);
+    /* FNV-1a */
+    for (const char *at = note; *at != '\0'; at++) {
+        sim->trace = (sim->trace ^ (unsigned char)*at) * 0x100000001b3U;
+    }
     if (sim->verbose) {
         puts(note);
     }
@@ -128,6 +132,7 @@ bool sim_run_until(struct sim *sim, uint64_t until_ms)
         struct sim_event event = sim_next(sim);
         assert(event.at_ms >= sim->now_ms);
         sim->now_ms = event.at_ms;
+        sim->trace = (sim->trace ^ event.at_ms ^ event.order << 32) * 0x100000001b3U;
         event.run(sim, event.object, event.a, event.b);
     }
     if (sim->now_ms < until_ms) {
@@ -138,6 +143,26 @@ bool sim_run_until(struct sim *sim, uint64_t until_ms)
 
 /* ---- the world ---- */
 
+static void sim_init_shard(struct sim *sim, struct sim_shard *shard, unsigned index)
+{
+    unsigned tenants = (unsigned)sim_between(sim, 1, SIM_TENANTS_MAX - 5);
+
+    snprintf(shard->name, sizeof(shard->name), "s%u", index);
+    for (unsigned i = 0; i < SIM_TENANTS_MAX; i++) {
+        snprintf(shard->tenants[i].name, sizeof(shard->tenants[i].name), "t%02u", i);
+        if (i < tenants) {
+            sim_database_create(sim, shard, i, (unsigned)sim_below(sim, 3));
+            shard->tenants[i].broken = sim_chance(sim, 15);
+        }
+    }
+    shard->agent_count = sim_chance(sim, 500) ? 2 : 1;
+    for (unsigned i = 0; i < shard->agent_count; i++) {
+        shard->agents[i].shard = shard;
+        shard->agents[i].index = i;
+        sim_agent_start(sim, &shard->agents[i]);
+    }
+}
+
 void sim_init(struct sim *sim, uint64_t seed, bool verbose)
 {
     sim->seed = seed;
@@ -145,29 +170,18 @@ void sim_init(struct sim *sim, uint64_t seed, bool verbose)
     sim->verbose = verbose;
     sim->now_ms = 1000;
     sim->streams = memory_alloc_array(SIM_STREAMS_MAX, sizeof(struct sim_stream));
-    sim->fleet = fleet_new();
     sim->fault_ms_max = (uint64_t[]){ 1500, 4000, 12000 }[sim_below(sim, 3)];
     sim->script_ms_max = (uint64_t[]){ 50, 400, 3000 }[sim_below(sim, 3)];
+    sim->answer_loss = (unsigned[]){ 0, 5, 40 }[sim_below(sim, 3)];
+    sim->clocks_jump = sim_chance(sim, 250);
     sim->shard_count = (unsigned)sim_between(sim, 1, SIM_SHARDS_MAX);
     for (unsigned i = 0; i < sim->shard_count; i++) {
-        struct sim_shard *shard = &sim->shards[i];
-        unsigned tenants = (unsigned)sim_between(sim, 1, SIM_TENANTS_MAX - 5);
-        snprintf(shard->name, sizeof(shard->name), "s%u", i);
-        for (unsigned j = 0; j < SIM_TENANTS_MAX; j++) {
-            snprintf(shard->tenants[j].name, sizeof(shard->tenants[j].name), "t%02u", j);
-            if (j < tenants) {
-                sim_database_create(sim, shard, j, (unsigned)sim_below(sim, 3));
-                shard->tenants[j].broken = sim_chance(sim, 15);
-            }
-        }
-        shard->agent_count = sim_chance(sim, 500) ? 2 : 1;
-        for (unsigned j = 0; j < shard->agent_count; j++) {
-            shard->agents[j].shard = shard;
-            shard->agents[j].index = j;
-            sim_agent_start(sim, &shard->agents[j]);
-        }
+        sim_init_shard(sim, &sim->shards[i], i);
     }
-    sim_leader_start(sim);
+    for (unsigned i = 0; i < SIM_COORDINATORS; i++) {
+        sim->coordinators[i].index = i;
+        sim_coordinator_start(sim, &sim->coordinators[i]);
+    }
 }
 
 void sim_release(struct sim *sim)
@@ -180,11 +194,12 @@ void sim_release(struct sim *sim)
             free(sim->shards[i].tenants[j].holder);
         }
     }
-    sim_leader_crash(sim);
+    for (unsigned i = 0; i < SIM_COORDINATORS; i++) {
+        sim_coordinator_crash(sim, &sim->coordinators[i]);
+    }
     /* What is still on its way owns memory: let it arrive at ends that are closed. */
-    sim->failed = false;
     for (size_t i = 0; i < sim->stream_count; i++) {
-        sim->streams[i].agent_end = false;
+        sim->streams[i].agent->alive = false;
         sim->streams[i].leader_end = false;
     }
     for (size_t i = 0; i < sim->heap_count; i++) {
@@ -192,8 +207,9 @@ void sim_release(struct sim *sim)
             sim->heap[i].run(sim, sim->heap[i].object, sim->heap[i].a, UINT64_MAX);
         }
     }
-    fleet_free(&sim->fleet);
-    sim_store_release(&sim->store);
+    sim_client_drop_requests(sim);
+    sim_etcd_release(&sim->etcd);
+    arena_release(&sim->arena);
     free(sim->streams);
     free(sim->heap);
     free(sim->commits);

@@ -82,6 +82,35 @@ static void running_tasks_go_on_through_a_restart(void **state)
     assert_int_equal(sim_store_count(&f->store, RECORD_LOCK), 0);
 }
 
+/* Its fence equals the newest token: the base must not move, or the tokens of the other tasks of
+ * that window would seem older than their locks to the next leader. */
+static void tasks_go_on_though_one_of_their_window_has_committed(void **state)
+{
+    struct fixture *f = *state;
+    size_t run = begin_running(f, 2, (struct rollout_spec){ .id = "r1" });
+    uint64_t token = fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, run)->assign.token;
+    const struct running_task running[] = {
+        { .rollout = "r1", .mode = TASK_RUN, .tenant = "t_002", .token = token },
+    };
+    const struct set_version version = {
+        .set = "billing", .version = "0.3.0", .rollout = "r1", .fence = token
+    };
+    const struct tenant_info migrated = { .name = "t_001",
+                                          .versions = &version,
+                                          .version_count = 1 };
+    struct agent_message report = { .kind = AGENT_MESSAGE_TENANTS };
+
+    report.tenants =
+        (struct tenant_report){ .last = true, .tenants = &migrated, .tenant_count = 1 };
+    fixture_agent(f, 1, report);
+    assert_int_equal(sim_store_count(&f->store, RECORD_TOKEN_BASE), 0);
+    int64_t lease = f->lease;
+    fixture_restart(f);
+    fixture_hello_running(f, 5, "eu-1", "agent-a", lease, running, 1);
+    assert_non_null(sim_store_find(&f->store, RECORD_LOCK, "", "eu-1/t_002"));
+    assert_null(sim_store_find(&f->store, RECORD_LOCK, "", "eu-1/t_001"));
+}
+
 static void failures_survive(void **state)
 {
     struct fixture *f = *state;
@@ -278,6 +307,7 @@ int main(void)
         TEST(before_the_barrier_everything_is_looked_at_again),
         TEST(successes_are_in_the_journals),
         TEST(running_tasks_go_on_through_a_restart),
+        TEST(tasks_go_on_though_one_of_their_window_has_committed),
         TEST(failures_survive),
         TEST(a_failure_that_the_journal_contradicts_is_a_success),
         TEST(an_agent_that_is_away_after_a_restart_is_waited_for),

@@ -1,0 +1,319 @@
+/* Operators: they publish, start, press buttons, hold tenants, and believe what they are told. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/memory.h"
+#include "common/wire/wire.h"
+#include "tests/sim/sim_world.h"
+
+enum { OPERATOR_MS_MAX = 4000 };
+
+struct sim_rollout *sim_operator_find(struct sim *sim, const char *id)
+{
+    for (unsigned i = 0; i < sim->rollout_known; i++) {
+        if (strcmp(sim->rollouts[i].id, id) == 0) {
+            return &sim->rollouts[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- asking ---- */
+
+static struct sim_coordinator *sim_operator_any_leader(struct sim *sim)
+{
+    unsigned first = (unsigned)sim_below(sim, SIM_COORDINATORS);
+
+    if (sim->healed) {
+        /* They find the right one in the end. */
+        struct sim_coordinator *leader = sim_coordinator_leader(sim);
+        return leader == NULL || leader->paused ? NULL : leader;
+    }
+    for (unsigned i = 0; i < SIM_COORDINATORS; i++) {
+        struct sim_coordinator *c = &sim->coordinators[(first + i) % SIM_COORDINATORS];
+        if (c->alive && c->serving && !c->stopping) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+bool sim_operator_ask(struct sim *sim, struct operator_request request)
+{
+    struct sim_coordinator *c = sim_operator_any_leader(sim);
+    struct event *event = event_new(EVENT_OPERATOR);
+    struct arena *arena = &event->arena;
+    struct sim_call *call = &sim->calls[++sim->call_count % SIM_CALLS_MAX];
+    const char *object = request.verb == OPERATOR_START ? request.spec.id : request.object;
+    struct sim_rollout *rollout = object == NULL ? NULL : sim_operator_find(sim, object);
+
+    *call = (struct sim_call){ .verb = request.verb,
+                               .open = c != NULL,
+                               .ttl_ms = request.lock_ttl_ms,
+                               .per_shard = request.spec.concurrency_per_shard,
+                               .asked_ms = sim->now_ms };
+    snprintf(call->object, sizeof(call->object), "%s", object == NULL ? "" : object);
+    request.call = sim->call_count;
+    request.actor = "ana";
+    request.reason = "";
+    request.lock_owner = "";
+    request.lock_id = "";
+    request.object = arena_strdup(arena, call->object);
+    event->operator= request;
+    if (c == NULL) {
+        event_free(&event);
+        return false;
+    }
+    if (rollout != NULL && (request.verb == OPERATOR_RESUME || request.verb == OPERATOR_RETRY)) {
+        rollout->stopped = rollout->aborted;
+        rollout->resumed_ms = sim->now_ms;
+    }
+    call->coordinator = c->index;
+    call->life = c->life;
+    sim_coordinator_post(sim, c, event);
+    return true;
+}
+
+static struct bytes sim_operator_archive(unsigned edition, struct arena *arena)
+{
+    struct set_file *files = arena_alloc_array(arena, edition, sizeof(*files));
+
+    for (unsigned i = 0; i < edition; i++) {
+        files[i] = (struct set_file){ .path = arena_printf(arena, "0.%u.0__step.sql", i + 1),
+                                      .content = bytes_of_text("SELECT 1;\n") };
+    }
+    return wire_encode_set_archive(files, edition, arena);
+}
+
+bool sim_operator_publish(struct sim *sim, unsigned edition)
+{
+    sim->edition = edition;
+    return sim_operator_ask(
+        sim, (struct operator_request){ .verb = OPERATOR_PUBLISH,
+                                        .set = sim_set_new(edition),
+                                        .archive = sim_operator_archive(edition, &sim->arena) });
+}
+
+bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spec)
+{
+    spec.id = id;
+    spec.set = "billing";
+    spec.digest = "";
+    spec.created_by = "";
+    spec.reason = "";
+    spec.selector = spec.selector == NULL ? "" : spec.selector;
+    spec.target = spec.target == NULL ? "" : arena_strdup(&sim->arena, spec.target);
+    spec.id = arena_strdup(&sim->arena, id);
+    sim_note(sim, "start %s: %s target '%s' tenants '%s' policy %s", id,
+             spec.kind == ROLLOUT_BASELINE ? "baseline" : "migrate", spec.target, spec.selector,
+             rollout_policy_name(spec.policy));
+    return sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_START, .spec = spec });
+}
+
+/* ---- answers ---- */
+
+static void sim_operator_on_started(struct sim *sim, const struct sim_call *call)
+{
+    char key[4 * SIM_TEXT_BYTES];
+
+    snprintf(key, sizeof(key), SIM_PREFIX "/rollouts/%s/spec", call->object);
+    if (sim_etcd_find(&sim->etcd, key) == NULL) {
+        sim_fail(sim, "rollout %s was answered before it was durable", call->object);
+    }
+    if (sim_operator_find(sim, call->object) == NULL) {
+        struct sim_rollout *rollout = &sim->rollouts[sim->rollout_known++];
+        snprintf(rollout->id, sizeof(rollout->id), "%.40s", call->object);
+        rollout->per_shard = call->per_shard;
+        sim->statistics[SIM_COUNT_ROLLOUTS]++;
+    }
+}
+
+static struct sim_hold *sim_operator_hold(struct sim *sim, const char *tenant)
+{
+    for (size_t i = 0; i < sim->hold_count; i++) {
+        if (strcmp(sim->holds[i].tenant, tenant) == 0) {
+            return &sim->holds[i];
+        }
+    }
+    assert(sim->hold_count < SIM_HOLDS_MAX);
+    struct sim_hold *hold = &sim->holds[sim->hold_count++];
+    snprintf(hold->tenant, sizeof(hold->tenant), "%s", tenant);
+    return hold;
+}
+
+static void sim_operator_on_done(struct sim *sim, const struct sim_call *call)
+{
+    struct sim_rollout *rollout = sim_operator_find(sim, call->object);
+
+    if (call->verb == OPERATOR_START) {
+        sim_operator_on_started(sim, call);
+    } else if (call->verb == OPERATOR_LOCK) {
+        sim_operator_hold(sim, call->object)->until_ms = call->asked_ms + call->ttl_ms;
+    } else if (call->verb == OPERATOR_FORGET_SHARD) {
+        sim->forgot = true;
+        for (size_t i = 0; i < sim->hold_count; i++) {
+            if (strncmp(sim->holds[i].tenant, call->object, strlen(call->object)) == 0) {
+                sim->holds[i].until_ms = 0;
+            }
+        }
+    } else if (rollout != NULL && (call->verb == OPERATOR_RESUME || call->verb == OPERATOR_RETRY)) {
+        rollout->stopped = rollout->aborted;
+    } else if (rollout != NULL && (call->verb == OPERATOR_PAUSE || call->verb == OPERATOR_ABORT)) {
+        /* An answer that took its time says what was so when it was asked for. */
+        rollout->stopped = call->verb == OPERATOR_ABORT || rollout->aborted ||
+                           call->asked_ms > rollout->resumed_ms;
+        rollout->aborted = rollout->aborted || call->verb == OPERATOR_ABORT;
+    }
+}
+
+void sim_operator_on_reply(struct sim *sim, const struct effect *effect)
+{
+    struct sim_call *call = &sim->calls[effect->reply.call % SIM_CALLS_MAX];
+
+    if (!call->open) {
+        return;
+    }
+    call->open = false;
+    sim_note(sim, "operator call %llu: %s %s %s", (unsigned long long)effect->reply.call,
+             err_code_name(effect->reply.code), effect->reply.object, effect->reply.message);
+    if (effect->reply.code == ERR_NONE) {
+        sim_operator_on_done(sim, call);
+    }
+}
+
+void sim_operator_close_all(struct sim *sim, const struct sim_coordinator *coordinator)
+{
+    for (size_t i = 0; i < SIM_CALLS_MAX; i++) {
+        struct sim_call *call = &sim->calls[i];
+        if (call->open && call->coordinator == coordinator->index &&
+            call->life == coordinator->life) {
+            call->open = false;
+        }
+    }
+}
+
+/* ---- pressing ---- */
+
+static void sim_operator_start_any(struct sim *sim)
+{
+    static const char *const selectors[] = { "",          "",           "shard=s0",
+                                             "shard!=s0", "tenant=t0*", "tenant in (t1*,t2*)" };
+    char id[SIM_TEXT_BYTES];
+    char target[SIM_TEXT_BYTES] = "";
+    bool baseline = sim_chance(sim, 150);
+
+    if (sim->rollout_count + 8 >= SIM_ROLLOUTS_MAX) {
+        return;
+    }
+    snprintf(id, sizeof(id), "r%02u", ++sim->rollout_count);
+    if (baseline || sim_chance(sim, 400)) {
+        sim_database_version((unsigned)sim_between(sim, 1, sim->edition), target);
+    }
+    sim_operator_start(
+        sim, id,
+        (struct rollout_spec){
+            .kind = baseline ? ROLLOUT_BASELINE : ROLLOUT_MIGRATE,
+            .selector = selectors[sim_below(sim, COUNT_OF(selectors))],
+            .target = target,
+            .policy = (enum rollout_policy)sim_below(sim, POLICY_COUNT),
+            .max_failures = sim_chance(sim, 500) ? (uint32_t)sim_below(sim, 4) : 0,
+            .concurrency = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 9) : 0,
+            .concurrency_per_shard = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 5) : 0,
+            .dry_run_only = !baseline && sim_chance(sim, 80),
+        });
+}
+
+static struct sim_shard *sim_operator_any_shard(struct sim *sim)
+{
+    return &sim->shards[sim_below(sim, sim->shard_count)];
+}
+
+static void sim_operator_lock_any(struct sim *sim)
+{
+    char tenant[SIM_TEXT_BYTES];
+
+    snprintf(tenant, sizeof(tenant), "%.20s/t%02u", sim_operator_any_shard(sim)->name,
+             (unsigned)sim_below(sim, SIM_TENANTS_MAX));
+    sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_LOCK,
+                                                     .object = tenant,
+                                                     .lock_ttl_ms = sim_between(sim, 1, 30000) });
+    if (sim_chance(sim, 300)) {
+        /* From now on nothing is certain of it. */
+        sim_operator_hold(sim, tenant)->until_ms = 0;
+        sim->calls[sim->call_count % SIM_CALLS_MAX].ttl_ms = 0;
+        sim_operator_ask(sim,
+                         (struct operator_request){ .verb = OPERATOR_UNLOCK, .object = tenant });
+    }
+}
+
+static void sim_operator_button(struct sim *sim)
+{
+    static const enum operator_verb buttons[] = { OPERATOR_PAUSE, OPERATOR_RESUME, OPERATOR_RESUME,
+                                                  OPERATOR_RETRY, OPERATOR_RETRY,  OPERATOR_ABORT };
+
+    if (sim->rollout_known > 0) {
+        /* Mostly the newest ones: they are the ones that move. */
+        uint64_t back = sim_below(sim, sim->rollout_known < 3 ? sim->rollout_known : 3);
+        const char *id = sim->rollouts[sim->rollout_known - 1 - back].id;
+        enum operator_verb verb = buttons[sim_below(sim, COUNT_OF(buttons))];
+        sim_note(sim, "button %d on %s", (int)verb, id);
+        sim_operator_ask(sim, (struct operator_request){ .verb = verb, .object = id });
+    }
+}
+
+static void sim_operator_press(struct sim *sim)
+{
+    switch (sim_below(sim, 10)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        sim_operator_start_any(sim);
+        break;
+    case 4:
+    case 5:
+    case 6:
+        sim_operator_button(sim);
+        break;
+    case 7:
+        sim_operator_lock_any(sim);
+        break;
+    case 8:
+        if (sim->edition < SIM_SET_EDITIONS) {
+            sim_operator_publish(sim, sim->edition + 1);
+        }
+        break;
+    default:
+        if (sim_chance(sim, 100)) {
+            const struct sim_shard *shard = sim_operator_any_shard(sim);
+            sim_note(sim, "forget %s", shard->name);
+            sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_FORGET_SHARD,
+                                                             .object = shard->name });
+        }
+        break;
+    }
+}
+
+static void sim_operator_turn(struct sim *sim, void *object, uint64_t a, uint64_t b)
+{
+    (void)object;
+    (void)a;
+    (void)b;
+    if (sim->healed) {
+        return;
+    }
+    if (sim_operator_any_leader(sim) != NULL) {
+        if (sim->edition == 0) {
+            sim_operator_publish(sim, 2);
+        }
+        sim_operator_press(sim);
+    }
+    sim_after(sim, sim_below(sim, OPERATOR_MS_MAX), sim_operator_turn, NULL, 0, 0);
+}
+
+void sim_operator_begin(struct sim *sim)
+{
+    sim_after(sim, 3000, sim_operator_turn, NULL, 0, 0);
+}
