@@ -137,7 +137,7 @@ static bool set_settings_apply_timeout(struct set_settings_reader *reader, const
            error_wrap(reader->err, "%s:%u: %s", reader->path, reader->line, key);
 }
 
-/* Rules are named like add-index-blocking; the reason is for the reader. */
+/* Rules are named like create-index; the reason is for the reader. */
 static bool set_settings_apply_allow(struct set_settings_reader *reader,
                                      struct set_settings_text rule, struct set_settings_text reason)
 {
@@ -146,7 +146,7 @@ static bool set_settings_apply_allow(struct set_settings_reader *reader,
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
             return set_settings_fail(reader, rule,
                                      "expected a rule's name after 'allow', such as "
-                                     "add-index-blocking");
+                                     "create-index");
         }
     }
     if (reason.size == 0) {

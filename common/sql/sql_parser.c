@@ -14,7 +14,8 @@ enum { SQL_PARSER_STACK_BYTES = 256 << 20 };
 
 enum sql_parser_state {
     SQL_PARSER_IDLE,
-    SQL_PARSER_ASKED, /* `text` waits for the thread */
+    SQL_PARSER_ASKED, /* `job` waits for the thread */
+    SQL_PARSER_WORKING,
     SQL_PARSER_ANSWERED,
     SQL_PARSER_STOPPED,
 };
@@ -24,8 +25,8 @@ struct sql_parser {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     enum sql_parser_state state;
-    const char *text;
-    PgQuerySplitResult result;
+    sql_parser_job *job;
+    void *context;
 };
 
 static void *sql_parser_run(void *argument)
@@ -38,11 +39,10 @@ static void *sql_parser_run(void *argument)
             pthread_cond_wait(&parser->changed, &parser->mutex);
             continue;
         }
-        const char *text = parser->text;
+        parser->state = SQL_PARSER_WORKING;
         pthread_mutex_unlock(&parser->mutex);
-        PgQuerySplitResult result = pg_query_split_with_parser(text);
+        parser->job(parser->context);
         pthread_mutex_lock(&parser->mutex);
-        parser->result = result;
         parser->state = SQL_PARSER_ANSWERED;
         pthread_cond_broadcast(&parser->changed);
     }
@@ -98,22 +98,42 @@ void sql_parser_free(struct sql_parser **parser)
     memory_free(parser);
 }
 
-PgQuerySplitResult sql_parser_split(struct sql_parser *parser, const char *text)
+void sql_parser_call(struct sql_parser *parser, sql_parser_job *job, void *context)
 {
     pthread_mutex_lock(&parser->mutex);
     while (parser->state != SQL_PARSER_IDLE) { /* another caller's request */
         pthread_cond_wait(&parser->changed, &parser->mutex);
     }
-    parser->text = text;
+    parser->job = job;
+    parser->context = context;
     parser->state = SQL_PARSER_ASKED;
     pthread_cond_broadcast(&parser->changed);
-    while (parser->state != SQL_PARSER_ANSWERED || parser->text != text) {
+    while (parser->state != SQL_PARSER_ANSWERED || parser->context != context) {
         pthread_cond_wait(&parser->changed, &parser->mutex);
     }
-    PgQuerySplitResult result = parser->result;
-    parser->text = NULL;
+    parser->job = NULL;
+    parser->context = NULL;
     parser->state = SQL_PARSER_IDLE;
     pthread_cond_broadcast(&parser->changed);
     pthread_mutex_unlock(&parser->mutex);
-    return result;
+}
+
+struct sql_parser_split {
+    const char *text;
+    PgQuerySplitResult result;
+};
+
+static void sql_parser_split_job(void *context)
+{
+    struct sql_parser_split *split = context;
+
+    split->result = pg_query_split_with_parser(split->text);
+}
+
+PgQuerySplitResult sql_parser_split(struct sql_parser *parser, const char *text)
+{
+    struct sql_parser_split split = { .text = text };
+
+    sql_parser_call(parser, sql_parser_split_job, &split);
+    return split.result;
 }

@@ -76,7 +76,11 @@ static const struct option_spec cli_verb_options[] = {
     { "errors", OPTION_U64, CLI_FIELD(errors), .argument = "N", .fallback = "5000", .min = 1,
       .max = FAILURES_KEPT_MAX, .help = "how many errors and warnings to list" },
     { "schema", OPTION_TEXT, CLI_FIELD(schema), .argument = "FILE", .fallback = "",
-      .help = "what existed before, as SQL (not available in this version)" },
+      .help = "what existed before, as SQL such as pg_dump --schema-only writes" },
+    { "format", OPTION_CHOICE, CLI_FIELD(format), .choices = "text|github", .fallback = "text",
+      .help = "github: annotations for a pull request" },
+    { "explain", OPTION_TEXT, CLI_FIELD(explain), .argument = "RULE", .fallback = "",
+      .flag_only = true, .help = "what a rule means and what is safe instead; 'all' lists them" },
     { "trace", OPTION_TEXT, CLI_FIELD(trace), .argument = "CONNINFO", .fallback = "",
       .help = "try it on a real server (not available in this version)" },
 };

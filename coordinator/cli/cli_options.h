@@ -49,6 +49,8 @@ struct cli_options {
     uint64_t errors;
     const char *schema;
     const char *trace;
+    const char *format;
+    const char *explain;
 };
 
 enum { CLI_OPTIONS_MAX = 48 };

@@ -8,6 +8,7 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "common/lint/set_lint.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/lint_view.h"
 
@@ -37,7 +38,7 @@ bool cmd_lint_read_set(const char *directory, struct arena *arena, struct set_fi
            set_parse(*ret_files, *ret_count, name, ret_set, err);
 }
 
-static void cmd_lint_directory(const char *directory, struct sql_parser *parser, json_t *view)
+static void cmd_lint_directory(struct lint_run *run, const char *directory)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     CLEANUP(set_release) struct set set = { 0 };
@@ -46,17 +47,13 @@ static void cmd_lint_directory(const char *directory, struct sql_parser *parser,
     struct error err = { 0 };
 
     if (!cmd_lint_read_set(directory, &arena, &files, &count, &set, &err)) {
-        const struct lint_finding finding = {
-            .severity = "error", .rule = "set", .file = directory, .message = err.message
-        };
-        lint_view_add_finding(view, &finding);
+        lint_run_add(run, LINT_SET, directory, 0, err.message);
         return;
     }
-    lint_view_add_set(view, parser, &set);
+    set_lint(run, &set);
 }
 
-static bool cmd_lint_file(const char *path, struct sql_parser *parser, json_t *view,
-                          struct error *err)
+static bool cmd_lint_file(struct lint_run *run, const char *path, struct error *err)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = SCRIPT_BYTES_MAX };
 
@@ -64,38 +61,91 @@ static bool cmd_lint_file(const char *path, struct sql_parser *parser, json_t *v
         return false;
     }
     bool transactional = strstr(buf_text(&text), "-- skein:transaction none") == NULL;
-    lint_view_add_script(view, parser, path, buf_view(&text), transactional, true);
+    lint_run_migration(run);
+    lint_run_script(run, path, buf_view(&text), transactional);
     return true;
+}
+
+static bool cmd_lint_schema(struct lint_run *run, const char *path, struct error *err)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = SCRIPT_BYTES_MAX };
+
+    if (path[0] == '\0') {
+        return true;
+    }
+    return file_read(path, &text, err) &&
+           (lint_run_schema(run, buf_view(&text), err) || error_wrap(err, "%s", path));
+}
+
+static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct error *err)
+{
+    if (!cmd_lint_schema(run, cli->options.schema, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < cli->argument_count; i++) {
+        struct stat status;
+        if (stat(cli->arguments[i], &status) == 0 && S_ISDIR(status.st_mode)) {
+            cmd_lint_directory(run, cli->arguments[i]);
+        } else if (!cmd_lint_file(run, cli->arguments[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void cmd_lint_print(const struct cli *cli, const struct lint_report *report)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
+
+    if (cli->format != OUTPUT_TABLE) {
+        json_t *view = lint_view_json(report);
+        output_json(cli->format, view);
+        json_decref(view);
+        return;
+    }
+    if (strcmp(cli->options.format, "github") == 0) {
+        lint_view_github(report, &text);
+    } else {
+        lint_view_print(report, &cli->style, &text);
+    }
+    output_text(&text);
+}
+
+static int cmd_lint_explain(const struct cli *cli)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
+
+    if (!lint_view_explain(cli->options.explain, &cli->style, &text)) {
+        return cli_usage(cli, "there is no rule '%s': `skein lint --explain all` lists them",
+                         cli->options.explain);
+    }
+    output_text(&text);
+    return EXIT_CODE_DONE;
 }
 
 int cmd_lint(struct cli *cli)
 {
     CLEANUP(cmd_lint_sql_parser_free) struct sql_parser *parser = NULL;
-    CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
+    CLEANUP(lint_report_release) struct lint_report report = { 0 };
+    struct lint_run run;
     struct error err = { 0 };
 
-    if (cli->options.schema[0] != '\0' || cli->options.trace[0] != '\0') {
-        return cli_usage(cli, "--%s is not available in this version",
-                         cli->options.schema[0] != '\0' ? "schema" : "trace");
+    if (cli->options.explain[0] != '\0') {
+        return cmd_lint_explain(cli);
+    }
+    if (cli->argument_count == 0) {
+        return cli_usage(cli, "expected a directory or files to read");
+    }
+    if (cli->options.trace[0] != '\0') {
+        return cli_usage(cli, "--trace is not available in this version");
     }
     parser = sql_parser_new();
-    json_t *view = lint_view_new();
-    for (size_t i = 0; i < cli->argument_count; i++) {
-        struct stat status;
-        if (stat(cli->arguments[i], &status) == 0 && S_ISDIR(status.st_mode)) {
-            cmd_lint_directory(cli->arguments[i], parser, view);
-        } else if (!cmd_lint_file(cli->arguments[i], parser, view, &err)) {
-            json_decref(view);
-            return cli_usage(cli, "%s", err.message);
-        }
+    lint_run_begin(&run, parser, &report);
+    bool read = cmd_lint_read(cli, &run, &err);
+    lint_run_end(&run);
+    if (!read) {
+        return cli_usage(cli, "%s", err.message);
     }
-    if (cli->format != OUTPUT_TABLE) {
-        output_json(cli->format, view);
-    } else {
-        lint_view_print(view, &cli->style, &text);
-        output_text(&text);
-    }
-    const bool clean = lint_view_errors(view) == 0;
-    json_decref(view);
-    return clean ? EXIT_CODE_DONE : EXIT_CODE_REJECTED;
+    cmd_lint_print(cli, &report);
+    return report.error_count == 0 ? EXIT_CODE_DONE : EXIT_CODE_REJECTED;
 }

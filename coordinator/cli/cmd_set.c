@@ -7,6 +7,7 @@
 #include "common/core/limits.h"
 #include "common/wire/wire.h"
 #include "coordinator/cli/cli.h"
+#include "common/lint/set_lint.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/cmd_lint.h"
 #include "coordinator/cli/field.h"
@@ -17,21 +18,27 @@
 
 static bool cmd_set_lint(const struct cli *cli, const struct set *set)
 {
+    CLEANUP(lint_report_release) struct lint_report report = { 0 };
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
     struct sql_parser *parser = sql_parser_new();
-    json_t *view = lint_view_new();
+    struct lint_run run;
 
-    lint_view_add_set(view, parser, set);
+    lint_run_begin(&run, parser, &report);
+    set_lint(&run, set);
+    lint_run_end(&run);
     sql_parser_free(&parser);
-    const bool clean = lint_view_errors(view) == 0;
-    if (!clean && cli->format != OUTPUT_TABLE) {
+    if (report.error_count > 0 && cli->format != OUTPUT_TABLE) {
+        json_t *view = lint_view_json(&report);
         output_json(cli->format, view);
-    } else if (json_array_size(field_get(view, "findings")) > 0) {
-        lint_view_print(view, &cli->style, &text);
+        json_decref(view);
+    } else if (report.error_count > 0) {
+        lint_view_print(&report, &cli->style, &text);
         (void)fputs(buf_text(&text), stderr);
+    } else if (report.count > 0) {
+        output_say("lint has %zu finding%s that do not stand in the way: skein lint '%s'",
+                   report.count, report.count == 1 ? "" : "s", cli->arguments[0]);
     }
-    json_decref(view);
-    return clean;
+    return report.error_count == 0;
 }
 
 static void cmd_set_print_published(const struct cli *cli, const json_t *response)

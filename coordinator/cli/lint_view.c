@@ -3,121 +3,158 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "coordinator/cli/field.h"
+#include "common/lint/lint_rule.h"
 #include "coordinator/cli/table.h"
 
-json_t *lint_view_new(void)
+static json_t *lint_view_finding(const struct lint_finding *finding)
 {
-    return json_pack("{s:[], s:[]}", "findings", "statements");
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s}", "rule", finding->rule,
+                     "severity", finding->severity, "file", finding->file, "line",
+                     (json_int_t)finding->line, "statement", (json_int_t)finding->statement,
+                     "relation", finding->relation, "lock", finding->lock, "message",
+                     finding->message, "fix", finding->fix);
 }
 
-void lint_view_add_finding(json_t *view, const struct lint_finding *finding)
+static json_t *lint_view_names(const char *const *names, size_t count)
 {
-    json_array_append_new(field_get(view, "findings"),
-                          json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s}", "rule",
-                                    finding->rule, "severity", finding->severity, "file",
-                                    finding->file, "line", (json_int_t)finding->line, "statement",
-                                    (json_int_t)finding->statement, "relation", "", "lock", "",
-                                    "message", finding->message, "fix", ""));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_string(names[i]));
+    }
+    return list;
 }
 
-static void lint_view_add_problem(json_t *view, const char *file, const struct sql_problem *problem)
+static json_t *lint_view_statement(const struct lint_statement *statement)
 {
-    const struct lint_finding finding = {
-        .severity = "error",
-        .rule = problem->kind == SQL_PROBLEM_TRANSACTION_CONTROL ? "transaction-control" : "syntax",
-        .file = file,
-        .line = problem->line,
-        .statement = problem->statement,
-        .message = problem->error.message,
-    };
+    json_t *locks = json_array();
 
-    lint_view_add_finding(view, &finding);
+    for (size_t i = 0; i < statement->lock_count; i++) {
+        json_array_append_new(locks,
+                              json_pack("{s:s, s:s}", "relation", statement->locks[i].relation,
+                                        "mode", lint_mode_name(statement->locks[i].mode)));
+    }
+    return json_pack("{s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:b}", "file", statement->file, "line",
+                     (json_int_t)statement->line, "statement", (json_int_t)statement->number,
+                     "transactional", statement->transactional ? 1 : 0, "locks", locks, "rewrites",
+                     lint_view_names(statement->rewrites, statement->rewrite_count), "scans",
+                     lint_view_names(statement->scans, statement->scan_count), "grows",
+                     statement->grows ? 1 : 0);
 }
 
-void lint_view_add_script(json_t *view, struct sql_parser *parser, const char *file,
-                          struct bytes content, bool transactional, bool report)
+json_t *lint_view_json(const struct lint_report *report)
 {
-    CLEANUP(sql_script_release) struct sql_script script = { 0 };
-    struct sql_problem problem = { 0 };
+    json_t *findings = json_array();
+    json_t *statements = json_array();
 
-    if (!sql_script_parse(parser, content, &script, &problem)) {
-        if (report) {
-            lint_view_add_problem(view, file, &problem);
+    for (size_t i = 0; i < report->count; i++) {
+        json_array_append_new(findings, lint_view_finding(&report->findings[i]));
+    }
+    for (size_t i = 0; i < report->statement_count; i++) {
+        json_array_append_new(statements, lint_view_statement(&report->statements[i]));
+    }
+    return json_pack("{s:o, s:o}", "findings", findings, "statements", statements);
+}
+
+static enum tone lint_view_tone(const char *severity)
+{
+    if (strcmp(severity, "error") == 0) {
+        return TONE_BAD;
+    }
+    return strcmp(severity, "warning") == 0 ? TONE_WAIT : TONE_DIM;
+}
+
+void lint_view_print(const struct lint_report *report, const struct style *style, struct buf *buf)
+{
+    size_t others = 0;
+
+    for (size_t i = 0; i < report->count; i++) {
+        const struct lint_finding *finding = &report->findings[i];
+
+        others += strcmp(finding->severity, "error") == 0 ? 0 : 1;
+        style_put(style, buf, lint_view_tone(finding->severity), finding->severity);
+        buf_printf(buf, "  %s  %s", finding->rule, finding->file);
+        if (finding->line > 0) {
+            buf_printf(buf, ":%" PRIu32, finding->line);
         }
-        return;
+        buf_printf(buf, "%s%s\n    ", finding->lock[0] != '\0' ? "  takes " : "", finding->lock);
+        style_clean(finding->message, buf);
+        buf_puts(buf, "\n    safe: ");
+        style_clean(finding->fix, buf);
+        buf_puts(buf, "\n\n");
     }
-    for (size_t i = 0; i < script.count; i++) {
-        json_array_append_new(field_get(view, "statements"),
-                              json_pack("{s:s, s:I, s:I, s:b, s:[], s:[], s:[], s:b}", "file", file,
-                                        "line", (json_int_t)script.statements[i].line, "statement",
-                                        (json_int_t)script.statements[i].number, "transactional",
-                                        transactional ? 1 : 0, "locks", "rewrites", "scans",
-                                        "grows", 0));
-    }
-}
-
-void lint_view_add_set(json_t *view, struct sql_parser *parser, const struct set *set)
-{
-    CLEANUP(lint_report_release) struct lint_report report = { 0 };
-
-    set_lint(parser, set, &report);
-    for (size_t i = 0; i < report.count; i++) {
-        lint_view_add_finding(view, &report.findings[i]);
-    }
-    for (size_t i = 0; i < set->migration_count; i++) {
-        const struct migration *migration = &set->migrations[i];
-        for (size_t j = 0; j < migration->operation_count; j++) {
-            const struct operation *operation = &migration->operations[j];
-            if (operation->kind == OPERATION_SQL) {
-                lint_view_add_script(view, parser, operation->path, operation->content,
-                                     operation->settings.transaction, false);
-            }
-        }
+    buf_printf(buf, "%zu statement%s: %zu error%s, %zu other finding%s\n", report->statement_count,
+               report->statement_count == 1 ? "" : "s", report->error_count,
+               report->error_count == 1 ? "" : "s", others, others == 1 ? "" : "s");
+    if (others + report->error_count > 0) {
+        buf_puts(buf, "`skein lint --explain RULE` says more about one; `-- skein:allow RULE "
+                      "reason` before a statement silences it.\n");
     }
 }
 
-size_t lint_view_errors(const json_t *view)
+/* The command's own separators are written as %XX. */
+static void lint_view_escape(struct buf *buf, const char *text)
 {
-    const json_t *findings = field_get(view, "findings");
-    size_t count = 0;
-
-    for (size_t i = 0; i < json_array_size(findings); i++) {
-        count += strcmp(field_text(json_array_get(findings, i), "severity"), "error") == 0 ? 1 : 0;
-    }
-    return count;
-}
-
-void lint_view_print(const json_t *view, const struct style *style, struct buf *buf)
-{
-    static const struct table_column columns[] = {
-        { "SEVERITY", false }, { "RULE", false }, { "WHERE", false }, { "MESSAGE", false }
-    };
-    CLEANUP(table_release) struct table table = { 0 };
-    const json_t *findings = field_get(view, "findings");
-    const size_t errors = lint_view_errors(view);
-    const struct style uncut = { .color = style->color, .utf8 = style->utf8 };
-
-    table_init(&table, columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_array_size(findings); i++) {
-        const json_t *finding = json_array_get(findings, i);
-        const uint64_t line = field_u64(finding, "line");
-        table_cell(&table, field_text(finding, "severity"));
-        table_cell(&table, field_text(finding, "rule"));
-        if (line > 0) {
-            table_cell_f(&table, "%s:%" PRIu64, field_text(finding, "file"), line);
+    for (; *text != '\0'; text++) {
+        if (strchr("%\r\n:,", *text) != NULL) {
+            buf_printf(buf, "%%%02X", (unsigned)(unsigned char)*text);
         } else {
-            table_cell(&table, field_text(finding, "file"));
+            buf_append(buf, text, 1);
         }
-        table_cell(&table, field_text(finding, "message"));
     }
-    if (table_row_count(&table) > 0) {
-        table_print(&table, &uncut, buf);
+}
+
+void lint_view_github(const struct lint_report *report, struct buf *buf)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct lint_finding *finding = &report->findings[i];
+        bool note = strcmp(finding->severity, "note") == 0;
+
+        buf_printf(buf, "::%s file=", note ? "notice" : finding->severity);
+        lint_view_escape(buf, finding->file);
+        buf_printf(buf, ",line=%" PRIu32 ",title=%s::", finding->line > 0 ? finding->line : 1,
+                   finding->rule);
+        lint_view_escape(buf, finding->message);
+        buf_puts(buf, "%0A");
+        lint_view_escape(buf, finding->fix);
         buf_puts(buf, "\n");
     }
-    buf_printf(buf, "%zu statement%s: %zu error%s, %zu other finding%s\n",
-               json_array_size(field_get(view, "statements")),
-               json_array_size(field_get(view, "statements")) == 1 ? "" : "s", errors,
-               errors == 1 ? "" : "s", json_array_size(findings) - errors,
-               json_array_size(findings) - errors == 1 ? "" : "s");
+}
+
+static void lint_view_list_rules(const struct style *style, struct buf *buf)
+{
+    static const struct table_column columns[] = { { "RULE", false },
+                                                   { "SEVERITY", false },
+                                                   { "WHY IT HURTS", false } };
+    CLEANUP(table_release) struct table table = { 0 };
+
+    table_init(&table, columns, COUNT_OF(columns));
+    for (size_t i = 0; i < LINT_RULE_COUNT; i++) {
+        const struct lint_rule_text *text = lint_rule_text((enum lint_rule)i);
+        table_cell(&table, text->id);
+        table_cell(&table, text->severity);
+        table_cell(&table, text->why);
+    }
+    table_print(&table, style, buf);
+}
+
+bool lint_view_explain(const char *rule, const struct style *style, struct buf *buf)
+{
+    enum lint_rule found = lint_rule_of(rule);
+
+    if (strcmp(rule, "all") == 0) {
+        lint_view_list_rules(style, buf);
+        return true;
+    }
+    if (found == LINT_RULE_COUNT) {
+        return false;
+    }
+    const struct lint_rule_text *text = lint_rule_text(found);
+    buf_printf(buf, "%s (%s)\n\nWhy it hurts: %s.\n\nThe safe way: %s\n\n", text->id,
+               text->severity, text->why, text->safe);
+    buf_printf(buf,
+               "Where it is safe all the same, say why above the statement:\n"
+               "  -- skein:allow %s because ...\n",
+               text->id);
+    return true;
 }

@@ -1,26 +1,26 @@
-/* lint_view.h - what lint found, in the form of `lint -o json` and as a table.
+/* lint_view.h - what lint found, in the forms that people, programs and pull requests read.
  *
- * Pure but for lint_view_statements, which asks the parser. */
+ * Pure. */
 #ifndef SKEIN_COORDINATOR_CLI_LINT_VIEW_H
 #define SKEIN_COORDINATOR_CLI_LINT_VIEW_H
 
 #include <jansson.h>
 
 #include "common/core/buf.h"
-#include "common/lint/set_lint.h"
+#include "common/lint/lint_run.h"
 #include "coordinator/cli/style.h"
 
-/* {"findings": [], "statements": []}; the caller owns it. */
-json_t *lint_view_new(void);
-void lint_view_add_finding(json_t *view, const struct lint_finding *finding);
-/* One script's statements; what cannot be parsed adds nothing (or the finding, if `report`). */
-void lint_view_add_script(json_t *view, struct sql_parser *parser, const char *file,
-                          struct bytes content, bool transactional, bool report);
-/* A whole set: its findings and its statements. */
-void lint_view_add_set(json_t *view, struct sql_parser *parser, const struct set *set);
-size_t lint_view_errors(const json_t *view);
+/* {"findings": [...], "statements": [...]}; the caller owns it. */
+json_t *lint_view_json(const struct lint_report *report);
 
-/* "error  transaction-control  0.2.0__x.sql:3  ..." and a summary. */
-void lint_view_print(const json_t *view, const struct style *style, struct buf *buf);
+/* A few lines for each finding, and a summary. */
+void lint_view_print(const struct lint_report *report, const struct style *style, struct buf *buf);
+
+/* Workflow commands of GitHub Actions: annotations at the lines of a pull request. */
+void lint_view_github(const struct lint_report *report, struct buf *buf);
+
+/* What a rule means, and what is safe instead; all rules, a line each, for "". False: no such
+ * rule. */
+bool lint_view_explain(const char *rule, const struct style *style, struct buf *buf);
 
 #endif

@@ -81,7 +81,10 @@ static struct set *operator_publish_read(struct operator_publish *publish,
         !set_parse(files, count, "", set, err)) {
         return NULL;
     }
-    set_lint(publish->parser, set, &report);
+    struct lint_run run;
+    lint_run_begin(&run, publish->parser, &report);
+    set_lint(&run, set);
+    lint_run_end(&run);
     if (report.error_count > 0) {
         set_lint_refuse(&report, err);
         return NULL;

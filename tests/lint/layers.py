@@ -52,6 +52,7 @@ SILENT = ["common/model", "coordinator/decide", "agent/decide"]
 
 # What an include in <> or of generated code looks like -> where it may stand.
 LIBRARIES = [
+    (r"pg_query/pg_query\.pb-c\.h", ["common/sql", "common/lint"]),
     (r"protobuf-c/|.*\.pb-c\.h", ["common/wire", "coordinator/serve"]),
     (r"grpc/|grpc\+\+", ["common/rpc"]),
     (r"curl/", ["common/store"]),

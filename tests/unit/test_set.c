@@ -126,7 +126,7 @@ static void settings_stand_at_the_head_of_a_script(void **state)
     const char *script =
         "-- Adds an index.\r\n\r\n--skein:transaction none\r\n"
         "  -- skein:lock_timeout 2s   -- skein:statement_timeout 1h30m -- long\r\n"
-        "-- skein:scope control\n-- skein:allow add-index-blocking    tables are small\n"
+        "-- skein:scope control\n-- skein:allow create-index    tables are small\n"
         "-- skein:allow other it is so\n\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
         "-- a comment about skein: settings\n";
 

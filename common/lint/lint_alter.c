@@ -1,0 +1,222 @@
+#include "common/lint/lint_alter.h"
+
+#include <string.h>
+
+#include "common/lint/lint_alter_column.h"
+#include "common/lint/lint_alter_constraint.h"
+#include "common/lint/lint_tree.h"
+
+static void lint_alter_drop_column(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    struct lint_relation *table = alter->table;
+
+    lint_walk_lock_all(alter->walk, table, LINT_ACCESS_EXCLUSIVE);
+    for (struct lint_constraint *c = table->constraints; c != NULL; c = c->next) {
+        if (lint_name_has(c->columns, command->name)) {
+            if (c->kind == LINT_CONSTRAINT_FOREIGN && c->target != NULL) {
+                lint_walk_lock(alter->walk, c->target, LINT_ACCESS_EXCLUSIVE);
+            }
+            lint_constraint_remove(table, c);
+        }
+    }
+    lint_walk_find(alter->walk, LINT_DROP_COLUMN, table, NULL);
+    lint_column_remove(table, command->name);
+}
+
+static void lint_alter_attach(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    struct lint_walk *walk = alter->walk;
+    const PgQuery__PartitionCmd *partition = command->def->partition_cmd;
+    bool index = alter->table->kind == LINT_KIND_INDEX;
+    struct lint_relation *child =
+        lint_tree_relation(walk, partition->name, index ? LINT_KIND_INDEX : LINT_KIND_TABLE);
+
+    lint_walk_lock(walk, alter->table, LINT_SHARE_UPDATE_EXCLUSIVE);
+    lint_walk_lock(walk, child, LINT_ACCESS_EXCLUSIVE);
+    child->parent = alter->table;
+    if (index) {
+        return;
+    }
+    bool proved = false;
+    for (const struct lint_constraint *c = child->constraints; c != NULL; c = c->next) {
+        proved = proved || (c->kind == LINT_CONSTRAINT_CHECK && c->valid);
+    }
+    if (!proved) {
+        lint_walk_scan(walk, child);
+        lint_walk_find(walk, LINT_ATTACH_PARTITION, child, NULL);
+    }
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (r->parent == alter->table && r->is_default && r != child) {
+            lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
+            lint_walk_scan(walk, r);
+            lint_walk_find(walk, LINT_ATTACH_PARTITION, r, NULL);
+        }
+    }
+    child->is_default = partition->bound != NULL && partition->bound->is_default;
+}
+
+static void lint_alter_detach(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    struct lint_walk *walk = alter->walk;
+    const PgQuery__PartitionCmd *partition = command->def->partition_cmd;
+    struct lint_relation *child = lint_tree_relation(walk, partition->name, LINT_KIND_TABLE);
+    bool gentle = partition->concurrent ||
+                  command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_DetachPartitionFinalize;
+
+    lint_walk_lock(walk, alter->table,
+                   gentle ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
+    lint_walk_lock(walk, child, LINT_ACCESS_EXCLUSIVE);
+    if (!gentle) {
+        lint_walk_find(walk, LINT_DETACH_PARTITION, alter->table,
+                       arena_printf(walk->arena, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;",
+                                    lint_walk_name(walk, alter->table),
+                                    lint_walk_name(walk, child)));
+    } else if (partition->concurrent && walk->statement->transactional) {
+        lint_walk_find(walk, LINT_NOT_IN_TRANSACTION, NULL, NULL);
+    }
+    child->parent = NULL;
+}
+
+static void lint_alter_storage(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    bool logs = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetLogged;
+    bool unlogs = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged;
+
+    if (alter->table->known && (logs || unlogs) && alter->table->unlogged == unlogs) {
+        lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+        return;
+    }
+    alter->table->unlogged = unlogs || (alter->table->unlogged && !logs);
+    if (alter->table->kind == LINT_KIND_INDEX) {
+        lint_walk_lock(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+        lint_walk_rewrite(alter->walk, alter->table);
+    } else {
+        lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+        lint_walk_rewrite_all(alter->walk, alter->table);
+    }
+    lint_walk_find(alter->walk, LINT_STORAGE, alter->table, NULL);
+}
+
+static void lint_alter_trigger(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    (void)command;
+    lint_walk_lock_all(alter->walk, alter->table, LINT_SHARE_ROW_EXCLUSIVE);
+    lint_walk_find(alter->walk, LINT_TRIGGER, alter->table, NULL);
+}
+
+static void lint_alter_inherit(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    bool index = command->def != NULL && command->def->node_case == PG_QUERY__NODE__NODE_RANGE_VAR;
+
+    lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    if (index) {
+        struct lint_relation *parent =
+            lint_tree_relation(alter->walk, command->def->range_var, LINT_KIND_TABLE);
+        bool adds = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit;
+
+        lint_walk_lock(alter->walk, parent, adds ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_SHARE);
+        alter->table->parent = adds ? parent : NULL;
+    }
+}
+
+/* SHARE UPDATE EXCLUSIVE: in nobody's way but vacuum's and other such commands'. */
+static void lint_alter_gentle(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    (void)command;
+    lint_walk_lock_all(alter->walk, alter->table, LINT_SHARE_UPDATE_EXCLUSIVE);
+}
+
+static void lint_alter_drop_not_null(struct lint_alter *alter,
+                                     const PgQuery__AlterTableCmd *command)
+{
+    struct lint_column *column = lint_column_find(alter->table, command->name);
+
+    lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    if (column != NULL) {
+        column->not_null = false;
+    }
+}
+
+/* What is not listed takes ACCESS EXCLUSIVE for a moment. */
+static const struct {
+    PgQuery__AlterTableType subtype;
+    void (*act)(struct lint_alter *, const PgQuery__AlterTableCmd *);
+} lint_alter_commands[] = {
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn, lint_alter_add_column },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType, lint_alter_column_type },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull, lint_alter_set_not_null },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull, lint_alter_drop_not_null },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn, lint_alter_drop_column },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint, lint_alter_add_constraint },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_ValidateConstraint, lint_alter_validate },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint, lint_alter_drop_constraint },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_AttachPartition, lint_alter_attach },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DetachPartition, lint_alter_detach },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DetachPartitionFinalize, lint_alter_detach },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetLogged, lint_alter_storage },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged, lint_alter_storage },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace, lint_alter_storage },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetAccessMethod, lint_alter_storage },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_EnableTrig, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_EnableAlwaysTrig, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_EnableReplicaTrig, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DisableTrig, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_EnableTrigAll, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DisableTrigAll, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_EnableTrigUser, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DisableTrigUser, lint_alter_trigger },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit, lint_alter_inherit },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DropInherit, lint_alter_inherit },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetOptions, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_ResetOptions, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_ClusterOn, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DropCluster, lint_alter_gentle },
+};
+
+static void lint_alter_command(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    for (size_t i = 0; i < COUNT_OF(lint_alter_commands); i++) {
+        if (lint_alter_commands[i].subtype == command->subtype) {
+            lint_alter_commands[i].act(alter, command);
+            return;
+        }
+    }
+    lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+}
+
+static enum lint_kind lint_alter_kind(const PgQuery__AlterTableStmt *statement)
+{
+    if (statement->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX) {
+        return LINT_KIND_INDEX;
+    }
+    if (statement->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE) {
+        return LINT_KIND_SEQUENCE;
+    }
+    return statement->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW ? LINT_KIND_VIEW
+                                                                    : LINT_KIND_TABLE;
+}
+
+void lint_alter(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__AlterTableStmt *table = statement->alter_table_stmt;
+
+    if (table->relation == NULL) {
+        return;
+    }
+    if (table->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_TYPE) {
+        return; /* a composite type's attributes */
+    }
+    struct lint_alter alter = {
+        .walk = walk,
+        .table = lint_tree_relation(walk, table->relation, lint_alter_kind(table)),
+        .statement = table,
+    };
+    for (size_t i = 0; i < table->n_cmds; i++) {
+        if (table->cmds[i]->node_case == PG_QUERY__NODE__NODE_ALTER_TABLE_CMD) {
+            lint_alter_command(&alter, table->cmds[i]->alter_table_cmd);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+#include "common/lint/lint_alter_column.h"
+
+#include <string.h>
+
+#include "common/lint/lint_alter_constraint.h"
+#include "common/lint/lint_tree.h"
+#include "common/lint/lint_type.h"
+
+/* What stands at a column, put together. */
+struct lint_column_facts {
+    const PgQuery__Node *value; /* its default */
+    bool not_null;
+    bool primary;
+    bool unique;
+    bool check;
+    bool foreign;
+    bool foreign_checked;
+    bool identity;
+    bool generated;
+};
+
+static void lint_alter_column_facts(const PgQuery__ColumnDef *definition,
+                                    struct lint_column_facts *facts)
+{
+    for (size_t i = 0; i < definition->n_constraints; i++) {
+        if (definition->constraints[i]->node_case != PG_QUERY__NODE__NODE_CONSTRAINT) {
+            continue;
+        }
+        const PgQuery__Constraint *c = definition->constraints[i]->constraint;
+
+        facts->not_null = facts->not_null || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL;
+        facts->primary = facts->primary || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY;
+        facts->unique = facts->unique || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE;
+        facts->check = facts->check || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_CHECK;
+        facts->foreign = facts->foreign || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN;
+        facts->identity = facts->identity || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY;
+        facts->generated =
+            facts->generated || c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED;
+        if (c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT) {
+            facts->value = c->raw_expr;
+        }
+    }
+}
+
+struct lint_column *lint_alter_column_define(struct lint_walk *walk, struct lint_relation *table,
+                                             const PgQuery__ColumnDef *definition)
+{
+    struct lint_column_facts facts = { 0 };
+    struct lint_column *column = lint_column_add(walk->catalog, table, definition->colname);
+
+    lint_alter_column_facts(definition, &facts);
+    lint_tree_type(walk->catalog, definition->type_name, &column->type);
+    column->not_null = definition->is_not_null || facts.not_null || facts.primary ||
+                       facts.identity || lint_type_is_serial(&column->type);
+    column->generated = facts.generated;
+    for (size_t i = 0; i < definition->n_constraints; i++) {
+        if (definition->constraints[i]->node_case == PG_QUERY__NODE__NODE_CONSTRAINT) {
+            (void)lint_alter_constrain(walk, table, definition->constraints[i]->constraint,
+                                       definition->colname);
+        }
+    }
+    return column;
+}
+
+static bool lint_alter_is_null(const PgQuery__Node *value)
+{
+    return value == NULL ||
+           (value->node_case == PG_QUERY__NODE__NODE_A_CONST && value->a_const->isnull);
+}
+
+void lint_alter_add_column(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    const PgQuery__ColumnDef *definition = command->def->column_def;
+    struct lint_walk *walk = alter->walk;
+    struct lint_relation *table = alter->table;
+    struct lint_column_facts facts = { 0 };
+    struct lint_type type;
+
+    lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+    if (command->missing_ok && lint_column_find(table, definition->colname) != NULL) {
+        return;
+    }
+    lint_alter_column_facts(definition, &facts);
+    lint_tree_type(walk->catalog, definition->type_name, &type);
+    bool serial = lint_type_is_serial(&type);
+    bool has_value = !lint_alter_is_null(facts.value) || facts.identity || serial;
+
+    if (facts.identity || facts.generated || serial ||
+        lint_type_is_constrained(walk->catalog, &type) ||
+        lint_tree_is_volatile(walk->catalog, facts.value)) {
+        const char *name = lint_walk_name(walk, table);
+
+        lint_walk_rewrite_all(walk, table);
+        lint_walk_find(walk, LINT_ADD_COLUMN_REWRITE, table,
+                       facts.value == NULL
+                           ? NULL
+                           : arena_printf(walk->arena,
+                                          "ALTER TABLE %s ADD COLUMN %s ...; ALTER TABLE %s ALTER "
+                                          "COLUMN %s SET DEFAULT ...; -- then fill the old rows in "
+                                          "batches",
+                                          name, definition->colname, name, definition->colname));
+    }
+    if ((facts.not_null || facts.primary) && !has_value && !facts.generated) {
+        lint_walk_find(walk, LINT_ADD_COLUMN_REQUIRED, table, NULL);
+    }
+    if (facts.check) {
+        lint_walk_scan_all(walk, table);
+        lint_walk_find(walk, LINT_ADD_COLUMN_CHECK, table, NULL);
+    }
+    if (facts.primary || facts.unique) {
+        lint_walk_scan_all(walk, table);
+        lint_walk_find(walk, LINT_ADD_COLUMN_UNIQUE, table, NULL);
+    }
+    if (facts.foreign && has_value) {
+        lint_walk_scan_all(walk, table);
+        lint_walk_find(walk, LINT_ADD_COLUMN_FOREIGN_KEY, table, NULL);
+    }
+    (void)lint_alter_column_define(walk, table, definition);
+}
+
+/* What hangs on the column: indexes that are rebuilt, checks that are tried, tables that point to
+ * it. */
+struct lint_column_dependents {
+    bool index;      /* a plain key of an index */
+    bool expression; /* an index's expression or predicate */
+    bool check;      /* a valid CHECK */
+};
+
+/* Whether a foreign key points to that column of the table. */
+static bool lint_alter_is_referenced(const struct lint_relation *table,
+                                     const struct lint_constraint *foreign, const char *column)
+{
+    if (foreign->target != table) {
+        return false;
+    }
+    if (foreign->references != NULL) {
+        return lint_name_has(foreign->references, column);
+    }
+    for (const struct lint_constraint *c = table->constraints; c != NULL; c = c->next) {
+        if (c->kind == LINT_CONSTRAINT_PRIMARY) {
+            return lint_name_has(c->columns, column);
+        }
+    }
+    return true; /* the primary key was not seen: it may be this column */
+}
+
+static struct lint_column_dependents lint_alter_dependents(struct lint_alter *alter,
+                                                           const char *column, bool rewrites)
+{
+    struct lint_column_dependents found = { 0 };
+
+    for (struct lint_relation *r = alter->walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (r->kind == LINT_KIND_INDEX && r->table == alter->table) {
+            found.index = found.index || lint_name_has(r->keys, column);
+            found.expression = found.expression || lint_name_has(r->mentions, column);
+        }
+        for (const struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
+            bool mine = r == alter->table && lint_name_has(c->columns, column);
+
+            if (mine && c->kind == LINT_CONSTRAINT_CHECK) {
+                found.check = found.check || c->valid;
+            }
+            if (mine && c->kind == LINT_CONSTRAINT_FOREIGN && c->target != NULL) {
+                lint_walk_lock(alter->walk, c->target, LINT_ACCESS_EXCLUSIVE);
+                if (rewrites) {
+                    lint_walk_scan(alter->walk, c->target);
+                }
+            }
+            if (r != alter->table && lint_alter_is_referenced(alter->table, c, column)) {
+                lint_walk_lock(alter->walk, r, LINT_ACCESS_EXCLUSIVE);
+                if (rewrites) {
+                    lint_walk_scan(alter->walk, r);
+                }
+            }
+        }
+    }
+    return found;
+}
+
+/* USING the column itself, bare or cast to the new type, is what happens without USING. */
+static bool lint_alter_using_is_plain(const PgQuery__ColumnDef *definition, const char *column,
+                                      struct lint_catalog *catalog)
+{
+    const PgQuery__Node *value = definition->raw_default;
+
+    if (value == NULL) {
+        return true;
+    }
+    if (value->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) {
+        struct lint_type to;
+        struct lint_type cast;
+        lint_tree_type(catalog, definition->type_name, &to);
+        lint_tree_type(catalog, value->type_cast->type_name, &cast);
+        if (strcmp(to.name, cast.name) != 0) {
+            return false;
+        }
+        value = value->type_cast->arg;
+    }
+    if (value == NULL || value->node_case != PG_QUERY__NODE__NODE_COLUMN_REF) {
+        return false;
+    }
+    return strcmp(lint_tree_last(value->column_ref->fields, value->column_ref->n_fields), column) ==
+           0;
+}
+
+void lint_alter_column_type(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    struct lint_walk *walk = alter->walk;
+    struct lint_relation *table = alter->table;
+    const PgQuery__ColumnDef *definition = command->def->column_def;
+    struct lint_column *column = lint_column_find(table, command->name);
+    struct lint_type from = { .name = "" };
+    struct lint_type to;
+
+    lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+    lint_tree_type(walk->catalog, definition->type_name, &to);
+    if (column != NULL) {
+        from = column->type;
+    }
+    bool plain = lint_alter_using_is_plain(definition, command->name, walk->catalog);
+    bool rewrites = !plain || lint_type_change_rewrites(walk->catalog, &from, &to);
+    struct lint_column_dependents on = lint_alter_dependents(alter, command->name, rewrites);
+
+    if (rewrites) {
+        lint_walk_rewrite_all(walk, table);
+        lint_walk_find(walk, LINT_COLUMN_TYPE_REWRITE, table, NULL);
+    } else if (on.expression || on.check ||
+               (on.index &&
+                (lint_type_change_reindexes(&from, &to) || definition->coll_clause != NULL))) {
+        lint_walk_scan_all(walk, table);
+        lint_walk_find(walk, LINT_COLUMN_TYPE_SCAN, table, NULL);
+    }
+    if (column == NULL) {
+        column = lint_column_add(walk->catalog, table, command->name);
+    }
+    column->type = to;
+}
+
+void lint_alter_set_not_null(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    struct lint_walk *walk = alter->walk;
+    struct lint_relation *table = alter->table;
+    struct lint_column *column = lint_column_find(table, command->name);
+    bool proved = column != NULL && column->not_null;
+
+    lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+    for (const struct lint_constraint *c = table->constraints; c != NULL; c = c->next) {
+        proved = proved || (c->valid && lint_name_has(c->not_null, command->name));
+    }
+    if (!proved) {
+        const char *name = lint_walk_name(walk, table);
+
+        lint_walk_scan_all(walk, table);
+        lint_walk_find(walk, LINT_SET_NOT_NULL, table,
+                       arena_printf(walk->arena,
+                                    "ALTER TABLE %s ADD CONSTRAINT %s_not_null CHECK (%s IS NOT "
+                                    "NULL) NOT VALID; -- then, in a rollout of its own: ALTER "
+                                    "TABLE %s VALIDATE CONSTRAINT %s_not_null; -- then: ALTER "
+                                    "TABLE %s ALTER COLUMN %s SET NOT NULL;",
+                                    name, command->name, command->name, name, command->name, name,
+                                    command->name));
+    }
+    if (column == NULL) {
+        column = lint_column_add(walk->catalog, table, command->name);
+    }
+    column->not_null = true;
+}

@@ -1,0 +1,243 @@
+#include "common/lint/lint_drop.h"
+
+#include <string.h>
+
+#include "common/lint/lint_tree.h"
+
+/* The names of one object of a DROP: a list of strings, or one type name. */
+static void lint_drop_names(const PgQuery__Node *object, PgQuery__Node *const **ret_names,
+                            size_t *ret_count)
+{
+    *ret_names = NULL;
+    *ret_count = 0;
+    if (object->node_case == PG_QUERY__NODE__NODE_LIST) {
+        *ret_names = object->list->items;
+        *ret_count = object->list->n_items;
+    } else if (object->node_case == PG_QUERY__NODE__NODE_TYPE_NAME) {
+        *ret_names = object->type_name->names;
+        *ret_count = object->type_name->n_names;
+    }
+}
+
+static void lint_drop_table_locks(struct lint_walk *walk, struct lint_relation *table, bool cascade)
+{
+    lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+    if (table->parent != NULL) {
+        lint_walk_lock(walk, table->parent, LINT_ACCESS_EXCLUSIVE);
+    }
+    for (const struct lint_constraint *c = table->constraints; c != NULL; c = c->next) {
+        if (c->target != NULL) {
+            lint_walk_lock(walk, c->target, LINT_ACCESS_EXCLUSIVE);
+        }
+    }
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL && cascade; r = r->hh.next) {
+        if (lint_name_has(r->reads, table->key)) {
+            lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
+        }
+        for (struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
+            if (c->target == table) {
+                lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
+                lint_constraint_remove(r, c);
+            }
+        }
+    }
+}
+
+static void lint_drop_table(struct lint_walk *walk, const PgQuery__DropStmt *drop,
+                            PgQuery__Node *const *names, size_t count, enum lint_kind kind)
+{
+    const char *schema = lint_tree_schema(names, count);
+    const char *name = lint_tree_last(names, count);
+    struct lint_relation *table = lint_catalog_find(walk->catalog, schema, name);
+
+    if (table == NULL && drop->missing_ok) {
+        return; /* never seen: there may be nothing to drop */
+    }
+    table = lint_catalog_need(walk->catalog, schema, name, kind);
+    lint_drop_table_locks(walk, table, drop->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE);
+    lint_walk_find(walk, LINT_DROP_TABLE, table, NULL);
+    lint_catalog_remove(walk->catalog, table);
+}
+
+static void lint_drop_index(struct lint_walk *walk, const PgQuery__DropStmt *drop,
+                            PgQuery__Node *const *names, size_t count)
+{
+    struct lint_relation *index = lint_catalog_need(walk->catalog, lint_tree_schema(names, count),
+                                                    lint_tree_last(names, count), LINT_KIND_INDEX);
+    enum lint_mode mode = drop->concurrent ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE;
+
+    if (index->table != NULL) {
+        lint_walk_lock_all(walk, index->table, mode);
+    }
+    lint_walk_lock(walk, index, mode);
+    if (drop->concurrent && walk->statement->transactional) {
+        lint_walk_find(walk, LINT_NOT_IN_TRANSACTION, NULL, NULL);
+    } else if (!drop->concurrent) {
+        const struct lint_relation *on = index->table != NULL ? index->table : index;
+        lint_walk_find(
+            walk, LINT_DROP_INDEX, on,
+            arena_printf(walk->arena, "DROP INDEX CONCURRENTLY %s;", lint_walk_name(walk, index)));
+    }
+    lint_catalog_remove(walk->catalog, index);
+}
+
+/* DROP TRIGGER, RULE, POLICY: the last name is its own, those before are the table's. */
+static void lint_drop_of_table(struct lint_walk *walk, PgQuery__Node *const *names, size_t count)
+{
+    if (count >= 2) {
+        struct lint_relation *table =
+            lint_catalog_need(walk->catalog, lint_tree_schema(names, count - 1),
+                              lint_tree_last(names, count - 1), LINT_KIND_TABLE);
+        lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+        lint_walk_find(walk, LINT_TRIGGER, table, NULL);
+    }
+}
+
+/* DROP TYPE ... CASCADE takes the columns of that type with it. */
+static void lint_drop_type(struct lint_walk *walk, const char *name)
+{
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        for (const struct lint_column *c = r->columns; c != NULL; c = c->next) {
+            if (strcmp(c->type.name, name) == 0) {
+                lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
+                lint_walk_find(walk, LINT_DROP_COLUMN, r, NULL);
+                break;
+            }
+        }
+    }
+}
+
+static void lint_drop_one(struct lint_walk *walk, const PgQuery__DropStmt *drop,
+                          const PgQuery__Node *object)
+{
+    static const struct {
+        PgQuery__ObjectType type;
+        enum lint_kind kind;
+    } relations[] = {
+        { PG_QUERY__OBJECT_TYPE__OBJECT_TABLE, LINT_KIND_TABLE },
+        { PG_QUERY__OBJECT_TYPE__OBJECT_VIEW, LINT_KIND_VIEW },
+        { PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW, LINT_KIND_MATVIEW },
+        { PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE, LINT_KIND_SEQUENCE },
+        { PG_QUERY__OBJECT_TYPE__OBJECT_FOREIGN_TABLE, LINT_KIND_TABLE },
+    };
+    PgQuery__Node *const *names = NULL;
+    size_t count = 0;
+
+    lint_drop_names(object, &names, &count);
+    for (size_t i = 0; i < COUNT_OF(relations); i++) {
+        if (relations[i].type == drop->remove_type) {
+            lint_drop_table(walk, drop, names, count, relations[i].kind);
+        }
+    }
+    bool type = drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TYPE ||
+                drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN;
+    if (type && drop->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE) {
+        lint_drop_type(walk, lint_tree_last(names, count));
+    } else if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX) {
+        lint_drop_index(walk, drop, names, count);
+    } else if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TRIGGER ||
+               drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_RULE ||
+               drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_POLICY) {
+        lint_drop_of_table(walk, names, count);
+    }
+}
+
+void lint_drop(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__DropStmt *drop = statement->drop_stmt;
+
+    if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA) {
+        lint_walk_find(walk, LINT_DROP_SCHEMA, NULL, NULL);
+        return;
+    }
+    if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_EXTENSION) {
+        lint_walk_find(walk, LINT_EXTENSION, NULL, NULL);
+    }
+    for (size_t i = 0; i < drop->n_objects; i++) {
+        lint_drop_one(walk, drop, drop->objects[i]);
+    }
+}
+
+void lint_drop_truncate(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__TruncateStmt *truncate = statement->truncate_stmt;
+    bool cascade = truncate->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
+
+    for (size_t i = 0; i < truncate->n_relations; i++) {
+        struct lint_relation *table =
+            lint_tree_relation(walk, truncate->relations[i]->range_var, LINT_KIND_TABLE);
+        lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+        for (struct lint_relation *r = walk->catalog->relations; r != NULL && cascade;
+             r = r->hh.next) {
+            for (const struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
+                if (c->target == table) {
+                    lint_walk_lock_all(walk, r, LINT_ACCESS_EXCLUSIVE);
+                }
+            }
+        }
+        lint_walk_find(walk, LINT_TRUNCATE, table, NULL);
+    }
+}
+
+/* A column's new name in the catalog, and in what mentions it. */
+static void lint_drop_rename_column(struct lint_walk *walk, struct lint_relation *table,
+                                    const PgQuery__RenameStmt *rename)
+{
+    struct lint_column *column = lint_column_find(table, rename->subname);
+
+    if (column != NULL) {
+        column->name = arena_strdup(&walk->catalog->arena, rename->newname);
+    }
+}
+
+void lint_drop_rename(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__RenameStmt *rename = statement->rename_stmt;
+
+    if (rename->relation == NULL) {
+        if (rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA) {
+            lint_walk_find(walk, LINT_RENAME, NULL, NULL);
+        }
+        return;
+    }
+    bool index = rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX;
+    struct lint_relation *relation =
+        lint_tree_relation(walk, rename->relation, index ? LINT_KIND_INDEX : LINT_KIND_TABLE);
+    if (index || relation->kind == LINT_KIND_INDEX) {
+        lint_walk_lock(walk, relation, LINT_SHARE_UPDATE_EXCLUSIVE);
+        lint_catalog_rename(walk->catalog, relation, relation->schema, rename->newname);
+        return;
+    }
+    lint_walk_lock_all(walk, relation, LINT_ACCESS_EXCLUSIVE);
+    if (rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN) {
+        lint_drop_rename_column(walk, relation, rename);
+        lint_walk_find(walk, LINT_RENAME, relation, NULL);
+    } else if (rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT) {
+        struct lint_constraint *constraint = lint_constraint_find(relation, rename->subname);
+        if (constraint != NULL) {
+            constraint->name = arena_strdup(&walk->catalog->arena, rename->newname);
+        }
+    } else if (rename->subname[0] == '\0') {
+        lint_walk_find(walk, LINT_RENAME, relation, NULL);
+        lint_catalog_rename(walk->catalog, relation, relation->schema, rename->newname);
+    }
+}
+
+void lint_drop_set_schema(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__AlterObjectSchemaStmt *move = statement->alter_object_schema_stmt;
+
+    if (move->relation == NULL) {
+        return;
+    }
+    struct lint_relation *relation = lint_tree_relation(walk, move->relation, LINT_KIND_TABLE);
+    lint_walk_lock(walk, relation, LINT_ACCESS_EXCLUSIVE);
+    lint_walk_find(walk, LINT_RENAME, relation, NULL);
+    lint_catalog_rename(walk->catalog, relation, move->newschema, relation->name);
+}
+
+void lint_drop_owner(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    (void)statement;
+    lint_walk_find(walk, LINT_ROLE, NULL, NULL);
+}

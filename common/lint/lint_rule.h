@@ -1,0 +1,79 @@
+/* lint_rule.h - the rules: what each is called, how bad it is, why it hurts and what is safe.
+ *
+ * Pure, constant. Without a database the size of a table is not known: work that grows with it is a
+ * warning; an error is what fails in any case, or reaches outside the tenant. */
+#ifndef SKEIN_COMMON_LINT_LINT_RULE_H
+#define SKEIN_COMMON_LINT_LINT_RULE_H
+
+enum lint_rule {
+    LINT_SET,
+    LINT_SYNTAX,
+    LINT_TRANSACTION_CONTROL,
+    LINT_UNSUPPORTED_KIND,
+    LINT_UNSUPPORTED_SETTING,
+    LINT_ALLOW,
+    LINT_TOO_DEEP,
+    LINT_ADD_COLUMN_REWRITE,
+    LINT_ADD_COLUMN_REQUIRED,
+    LINT_ADD_COLUMN_CHECK,
+    LINT_ADD_COLUMN_UNIQUE,
+    LINT_ADD_COLUMN_FOREIGN_KEY,
+    LINT_COLUMN_TYPE_REWRITE,
+    LINT_COLUMN_TYPE_SCAN,
+    LINT_SET_NOT_NULL,
+    LINT_DROP_COLUMN,
+    LINT_ADD_CHECK,
+    LINT_ADD_FOREIGN_KEY,
+    LINT_ADD_UNIQUE,
+    LINT_ADD_EXCLUDE,
+    LINT_PRIMARY_KEY_NULLABLE,
+    LINT_VALIDATE_IN_TRANSACTION,
+    LINT_CREATE_INDEX,
+    LINT_DROP_INDEX,
+    LINT_REINDEX,
+    LINT_NOT_IN_TRANSACTION,
+    LINT_CLUSTER,
+    LINT_VACUUM_FULL,
+    LINT_REFRESH_VIEW,
+    LINT_STORAGE,
+    LINT_ATTACH_PARTITION,
+    LINT_DETACH_PARTITION,
+    LINT_CREATE_PARTITION,
+    LINT_RENAME,
+    LINT_DROP_TABLE,
+    LINT_DROP_SCHEMA,
+    LINT_TRUNCATE,
+    LINT_LOCK_TABLE,
+    LINT_TRIGGER,
+    LINT_DOMAIN,
+    LINT_SEQUENCE,
+    LINT_NO_WHERE,
+    LINT_MANY_LOCKS,
+    LINT_LONG_WORK,
+    LINT_ENUM_USE,
+    LINT_LOCK_TIMEOUT,
+    LINT_SEARCH_PATH,
+    LINT_ROLE,
+    LINT_SESSION_STATE,
+    LINT_LEAVES_TENANT,
+    LINT_EXTENSION,
+    LINT_CLUSTER_WIDE,
+    LINT_CATALOG_WRITE,
+    LINT_OUTSIDE,
+    LINT_OPAQUE,
+    LINT_RULE_COUNT,
+};
+
+struct lint_rule_text {
+    const char *id;       /* "create-index" */
+    const char *severity; /* "error", "warning" or "note" */
+    const char *why;      /* one sentence */
+    const char *safe;     /* the safe way, a sentence or two */
+};
+
+const struct lint_rule_text *lint_rule_text(enum lint_rule rule);
+
+/* LINT_RULE_COUNT where there is none of that id. */
+enum lint_rule lint_rule_of(const char *id);
+
+#endif

@@ -1,0 +1,235 @@
+#include "common/lint/lint_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/limits.h"
+#include "common/core/memory.h"
+#include "common/lint/lint_allow.h"
+#include "common/lint/lint_statement.h"
+
+/* One script while it is read. */
+struct lint_script {
+    struct lint_run *run;
+    struct lint_allow *allows;
+    size_t allow_count;
+    uint32_t first_line; /* behind the statement before */
+    uint32_t last_line;  /* of the statement that is read */
+};
+
+void lint_report_release(struct lint_report *report)
+{
+    free(report->statements);
+    arena_release(&report->arena);
+    *report = (struct lint_report){ 0 };
+}
+
+static void lint_run_put(struct lint_report *report, struct lint_finding finding)
+{
+    report->error_count += strcmp(finding.severity, "error") == 0 ? 1 : 0;
+    if (report->count == LINT_FINDINGS_MAX) {
+        return; /* counted if it is an error; the list is long enough for a person */
+    }
+    if (report->findings == NULL) {
+        report->findings = arena_alloc_array(&report->arena, LINT_FINDINGS_MAX, sizeof(finding));
+    }
+    finding.file = arena_strdup(&report->arena, finding.file);
+    finding.message = arena_strdup(&report->arena, finding.message);
+    report->findings[report->count++] = finding;
+}
+
+/* The same rule twice for one statement and relation says nothing new. */
+static bool lint_run_is_told(const struct lint_report *report, const struct lint_finding *finding)
+{
+    for (size_t i = report->count; i > 0; i--) {
+        const struct lint_finding *before = &report->findings[i - 1];
+        if (before->statement != finding->statement || strcmp(before->file, finding->file) != 0) {
+            return false;
+        }
+        if (strcmp(before->rule, finding->rule) == 0 &&
+            strcmp(before->relation, finding->relation) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void lint_run_on_finding(void *context, const struct lint_finding *finding)
+{
+    struct lint_script *script = context;
+    enum lint_rule rule = lint_rule_of(finding->rule);
+
+    for (size_t i = 0; i < script->allow_count; i++) {
+        const struct lint_allow *allow = &script->allows[i];
+        if (allow->rule == rule && allow->has_reason && allow->line >= script->first_line &&
+            allow->line <= script->last_line) {
+            return;
+        }
+    }
+    if (!lint_run_is_told(script->run->report, finding)) {
+        lint_run_put(script->run->report, *finding);
+    }
+}
+
+void lint_run_add(struct lint_run *run, enum lint_rule rule, const char *path, uint32_t line,
+                  const char *message)
+{
+    const struct lint_rule_text *text = lint_rule_text(rule);
+    const struct lint_finding finding = { .severity = text->severity,
+                                          .rule = text->id,
+                                          .file = path,
+                                          .line = line,
+                                          .message = message,
+                                          .relation = "",
+                                          .lock = "",
+                                          .fix = text->safe };
+
+    lint_run_put(run->report, finding);
+}
+
+void lint_run_begin(struct lint_run *run, struct sql_parser *parser, struct lint_report *report)
+{
+    *run = (struct lint_run){ .parser = parser, .report = report };
+}
+
+void lint_run_end(struct lint_run *run)
+{
+    lint_catalog_release(&run->catalog);
+}
+
+void lint_run_migration(struct lint_run *run)
+{
+    run->catalog.epoch++;
+    run->catalog.path = NULL;
+}
+
+static void lint_run_refuse(struct lint_run *run, const char *path,
+                            const struct sql_problem *problem)
+{
+    enum lint_rule rule =
+        problem->kind == SQL_PROBLEM_TRANSACTION_CONTROL ? LINT_TRANSACTION_CONTROL : LINT_SYNTAX;
+
+    lint_run_add(run, rule, path, problem->line, problem->error.message);
+    struct lint_report *report = run->report;
+    if (report->count > 0 && report->count < LINT_FINDINGS_MAX) {
+        report->findings[report->count - 1].statement = problem->statement;
+    }
+}
+
+static void lint_run_check_allows(struct lint_run *run, const char *path,
+                                  const struct lint_script *script)
+{
+    for (size_t i = 0; i < script->allow_count; i++) {
+        const struct lint_allow *allow = &script->allows[i];
+        if (allow->rule == LINT_RULE_COUNT) {
+            lint_run_add(
+                run, LINT_ALLOW, path, allow->line,
+                arena_printf(&run->report->arena, "there is no rule '%.64s'", allow->word));
+        } else if (!allow->has_reason) {
+            lint_run_add(run, LINT_ALLOW, path, allow->line,
+                         arena_printf(&run->report->arena,
+                                      "the reason is missing: why is '%.64s' safe here?",
+                                      allow->word));
+        }
+    }
+}
+
+static uint32_t lint_run_last_line(const struct sql_statement *statement)
+{
+    uint32_t line = statement->line;
+
+    for (const char *at = statement->text; *at != '\0'; at++) {
+        line += *at == '\n';
+    }
+    return line;
+}
+
+static struct lint_statement *lint_run_add_statement(struct lint_report *report)
+{
+    report->statements = memory_reserve(report->statements, report->statement_count,
+                                        &report->statement_capacity, sizeof(*report->statements));
+    return &report->statements[report->statement_count++];
+}
+
+static void lint_run_statement(struct lint_script *script, const char *path,
+                               const struct sql_statement *statement, bool transactional,
+                               struct lint_transaction *transaction)
+{
+    struct lint_run *run = script->run;
+    struct lint_statement *effects = lint_run_add_statement(run->report);
+    struct lint_walk walk = { .catalog = &run->catalog,
+                              .transaction = transaction,
+                              .arena = &run->report->arena,
+                              .statement = effects,
+                              .text = statement->text,
+                              .found = lint_run_on_finding,
+                              .context = script };
+
+    *effects = (struct lint_statement){ .file = path,
+                                        .line = statement->line,
+                                        .number = statement->number,
+                                        .transactional = transactional };
+    script->last_line = lint_run_last_line(statement);
+    if (!sql_tree_visit(run->parser, statement->text, lint_statement_visit, &walk)) {
+        lint_walk_find(&walk, LINT_TOO_DEEP, NULL, NULL);
+    }
+    lint_walk_end(&walk);
+    script->first_line = script->last_line + 1;
+}
+
+void lint_run_script(struct lint_run *run, const char *path, struct bytes content,
+                     bool transactional)
+{
+    CLEANUP(sql_script_release) struct sql_script sql = { 0 };
+    struct sql_problem problem = { 0 };
+    struct lint_transaction transaction = { .relation = "" };
+    struct lint_script script = { .run = run, .first_line = 1 };
+    const char *file = arena_strdup(&run->report->arena, path);
+
+    script.allow_count = lint_allow_read(&run->report->arena, content, &script.allows);
+    lint_run_check_allows(run, file, &script);
+    if (!sql_script_parse(run->parser, content, &sql, &problem)) {
+        lint_run_refuse(run, file, &problem);
+        return;
+    }
+    for (size_t i = 0; i < sql.count; i++) {
+        if (!transactional) {
+            transaction = (struct lint_transaction){ .relation = "" };
+        }
+        lint_run_statement(&script, file, &sql.statements[i], transactional, &transaction);
+    }
+}
+
+static void lint_run_ignore(void *context, const struct lint_finding *finding)
+{
+    (void)context;
+    (void)finding;
+}
+
+bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err)
+{
+    CLEANUP(sql_script_release) struct sql_script sql = { 0 };
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct sql_problem problem = { 0 };
+    struct lint_transaction transaction = { .relation = "" };
+    struct lint_statement effects = { .file = "" };
+    struct lint_walk walk = { .catalog = &run->catalog,
+                              .transaction = &transaction,
+                              .arena = &arena,
+                              .statement = &effects,
+                              .schema_only = true,
+                              .found = lint_run_ignore };
+
+    if (!sql_script_parse(run->parser, text, &sql, &problem)) {
+        return error_set(err, ERR_INVALID, "line %u: %s", problem.line, problem.error.message);
+    }
+    for (size_t i = 0; i < sql.count; i++) {
+        effects = (struct lint_statement){ .file = "" };
+        walk.text = sql.statements[i].text;
+        if (!sql_tree_visit(run->parser, sql.statements[i].text, lint_statement_visit, &walk)) {
+            continue;
+        }
+    }
+    run->catalog.path = NULL;
+    return true;
+}

@@ -1,0 +1,201 @@
+#include "common/lint/lint_tree.h"
+
+#include <string.h>
+#include <strings.h>
+
+const char *lint_tree_string(const PgQuery__Node *node)
+{
+    return node != NULL && node->node_case == PG_QUERY__NODE__NODE_STRING ? node->string->sval : "";
+}
+
+const char *lint_tree_last(PgQuery__Node *const *names, size_t count)
+{
+    return count == 0 ? "" : lint_tree_string(names[count - 1]);
+}
+
+const char *lint_tree_schema(PgQuery__Node *const *names, size_t count)
+{
+    return count < 2 ? "" : lint_tree_string(names[count - 2]);
+}
+
+static bool lint_tree_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const char *base = (const char *)message;
+
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
+           *(const uint32_t *)(const void *)(base + field->quantifier_offset) == field->id;
+}
+
+void lint_tree_each(const ProtobufCMessage *root, lint_tree_callback *callback, void *context)
+{
+    const char *base = (const char *)root;
+
+    callback(context, root);
+    for (unsigned i = 0; i < root->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &root->descriptor->fields[i];
+
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE || !lint_tree_is_set(root, field)) {
+            continue;
+        }
+        ProtobufCMessage *const *children =
+            (ProtobufCMessage *const *)(const void *)(base + field->offset);
+        size_t count = 1;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            count = *(const size_t *)(const void *)(base + field->quantifier_offset);
+            children = *(ProtobufCMessage *const *const *)(const void *)(base + field->offset);
+        }
+        for (size_t c = 0; c < count; c++) {
+            if (children[c] != NULL) {
+                lint_tree_each(children[c], callback, context);
+            }
+        }
+    }
+}
+
+bool lint_tree_option(PgQuery__Node *const *options, size_t count, const char *name)
+{
+    static const char *const offs[] = { "off", "false", "0" };
+
+    for (size_t i = 0; i < count; i++) {
+        const PgQuery__DefElem *option =
+            options[i]->node_case == PG_QUERY__NODE__NODE_DEF_ELEM ? options[i]->def_elem : NULL;
+        if (option == NULL || strcasecmp(option->defname, name) != 0) {
+            continue;
+        }
+        for (size_t o = 0; o < COUNT_OF(offs); o++) {
+            if (strcasecmp(lint_tree_string(option->arg), offs[o]) == 0) {
+                return false;
+            }
+        }
+        return option->arg == NULL || option->arg->node_case != PG_QUERY__NODE__NODE_INTEGER ||
+               option->arg->integer->ival != 0;
+    }
+    return false;
+}
+
+static const char *lint_tree_range_schema(const PgQuery__RangeVar *range)
+{
+    return range->relpersistence[0] == 't' ? "pg_temp" : range->schemaname;
+}
+
+struct lint_relation *lint_tree_relation(struct lint_walk *walk, const PgQuery__RangeVar *range,
+                                         enum lint_kind kind)
+{
+    return lint_catalog_need(walk->catalog, lint_tree_range_schema(range), range->relname, kind);
+}
+
+struct lint_relation *lint_tree_find(const struct lint_walk *walk, const PgQuery__RangeVar *range)
+{
+    return lint_catalog_find(walk->catalog, lint_tree_range_schema(range), range->relname);
+}
+
+void lint_tree_type(struct lint_catalog *catalog, const PgQuery__TypeName *name,
+                    struct lint_type *ret_type)
+{
+    *ret_type = (struct lint_type){ .name = "" };
+    if (name == NULL) {
+        return;
+    }
+    ret_type->name = arena_strdup(&catalog->arena, lint_tree_last(name->names, name->n_names));
+    ret_type->array = name->n_array_bounds > 0;
+    for (size_t i = 0; i < name->n_typmods && i < LINT_TYPE_MODIFIERS; i++) {
+        const PgQuery__Node *node = name->typmods[i];
+        if (node->node_case == PG_QUERY__NODE__NODE_A_CONST &&
+            node->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL) {
+            ret_type->modifiers[ret_type->modifier_count++] = node->a_const->ival->ival;
+        }
+    }
+}
+
+struct lint_tree_columns {
+    struct lint_catalog *catalog;
+    struct lint_name **list;
+};
+
+static void lint_tree_add_column(void *context, const ProtobufCMessage *message)
+{
+    struct lint_tree_columns *columns = context;
+
+    if (message->descriptor == &pg_query__column_ref__descriptor) {
+        const PgQuery__ColumnRef *ref = (const PgQuery__ColumnRef *)(const void *)message;
+        lint_name_add(columns->catalog, columns->list, lint_tree_last(ref->fields, ref->n_fields));
+    }
+}
+
+void lint_tree_columns(struct lint_catalog *catalog, const PgQuery__Node *expression,
+                       struct lint_name **list)
+{
+    struct lint_tree_columns columns = { .catalog = catalog, .list = list };
+
+    if (expression != NULL) {
+        lint_tree_each(&expression->base, lint_tree_add_column, &columns);
+    }
+}
+
+/* PostgreSQL's volatile functions that turn up in defaults. What is neither here nor made by a
+ * script of the set is taken for one of PostgreSQL's own, of which nearly all are not volatile. */
+static const char *const lint_tree_volatile[] = {
+    "clock_timestamp",  "timeofday",        "random",           "gen_random_uuid",
+    "gen_random_bytes", "nextval",          "setval",           "lastval",
+    "currval",          "uuid_generate_v1", "uuid_generate_v4", "uuid_generate_v1mc",
+    "setseed",          "pg_sleep",         "txid_current",     "gen_salt",
+};
+
+struct lint_tree_volatility {
+    const struct lint_catalog *catalog;
+    bool found;
+};
+
+static void lint_tree_look_volatile(void *context, const ProtobufCMessage *message)
+{
+    struct lint_tree_volatility *answer = context;
+
+    if (message->descriptor != &pg_query__func_call__descriptor) {
+        return;
+    }
+    const PgQuery__FuncCall *call = (const PgQuery__FuncCall *)(const void *)message;
+    const char *name = lint_tree_last(call->funcname, call->n_funcname);
+    const struct lint_thing *thing = lint_catalog_thing(answer->catalog, name);
+    if (thing != NULL && thing->function) {
+        answer->found = answer->found || thing->is_volatile;
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(lint_tree_volatile); i++) {
+        answer->found = answer->found || strcmp(name, lint_tree_volatile[i]) == 0;
+    }
+    const char *schema = lint_tree_schema(call->funcname, call->n_funcname);
+    if (schema[0] != '\0' && strcmp(schema, "pg_catalog") != 0) {
+        answer->found = true; /* a user's own, volatile unless it says otherwise */
+    }
+}
+
+bool lint_tree_is_volatile(const struct lint_catalog *catalog, const PgQuery__Node *expression)
+{
+    struct lint_tree_volatility answer = { .catalog = catalog };
+
+    if (expression != NULL) {
+        lint_tree_each(&expression->base, lint_tree_look_volatile, &answer);
+    }
+    return answer.found;
+}
+
+void lint_tree_not_null(struct lint_catalog *catalog, const PgQuery__Node *check,
+                        struct lint_name **list)
+{
+    if (check == NULL) {
+        return;
+    }
+    if (check->node_case == PG_QUERY__NODE__NODE_BOOL_EXPR &&
+        check->bool_expr->boolop == PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR) {
+        for (size_t i = 0; i < check->bool_expr->n_args; i++) {
+            lint_tree_not_null(catalog, check->bool_expr->args[i], list);
+        }
+        return;
+    }
+    if (check->node_case == PG_QUERY__NODE__NODE_NULL_TEST &&
+        check->null_test->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NOT_NULL &&
+        check->null_test->arg != NULL &&
+        check->null_test->arg->node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
+        lint_tree_columns(catalog, check->null_test->arg, list);
+    }
+}

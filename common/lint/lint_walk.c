@@ -1,0 +1,233 @@
+#include "common/lint/lint_walk.h"
+
+#include <string.h>
+
+#include "common/sql/sql_text.h"
+
+enum { LINT_WALK_GENERATIONS_MAX = 32 }; /* of partitions below partitions */
+
+static const char *const lint_mode_names[LINT_MODE_COUNT] = {
+    "",      "ACCESS SHARE",        "ROW SHARE", "ROW EXCLUSIVE",    "SHARE UPDATE EXCLUSIVE",
+    "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE",
+};
+
+const char *lint_mode_name(enum lint_mode mode)
+{
+    return lint_mode_names[mode];
+}
+
+const char *lint_walk_name(const struct lint_walk *walk, const struct lint_relation *relation)
+{
+    return relation->schema[0] == '\0'
+               ? relation->name
+               : arena_printf(walk->arena, "%s.%s", relation->schema, relation->name);
+}
+
+/* Doubles when the count is a power of two; what was there before stays behind in the arena. */
+static void *lint_walk_grow(struct arena *arena, void *items, size_t count, size_t bytes)
+{
+    if (count != 0 && (count & (count - 1)) != 0) {
+        return items;
+    }
+    void *larger = arena_alloc_array(arena, count == 0 ? 1 : 2 * count, bytes);
+    if (count > 0) {
+        memcpy(larger, items, count * bytes);
+    }
+    return larger;
+}
+
+static bool lint_walk_is_live(const struct lint_walk *walk, const struct lint_relation *relation)
+{
+    return relation != NULL && lint_catalog_is_live(walk->catalog, relation);
+}
+
+void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation,
+                    enum lint_mode mode)
+{
+    struct lint_statement *statement = walk->statement;
+
+    if (!lint_walk_is_live(walk, relation)) {
+        return;
+    }
+    const char *name = lint_walk_name(walk, relation);
+    for (size_t i = 0; i < statement->lock_count; i++) {
+        if (strcmp(statement->locks[i].relation, name) == 0) {
+            statement->locks[i].mode =
+                mode > statement->locks[i].mode ? mode : statement->locks[i].mode;
+            return;
+        }
+    }
+    statement->locks = lint_walk_grow(walk->arena, statement->locks, statement->lock_count,
+                                      sizeof(*statement->locks));
+    statement->locks[statement->lock_count++] = (struct lint_lock){
+        .relation = name,
+        .mode = mode,
+        .own = relation->kind != LINT_KIND_INDEX && relation->parent == NULL,
+    };
+}
+
+static void lint_walk_name_once(struct lint_walk *walk, const char ***names, size_t *count,
+                                const struct lint_relation *relation)
+{
+    if (!lint_walk_is_live(walk, relation)) {
+        return;
+    }
+    const char *name = lint_walk_name(walk, relation);
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*names)[i], name) == 0) {
+            return;
+        }
+    }
+    *names = lint_walk_grow(walk->arena, (void *)*names, *count, sizeof(**names));
+    (*names)[(*count)++] = name;
+    walk->works = true;
+}
+
+void lint_walk_scan(struct lint_walk *walk, const struct lint_relation *relation)
+{
+    lint_walk_name_once(walk, &walk->statement->scans, &walk->statement->scan_count, relation);
+}
+
+void lint_walk_rewrite(struct lint_walk *walk, const struct lint_relation *relation)
+{
+    lint_walk_name_once(walk, &walk->statement->rewrites, &walk->statement->rewrite_count,
+                        relation);
+}
+
+static bool lint_walk_is_below(const struct lint_relation *relation,
+                               const struct lint_relation *ancestor)
+{
+    size_t steps = 0;
+
+    while (relation != NULL && relation != ancestor && steps < LINT_WALK_GENERATIONS_MAX) {
+        relation = relation->parent;
+        steps++;
+    }
+    return relation == ancestor;
+}
+
+void lint_walk_lock_all(struct lint_walk *walk, const struct lint_relation *relation,
+                        enum lint_mode mode)
+{
+    lint_walk_lock(walk, relation, mode);
+    for (const struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (r != relation && r->parent != NULL && lint_walk_is_below(r, relation)) {
+            lint_walk_lock(walk, r, mode);
+        }
+    }
+}
+
+/* A partitioned table has no rows of its own. */
+static void lint_walk_each(struct lint_walk *walk, const struct lint_relation *relation,
+                           void (*act)(struct lint_walk *, const struct lint_relation *))
+{
+    bool any = false;
+
+    for (const struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (r != relation && r->parent != NULL && lint_walk_is_below(r, relation) &&
+            r->kind != LINT_KIND_PARTITIONED) {
+            act(walk, r);
+            any = true;
+        }
+    }
+    if (relation->kind != LINT_KIND_PARTITIONED || (!any && !relation->known)) {
+        act(walk, relation);
+    }
+}
+
+void lint_walk_scan_all(struct lint_walk *walk, const struct lint_relation *relation)
+{
+    lint_walk_each(walk, relation, lint_walk_scan);
+}
+
+void lint_walk_rewrite_all(struct lint_walk *walk, const struct lint_relation *relation)
+{
+    lint_walk_each(walk, relation, lint_walk_rewrite);
+}
+
+static enum lint_mode lint_walk_mode_of(const struct lint_walk *walk, const char *name)
+{
+    for (size_t i = 0; i < walk->statement->lock_count; i++) {
+        if (strcmp(walk->statement->locks[i].relation, name) == 0) {
+            return walk->statement->locks[i].mode;
+        }
+    }
+    return LINT_NO_LOCK;
+}
+
+void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
+                    const struct lint_relation *relation, const char *fix)
+{
+    const struct lint_rule_text *text = lint_rule_text(rule);
+    const char *name = "";
+    const char *lock = "";
+
+    if (walk->schema_only || (relation != NULL && !lint_walk_is_live(walk, relation))) {
+        return;
+    }
+    if (relation != NULL) {
+        name = lint_walk_name(walk, relation);
+        lock = lint_mode_name(lint_walk_mode_of(walk, name));
+    }
+    const struct lint_finding finding = {
+        .severity = text->severity,
+        .rule = text->id,
+        .file = walk->statement->file,
+        .line = walk->statement->line,
+        .statement = walk->statement->number,
+        .message =
+            relation == NULL ? text->why : arena_printf(walk->arena, "%s: %s", name, text->why),
+        .relation = name,
+        .lock = lock,
+        .fix = fix == NULL ? text->safe : fix,
+    };
+    walk->found(walk->context, &finding);
+}
+
+const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, const char *words)
+{
+    struct sql_text text = { .data = walk->text, .size = strlen(walk->text) };
+    size_t at = text.size;
+
+    if (keyword[0] != '\0') {
+        struct sql_token token = sql_text_next(&text);
+        while (token.kind != SQL_TOKEN_END && !sql_token_is(token, keyword)) {
+            token = sql_text_next(&text);
+        }
+        at = text.at;
+    }
+    return arena_printf(walk->arena, "%.*s %s%s;", (int)at, walk->text, words, walk->text + at);
+}
+
+void lint_walk_end(struct lint_walk *walk)
+{
+    struct lint_statement *statement = walk->statement;
+    struct lint_transaction *transaction = walk->transaction;
+    bool held = transaction->mode >= LINT_SHARE;
+
+    if (walk->works && held && statement->transactional && !transaction->told_long) {
+        transaction->told_long = true;
+        lint_walk_find(walk, LINT_LONG_WORK, NULL,
+                       arena_printf(walk->arena,
+                                    "%s is under %s since an earlier statement. Put this work into "
+                                    "a migration of its own, in another rollout.",
+                                    transaction->relation, lint_mode_name(transaction->mode)));
+    }
+    for (size_t i = 0; i < statement->lock_count; i++) {
+        const struct lint_lock *lock = &statement->locks[i];
+
+        if (lock->mode > transaction->mode) {
+            transaction->mode = lock->mode;
+            transaction->relation = lock->relation;
+        }
+        if (lock->mode == LINT_ACCESS_EXCLUSIVE && lock->own &&
+            strcmp(lock->relation, transaction->relation) != 0) {
+            transaction->exclusive_count++;
+        }
+    }
+    statement->grows = walk->works && transaction->mode >= LINT_SHARE;
+    if (transaction->exclusive_count > 0 && statement->transactional && !transaction->told_many) {
+        transaction->told_many = true;
+        lint_walk_find(walk, LINT_MANY_LOCKS, NULL, NULL);
+    }
+}

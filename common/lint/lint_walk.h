@@ -1,0 +1,111 @@
+/* lint_walk.h - what one statement does to what was there before, as it is found out.
+ *
+ * Not thread-safe; used on the parser's thread. A walk lives for one statement; its transaction for
+ * one script, or for one statement outside of a transaction. */
+#ifndef SKEIN_COMMON_LINT_LINT_WALK_H
+#define SKEIN_COMMON_LINT_LINT_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/core/arena.h"
+#include "common/lint/lint_catalog.h"
+#include "common/lint/lint_rule.h"
+
+/* PostgreSQL's lock modes, weakest first; the numbers are those of its LOCK statement. */
+enum lint_mode {
+    LINT_NO_LOCK,
+    LINT_ACCESS_SHARE,
+    LINT_ROW_SHARE,
+    LINT_ROW_EXCLUSIVE,
+    LINT_SHARE_UPDATE_EXCLUSIVE,
+    LINT_SHARE, /* from here on it keeps out writers */
+    LINT_SHARE_ROW_EXCLUSIVE,
+    LINT_EXCLUSIVE,
+    LINT_ACCESS_EXCLUSIVE,
+    LINT_MODE_COUNT,
+};
+const char *lint_mode_name(enum lint_mode mode); /* "ACCESS EXCLUSIVE"; "" for none */
+
+struct lint_lock {
+    const char *relation;
+    enum lint_mode mode;
+    bool own; /* of a table that is locked for its own sake: no index, no partition */
+};
+
+/* The effects of one statement on relations that were there before. Arrays live in the arena. */
+struct lint_statement {
+    const char *file;
+    uint32_t line;
+    uint32_t number;
+    bool transactional;
+    bool grows; /* works longer the larger a table is, while a relation is locked against writers */
+    struct lint_lock *locks;
+    size_t lock_count;
+    const char **rewrites;
+    size_t rewrite_count;
+    const char **scans;
+    size_t scan_count;
+};
+
+struct lint_finding {
+    const char *severity; /* "error", "warning" or "note" */
+    const char *rule;
+    const char *file;   /* inside the set */
+    uint32_t line;      /* from 1 */
+    uint32_t statement; /* from 1; 0 where the finding is about the file */
+    const char *message;
+    const char *relation; /* "" where it is about none */
+    const char *lock;     /* "ACCESS EXCLUSIVE", ""... */
+    const char *fix;      /* what to write instead; may be "" */
+};
+
+/* The strongest lock that keeps somebody out, of the statements so far. */
+struct lint_transaction {
+    enum lint_mode mode;
+    const char *relation;
+    size_t exclusive_count; /* relations under ACCESS EXCLUSIVE */
+    bool told_many;
+    bool told_long;
+};
+
+struct lint_walk {
+    struct lint_catalog *catalog;
+    struct lint_transaction *transaction;
+    struct arena *arena; /* of the results */
+    struct lint_statement *statement;
+    const char *text; /* of the statement */
+    bool works;       /* does work that grows */
+    bool schema_only; /* only for the catalog: --schema */
+    void (*found)(void *context, const struct lint_finding *finding);
+    void *context;
+};
+
+/* The relation as a person writes it: with its schema where that is not the tenant's. */
+const char *lint_walk_name(const struct lint_walk *walk, const struct lint_relation *relation);
+
+/* What is not live is passed over by all of these. */
+void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation,
+                    enum lint_mode mode);
+void lint_walk_scan(struct lint_walk *walk, const struct lint_relation *relation);
+void lint_walk_rewrite(struct lint_walk *walk, const struct lint_relation *relation);
+
+/* The relation and every partition and child of it. */
+void lint_walk_lock_all(struct lint_walk *walk, const struct lint_relation *relation,
+                        enum lint_mode mode);
+void lint_walk_scan_all(struct lint_walk *walk, const struct lint_relation *relation);
+void lint_walk_rewrite_all(struct lint_walk *walk, const struct lint_relation *relation);
+
+/* A finding about a live relation; about none where it is NULL. `fix` NULL: the rule's own words.
+ */
+void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
+                    const struct lint_relation *relation, const char *fix);
+
+/* The statement with `words` behind the first `keyword`, for a fix that can be pasted; `keyword` in
+ * upper case, "" for the end. */
+const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, const char *words);
+
+/* After the statement: what its place in the transaction adds. */
+void lint_walk_end(struct lint_walk *walk);
+
+#endif

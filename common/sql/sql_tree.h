@@ -1,0 +1,24 @@
+/* sql_tree.h - one statement as the tree that PostgreSQL's own parser makes of it.
+ *
+ * Thread-safe: trees are read on the parser's thread, which has the stack for the deepest of them,
+ * so a visitor may recurse. The tree is libpg_query's (PostgreSQL 15's grammar) and is gone when
+ * the visitor returns. */
+#ifndef SKEIN_COMMON_SQL_SQL_TREE_H
+#define SKEIN_COMMON_SQL_SQL_TREE_H
+
+#include <stdbool.h>
+
+#include <pg_query/pg_query.pb-c.h>
+
+#include "common/core/base.h"
+#include "common/sql/sql_script.h"
+
+typedef void sql_tree_visitor(void *context, const PgQuery__Node *statement);
+
+/* Calls the visitor for each statement in `text` (as cut by sql_script: one). Blocks. False,
+ * without a call, where the text is not PostgreSQL's SQL, or is nested deeper than PostgreSQL
+ * itself reads. */
+MUST_CHECK bool sql_tree_visit(struct sql_parser *parser, const char *text,
+                               sql_tree_visitor *visitor, void *context);
+
+#endif

@@ -1,0 +1,210 @@
+/* LIBS: skein_lint skein_sql skein_model skein_core */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/core/memory.h"
+#include "common/lint/lint_run.h"
+#include "common/lint/lint_type.h"
+
+struct bench {
+    struct sql_parser *parser;
+    struct lint_report report;
+    struct lint_run run;
+};
+
+static int setup(void **state)
+{
+    struct bench *bench = memory_alloc(sizeof(*bench));
+
+    bench->parser = sql_parser_new();
+    lint_run_begin(&bench->run, bench->parser, &bench->report);
+    *state = bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+
+    lint_run_end(&bench->run);
+    lint_report_release(&bench->report);
+    sql_parser_free(&bench->parser);
+    free(bench);
+    return 0;
+}
+
+static void migrate(struct bench *bench, const char *sql)
+{
+    lint_run_migration(&bench->run);
+    lint_run_script(&bench->run, "1.sql", bytes_of_text(sql), true);
+}
+
+static size_t count(const struct bench *bench, const char *rule)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < bench->report.count; i++) {
+        found += strcmp(bench->report.findings[i].rule, rule) == 0 ? 1 : 0;
+    }
+    return found;
+}
+
+static const struct lint_statement *last(const struct bench *bench)
+{
+    return &bench->report.statements[bench->report.statement_count - 1];
+}
+
+static void an_index_on_a_table_of_an_earlier_migration_is_found(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "CREATE TABLE a (id int);");
+    migrate(bench, "SELECT 1;\nCREATE INDEX i ON a (id);");
+    assert_int_equal(bench->report.count, 1);
+    assert_string_equal(bench->report.findings[0].rule, "create-index");
+    assert_int_equal(bench->report.findings[0].line, 2);
+    assert_int_equal(bench->report.findings[0].statement, 2);
+    assert_string_equal(bench->report.findings[0].relation, "a");
+    assert_string_equal(bench->report.findings[0].lock, "SHARE");
+    assert_non_null(strstr(bench->report.findings[0].fix, "CONCURRENTLY i ON a"));
+    assert_true(last(bench)->grows);
+}
+
+static void what_the_same_migration_made_is_nobodys_business(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "CREATE TABLE a (id int); CREATE INDEX i ON a (id);"
+                   "ALTER TABLE a ADD COLUMN x float DEFAULT random(); DROP TABLE a;");
+    assert_int_equal(bench->report.count, 0);
+    for (size_t i = 0; i < bench->report.statement_count; i++) {
+        assert_int_equal(bench->report.statements[i].lock_count, 0);
+        assert_false(bench->report.statements[i].grows);
+    }
+}
+
+static void a_reason_silences_one_statement_and_no_other(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "-- skein:allow create-index the table is small\n"
+                   "CREATE INDEX i ON a (id);\n"
+                   "CREATE INDEX j ON a (id);\n"
+                   "CREATE INDEX k ON a (id); -- skein:allow create-index this too\n");
+    assert_int_equal(count(bench, "create-index"), 1);
+    assert_int_equal(bench->report.findings[0].line, 3);
+}
+
+static void an_exception_without_a_rule_or_a_reason_is_an_error(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "-- skein:allow no-such-rule because\n-- skein:allow create-index\n"
+                   "CREATE INDEX i ON a (id);\n");
+    assert_int_equal(count(bench, "allow"), 2);
+    assert_int_equal(bench->report.error_count, 2);
+    assert_int_equal(count(bench, "create-index"), 1);
+}
+
+static void a_check_that_proves_it_spares_the_scan(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "CREATE TABLE a (id int, b int);");
+    migrate(bench, "ALTER TABLE a ADD CONSTRAINT c CHECK (b IS NOT NULL AND id > 0) NOT VALID;");
+    migrate(bench, "ALTER TABLE a VALIDATE CONSTRAINT c;");
+    migrate(bench, "ALTER TABLE a ALTER COLUMN b SET NOT NULL;");
+    assert_int_equal(count(bench, "set-not-null"), 0);
+    assert_int_equal(last(bench)->scan_count, 0);
+    migrate(bench, "ALTER TABLE a ALTER COLUMN id SET NOT NULL;");
+    assert_int_equal(count(bench, "set-not-null"), 1);
+}
+
+static void a_schema_file_says_what_was_there(void **state)
+{
+    struct bench *bench = *state;
+    struct error err = { 0 };
+
+    assert_true(lint_run_schema(&bench->run,
+                                bytes_of_text("CREATE TABLE public.a (id int, n varchar(10));"
+                                              "SELECT pg_catalog.set_config('x', '', false);"),
+                                &err));
+    migrate(bench, "ALTER TABLE a ALTER COLUMN n TYPE varchar(20);");
+    assert_int_equal(last(bench)->rewrite_count, 0);
+    migrate(bench, "ALTER TABLE a ALTER COLUMN n TYPE varchar(5);");
+    assert_int_equal(last(bench)->rewrite_count, 1);
+    assert_false(lint_run_schema(&bench->run, bytes_of_text("nonsense"), &err));
+    assert_non_null(strstr(err.message, "line 1"));
+}
+
+static void nesting_that_would_burst_a_stack_is_an_error(void **state)
+{
+    struct bench *bench = *state;
+    enum { TERMS = 200000 };
+    CLEANUP(memory_free) char *sql = memory_alloc(2 * TERMS + 16);
+    char *at = sql + snprintf(sql, 16, "SELECT 1");
+
+    for (int i = 0; i < TERMS; i++) {
+        *at++ = '+';
+        *at++ = '1';
+    }
+    migrate(bench, sql);
+    assert_int_equal(count(bench, "too-deep"), 1);
+    migrate(bench, "CREATE INDEX i ON a (id);"); /* and the parser lives on */
+    assert_int_equal(count(bench, "create-index"), 1);
+}
+
+static void long_lists_are_not_deep(void **state)
+{
+    struct bench *bench = *state;
+    enum { ROWS = 50000 };
+    CLEANUP(memory_free) char *sql = memory_alloc(8 * ROWS + 64);
+    char *at = sql + snprintf(sql, 64, "INSERT INTO a VALUES (1,2)");
+
+    for (int i = 0; i < ROWS; i++) {
+        memcpy(at, ", (1,2)", 7);
+        at += 7;
+    }
+    migrate(bench, sql);
+    assert_int_equal(bench->report.count, 0);
+    assert_int_equal(last(bench)->lock_count, 1);
+}
+
+static void an_enum_value_waits_for_the_next_transaction(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "ALTER TYPE mood ADD VALUE 'great'; UPDATE a SET m = 'great' WHERE id = 1;");
+    assert_int_equal(count(bench, "enum-use"), 1);
+    migrate(bench, "UPDATE a SET m = 'great' WHERE id = 1;");
+    assert_int_equal(count(bench, "enum-use"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_index_on_a_table_of_an_earlier_migration_is_found, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_the_same_migration_made_is_nobodys_business, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_reason_silences_one_statement_and_no_other, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_exception_without_a_rule_or_a_reason_is_an_error, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_check_that_proves_it_spares_the_scan, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_schema_file_says_what_was_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(nesting_that_would_burst_a_stack_is_an_error, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(long_lists_are_not_deep, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_enum_value_waits_for_the_next_transaction, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
