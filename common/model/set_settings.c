@@ -248,7 +248,8 @@ bool set_settings_parse(const char *path, struct bytes script, struct operation_
         set_settings_skip(&rest, end == NULL ? line.size : line.size + 1);
         reader.line++;
         bool marked = set_settings_take_mark(&line);
-        if (marked && !head) {
+        bool allows = marked && set_settings_starts(line, "allow"); /* stands where it is needed */
+        if (marked && !head && !allows) {
             return set_settings_fail(&reader, line,
                                      "a skein: setting must stand at the head of the file, before "
                                      "the first statement");

@@ -123,12 +123,11 @@ static void skein_yaml_sets_what_it_names(void **state)
 static void settings_stand_at_the_head_of_a_script(void **state)
 {
     CLEANUP(set_release) struct set set = { 0 };
-    const char *script =
-        "-- Adds an index.\r\n\r\n--skein:transaction none\r\n"
-        "  -- skein:lock_timeout 2s   -- skein:statement_timeout 1h30m -- long\r\n"
-        "-- skein:scope control\n-- skein:allow create-index    tables are small\n"
-        "-- skein:allow other it is so\n\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
-        "-- a comment about skein: settings\n";
+    const char *script = "-- Adds an index.\r\n\r\n--skein:transaction none\r\n"
+                         "  -- skein:lock_timeout 2s   -- skein:statement_timeout 1h30m -- long\r\n"
+                         "-- skein:scope control\n-- skein:allow create-index    tables are small\n"
+                         "-- skein:allow other it is so\n\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
+                         "-- a comment about skein: settings\n";
 
     (void)state;
     parse_well(FILES("1.0.0__a.sql", script, "1.0.0__a.down.sql",
