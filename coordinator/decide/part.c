@@ -456,6 +456,17 @@ void part_plan(struct step *step, struct part *part)
 
 /* ---- lookups ---- */
 
+void part_doubt(struct step *step, struct tenant_task *task)
+{
+    if (task->state == TENANT_TASK_MIGRATED &&
+        !part_is_migrated(task->part->rollout, task->tenant)) {
+        /* Not by this report alone: it may have been read before the task committed. */
+        task->looked_up = false;
+        task->tries = 0;
+        part_look_up(step, task);
+    }
+}
+
 /* The journal has been read: nothing had happened to this tenant by then. */
 static void part_resolve(struct step *step, struct tenant_task *task)
 {

@@ -63,6 +63,8 @@ void part_note_unknown(struct step *step, struct tenant_task *task);
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error);
 /* Queues a failed or skipped task again, by the newest known version of its tenant. */
 void part_retry(struct step *step, struct tenant_task *task);
+/* A tenant that counts as migrated is looked up, if its journal says that it is not. */
+void part_doubt(struct step *step, struct tenant_task *task);
 /* Asks the shard what the tenant's journal says now. */
 void part_look_up(struct step *step, struct tenant_task *task);
 /* "shard/tenant" in the effects' arena. */

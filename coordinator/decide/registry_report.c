@@ -1,7 +1,9 @@
 #include "coordinator/decide/registry.h"
 
 #include <assert.h>
+#include <string.h>
 
+#include "coordinator/decide/audit.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/registry_tenants.h"
 #include "coordinator/decide/rollout.h"
@@ -52,6 +54,37 @@ static void registry_sweep(struct step *step, struct shard *shard)
     }
 }
 
+/* A journal's fences only grow, unless its database loses what it had committed: because a standby
+ * that lagged behind was promoted, or a backup restored. */
+static bool registry_has_gone_back(const struct tenant *tenant, const struct tenant_info *now)
+{
+    for (size_t i = 0; tenant != NULL && i < tenant->info->version_count; i++) {
+        const struct set_version *was = &tenant->info->versions[i];
+        uint64_t fence = 0;
+
+        for (size_t j = 0; j < now->version_count; j++) {
+            if (strcmp(now->versions[j].set, was->set) == 0) {
+                fence = now->versions[j].fence;
+            }
+        }
+        if (fence < was->fence) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void registry_note_gone_back(struct step *step, const struct shard *shard, size_t count,
+                                    const char *first)
+{
+    if (count > 0) {
+        audit_add(step, "coordinator", "tenants.gone_back", shard->name, "",
+                  "the journals of %zu tenants, such as '%s', have lost commits that were known: "
+                  "the database was failed over to a standby that lagged behind, or restored",
+                  count, first);
+    }
+}
+
 void registry_on_report(struct step *step, struct shard *shard, const struct tenant_report *report)
 {
     if (report->full) {
@@ -60,12 +93,21 @@ void registry_on_report(struct step *step, struct shard *shard, const struct ten
         shard->trouble = "";
     }
     token_note_fences(step, report->tenants, report->tenant_count);
+    size_t back_count = 0;
+    const char *first_back = "";
     for (size_t i = 0; i < report->tenant_count; i++) {
-        struct tenant *tenant = registry_put_tenant(step, shard, &report->tenants[i]);
+        const struct tenant_info *now = &report->tenants[i];
+        bool back = registry_has_gone_back(registry_find_tenant(shard, now->name), now);
+        struct tenant *tenant = registry_put_tenant(step, shard, now);
         if (tenant != NULL) {
             rollout_on_tenant(step, tenant);
         }
+        if (tenant != NULL && back) {
+            first_back = back_count++ == 0 ? now->name : first_back;
+            rollout_on_tenant_back(step, tenant);
+        }
     }
+    registry_note_gone_back(step, shard, back_count, first_back);
     for (size_t i = 0; i < report->removed_count; i++) {
         struct tenant *tenant = registry_find_tenant(shard, report->removed[i]);
         if (tenant != NULL && tenant->present) {

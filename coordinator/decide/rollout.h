@@ -127,6 +127,8 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout);
 /* ---- what happens elsewhere ---- */
 void rollout_on_shard(struct step *step, struct shard *shard); /* it may be a new one */
 void rollout_on_tenant(struct step *step, struct tenant *tenant);
+/* Its journal has lost commits. */
+void rollout_on_tenant_back(struct step *step, struct tenant *tenant);
 void rollout_on_tenant_gone(struct step *step, struct tenant *tenant);
 void rollout_on_report(struct step *step, struct shard *shard);
 void rollout_on_tick(struct step *step, struct rollout *rollout);

@@ -28,6 +28,15 @@ void rollout_on_tenant(struct step *step, struct tenant *tenant)
     }
 }
 
+void rollout_on_tenant_back(struct step *step, struct tenant *tenant)
+{
+    for (struct tenant_task *task = tenant->tasks; task != NULL; task = task->next_of_tenant) {
+        if (rollout_is_active(task->part->rollout)) {
+            part_doubt(step, task);
+        }
+    }
+}
+
 void rollout_on_tenant_gone(struct step *step, struct tenant *tenant)
 {
     for (struct tenant_task *task = tenant->tasks; task != NULL; task = task->next_of_tenant) {

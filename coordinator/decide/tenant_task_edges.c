@@ -62,6 +62,8 @@ static const struct fsm_edge tenant_task_edges[] = {
       false },
     { TENANT_TASK_UNKNOWN, TENANT_TASK_ON_FAIL, TENANT_TASK_FAILED,
       "no try is left, or a late answer", false },
+    { TENANT_TASK_MIGRATED, TENANT_TASK_ON_LOSE, TENANT_TASK_UNKNOWN,
+      "its database has lost commits", false },
     { TENANT_TASK_FAILED, TENANT_TASK_ON_AGAIN, TENANT_TASK_QUEUED, "the operator asked to retry",
       false },
     { TENANT_TASK_FAILED, TENANT_TASK_ON_SUCCEED, TENANT_TASK_MIGRATED, "its journal says so",
@@ -72,9 +74,8 @@ static const struct fsm_edge tenant_task_edges[] = {
       false },
 };
 
-static const bool tenant_task_terminal[TENANT_TASK_STATE_COUNT] = {
-    [TENANT_TASK_MIGRATED] = true,
-};
+/* None: operators retry what failed, and a database may lose what it had committed. */
+static const bool tenant_task_terminal[TENANT_TASK_STATE_COUNT] = { false };
 
 static const struct fsm_edge *tenant_task_edge_at(size_t index)
 {

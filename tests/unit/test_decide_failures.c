@@ -249,6 +249,36 @@ static void an_unknown_outcome_that_the_journal_knows_is_a_success(void **state)
     assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 2);
 }
 
+/* A standby that lagged behind was promoted: what was reported as done is done again. */
+static void a_database_that_lost_commits_is_migrated_again(void **state)
+{
+    struct fixture *f = *state;
+    const struct fixture_row back[] = { { "t_001", "0.1.0", "" }, { "t_002", "0.1.0", "" } };
+    const struct fixture_row ours = { "t_002", "0.3.0", "r1" };
+    size_t run = begin_running(f, 3, (struct rollout_spec){ .id = "r1" });
+    uint64_t token = fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, run)->assign.token;
+
+    for (size_t i = 0; i < COUNT_OF(back); i++) {
+        fixture_result(f, 1, 5 + i,
+                       (struct task_result){ .rollout = "r1",
+                                             .mode = TASK_RUN,
+                                             .tenant = back[i].name,
+                                             .token = token,
+                                             .version = "0.3.0" });
+    }
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 2);
+    fixture_report_rows(f, 1, false, 0, back, 2);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 0);
+    assert_int_equal(fixture_view(f, "r1").state.counts.unknown, 2);
+    assert_string_equal(fleet_event_at(f->fleet, 0)->action, "tenants.gone_back");
+    /* One had only been read before its commit. */
+    size_t mark = fixture_mark(f);
+    fixture_report_rows(f, 1, false, fixture_refresh(f, 1), &ours, 1);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 1);
+    fixture_tick(f, TASK_BACKOFF_MAX_MS);
+    assert_int_equal(fixture_assigned(f, 1, TASK_RUN, mark), 1);
+}
+
 static void a_moved_version_is_looked_up_once_and_looked_at_before_it_leaps(void **state)
 {
     struct fixture *f = *state;
@@ -451,6 +481,7 @@ int main(void)
         TEST(a_retry_of_a_paused_rollout_tries_what_failed_again),
         TEST(a_retry_of_a_failed_rollout_tries_what_failed_again),
         TEST(a_lost_database_is_tried_again_after_a_look_at_the_journal),
+        TEST(a_database_that_lost_commits_is_migrated_again),
         TEST(what_a_lost_agent_had_is_settled_before_it_counts_as_failed_or_skipped),
         TEST(an_abort_waits_until_what_was_lost_is_settled),
         TEST(an_unknown_outcome_that_the_journal_knows_is_a_success),
