@@ -317,10 +317,18 @@ static void part_classify(struct step *step, struct tenant_task *task)
         part_skip(step, task, TASK_CODE_UP_TO_DATE);
         return;
     }
-    if (rollout->failures.count > 0 &&
-        failure_list_find(&rollout->failures, part_path(step, task)) != NULL) {
+    const struct failure_record *known =
+        rollout->failures.count == 0 ? NULL
+                                     : failure_list_find(&rollout->failures, part_path(step, task));
+    if (known != NULL && !task->unfenced) {
         /* Known from before this leadership; its record stays as it is. */
         tenant_task_step(step, task, TENANT_TASK_ON_FAIL, (enum task_mode)task->mode, 0);
+        return;
+    }
+    if (known != NULL) {
+        /* It may have failed while nobody knew that an earlier agent had it, too. */
+        const struct task_error error = copy_error(&step->effects->arena, &known->error);
+        part_fail(step, task, &error);
         return;
     }
     if (plan->code != TASK_CODE_NONE) {

@@ -134,6 +134,8 @@ static void failures_survive(void **state)
     size_t mark = fixture_mark(f);
     fixture_hello_running(f, 5, "eu-1", "agent-a", lease, NULL, 0);
     fixture_report_rows(f, 5, true, 0, rows, 3);
+    assert_int_equal(fixture_assigned(f, 5, TASK_SETTLE, mark), 1);
+    fixture_answer_tasks(f, 5, mark, "t_002", TASK_SKIPPED, TASK_CODE_CANCELLED);
     fixture_expect_phase(f, "r1", ROLLOUT_FAILED);
     assert_int_equal(fixture_assigned(f, 5, TASK_DRY_RUN, mark), 0);
     assert_int_equal(fixture_view(f, "r1").state.counts.failed, 1);
@@ -271,8 +273,14 @@ static void an_answer_that_nobody_acknowledged_counts_for_a_new_leader(void **st
                                          .error = { .code = TASK_CODE_SQL } });
     assert_int_equal(sim_store_count(&f->store, RECORD_LOCK), 0);
     assert_int_equal(sim_store_count(&f->store, RECORD_FAILURE), 1);
+    size_t mark = fixture_mark(f);
     fixture_report(f, 5, 1, "0.1.0", 0);
+    /* An agent that had it before this one may only be stopped, and commit yet. */
+    assert_int_equal(fixture_view(f, "r1").state.counts.failed, 0);
+    assert_int_equal(fixture_assigned(f, 5, TASK_SETTLE, mark), 1);
+    fixture_answer_tasks(f, 5, mark, "t_001", TASK_SKIPPED, TASK_CODE_CANCELLED);
     assert_int_equal(fixture_view(f, "r1").state.counts.failed, 1);
+    assert_string_equal(fixture_view(f, "r1").errors[0]->message, "it did not work");
     fixture_expect_phase(f, "r1", ROLLOUT_PAUSED);
 }
 
