@@ -3,6 +3,7 @@
 Each ends in a right report or in a wait that the operator sees, and goes on by itself; the scripts
 are not idempotent, and the tenants' tables say how often each took effect."""
 import os
+import signal
 import subprocess
 
 import pytest
@@ -57,6 +58,11 @@ def assert_all_arrive(fleet, tenants, rollout, timeout=120):
     for tenant in tenants:
         tenant.assert_at("0.1.0", "0.2.0", "0.3.0")
     wait_until(lambda: fleet.skein("lock", "list", json=True).json == [], "the locks to go")
+
+
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
 
 
 def wait_waiting(fleet, rollout, *words):
@@ -182,3 +188,62 @@ def test_a_synchronous_standby_takes_over(fleet):
     primary.crash()
     standby.sql("SELECT pg_promote()")
     assert_all_arrive(fleet, schemas_of(standby, NAMES), rollout)
+
+
+def test_a_standby_that_lagged_behind_takes_over(fleet):
+    """What the primary had committed is lost, also what had been reported: it is told, and done again."""
+    primary = fleet.start_pg("eu")
+    link = FaultProxy(primary.port)
+    try:
+        fleet.create_schemas(primary, NAMES)
+        standby = fleet.start_pg("eu-standby", primary=primary, primary_port=link.port)
+        wait_until(lambda: primary.value("SELECT count(*) FROM pg_stat_replication") == 1,
+                   "the standby")
+        reached = Behind(primary.port, standby.port, attributes="target_session_attrs=read-write")
+        fleet.start_coordinator()
+        fleet.start_agent("eu-1", reached, flags=["--refresh-ms", "500"])
+        fleet.wait_tenants(len(NAMES))
+        fleet.publish(write_set(fleet.path("billing"), steps("0.2.0", "0.3.0", extra={
+            "0.2.0": "SELECT pg_sleep(0.4);"})))
+        rollout = start_and_wait_for_some(fleet, primary, 2)
+        link.silence()
+        reported = fleet.status(rollout)["counts"]["migrated"]
+        wait_until(lambda: fleet.status(rollout)["counts"]["migrated"] >= reported + 4,
+                   "more tenants to be reported")
+        primary.crash()
+        standby.sql("SELECT pg_promote()")
+        lost = fleet.status(rollout)["counts"]["migrated"] - migrated(standby)
+        assert lost > 0
+        assert_all_arrive(fleet, schemas_of(standby, NAMES), rollout)
+        events = fleet.skein("event", "list", json=True, check=0).json
+        told = [e for e in events if e["action"] == "tenants.gone_back"]
+        assert told and told[0]["object"] == "eu-1", events
+    finally:
+        link.close()
+
+
+def test_what_a_stopped_agent_may_still_do_is_settled_before_an_abort_ends(fleet):
+    """The agent stands still with a transaction open; another one settles it; it wakes up in vain."""
+    server = fleet.start_pg("eu")
+    names = NAMES[:4]
+    tenants = take_off(fleet, server, names=names, extra={}, workers=1, commit="single",
+                       SKEIN_PAUSE_AT="before_commit:6")  # behind four dry runs
+    stopped = fleet.agents["eu-1"].process
+    rollout = fleet.start_rollout("billing")
+    wait_until(lambda: is_stopped(stopped.pid), "the agent to stand still")
+    done = migrated(server)
+    assert 0 < done < len(names)
+    fleet.start_agent("eu-1", server, key="second", wait=False)
+    fleet.skein("rollout", "abort", rollout, "--yes", check=0)
+    status = fleet.wait_phase(rollout, "ABORTED")
+    os.kill(stopped.pid, signal.SIGCONT)
+    wait_until(lambda: "stream_closed" in stopped.log() or "standing_by" in stopped.log(),
+               "the agent to notice")
+    assert status["counts"]["migrated"] == done
+    assert status["counts"]["skipped"] == len(names) - done, status
+    assert status["counts"]["unknown"] == 0
+    wait_until(lambda: server.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE "
+                                    "'idle in transaction%%'") == 0, "transactions to end")
+    assert migrated(server) == done
+    for tenant in tenants:
+        tenant.assert_at(*(["0.1.0", "0.2.0", "0.3.0"] if tenant.version() else []))
