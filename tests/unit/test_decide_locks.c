@@ -302,8 +302,8 @@ static void run_to_the_end(struct fixture *f, size_t mark, enum rollout_phase ph
 static void waiting_for_people_is_no_waiting_in_the_database(void **state)
 {
     struct fixture *f = *state;
-    size_t mark =
-        fixture_begin(f, 1, 1, (struct rollout_spec){ .id = "r1", .lock_timeout_ms = 3600 * 1000 });
+    size_t mark = fixture_begin(
+        f, 1, 1, (struct rollout_spec){ .id = "r1", .lock_timeout_ms = UINT64_C(3600) * 1000 });
 
     assert_int_equal(fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark)->assign.lock_timeout_ms,
                      TASK_LOCK_TIMEOUT_MAX_MS);
