@@ -160,7 +160,7 @@ static void lint_constraint_fix(struct lint_alter *alter, enum lint_rule rule,
     struct lint_walk *walk = alter->walk;
     const char *table = lint_walk_name(walk, alter->table);
     const char *first =
-        alter->statement->n_cmds == 1
+        alter->statement->n_cmds == 1 && walk->depth == 0
             ? lint_walk_rewritten(walk, "", "NOT VALID")
             : arena_printf(walk->arena, "ALTER TABLE %s ADD CONSTRAINT %s %s ... NOT VALID;", table,
                            constraint->name, kind);

@@ -92,7 +92,9 @@ struct lint_thing {
     bool domain;
     bool constrained; /* a domain with a CHECK or NOT NULL */
     bool function;
-    bool is_volatile;        /* a function */
+    bool is_volatile; /* a function */
+    bool plpgsql;
+    const char *source;      /* of a function: its CREATE statement; its body where it is SQL */
     struct lint_name *added; /* an enum's values of this migration */
     uint32_t added_epoch;
     UT_hash_handle hh;

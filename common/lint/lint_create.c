@@ -5,6 +5,7 @@
 
 #include "common/lint/lint_alter_column.h"
 #include "common/lint/lint_alter_constraint.h"
+#include "common/lint/lint_code.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_tree.h"
 
@@ -246,6 +247,7 @@ void lint_create_function(struct lint_walk *walk, const PgQuery__Node *statement
 
     thing->function = true;
     thing->is_volatile = true;
+    lint_code_define(walk, create, thing);
     for (size_t i = 0; i < create->n_options; i++) {
         const PgQuery__DefElem *option = create->options[i]->def_elem;
         if (strcmp(option->defname, "volatility") == 0) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/lint/lint_alter.h"
+#include "common/lint/lint_code.h"
 #include "common/lint/lint_command.h"
 #include "common/lint/lint_create.h"
 #include "common/lint/lint_drop.h"
@@ -13,6 +14,15 @@ static void lint_statement_opaque(struct lint_walk *walk, const PgQuery__Node *s
 {
     (void)statement;
     lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+}
+
+static void lint_statement_call(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__FuncCall *call = statement->call_stmt->funccall;
+
+    if (call != NULL) {
+        lint_code_call(walk, lint_tree_last(call->funcname, call->n_funcname));
+    }
 }
 
 static void lint_statement_role(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -127,8 +137,8 @@ static const struct {
     { PG_QUERY__NODE__NODE_PREPARE_STMT, lint_query },
     { PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT, lint_query },
     { PG_QUERY__NODE__NODE_COPY_STMT, lint_query_copy },
-    { PG_QUERY__NODE__NODE_DO_STMT, lint_statement_opaque },
-    { PG_QUERY__NODE__NODE_CALL_STMT, lint_statement_opaque },
+    { PG_QUERY__NODE__NODE_DO_STMT, lint_code_do },
+    { PG_QUERY__NODE__NODE_CALL_STMT, lint_statement_call },
     { PG_QUERY__NODE__NODE_EXECUTE_STMT, lint_statement_opaque },
     { PG_QUERY__NODE__NODE_CREATE_ROLE_STMT, lint_statement_role },
     { PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, lint_statement_role },

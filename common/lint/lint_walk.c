@@ -189,6 +189,9 @@ const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, con
     struct sql_text text = { .data = walk->text, .size = strlen(walk->text) };
     size_t at = text.size;
 
+    if (walk->depth > 0) {
+        return NULL;
+    }
     if (keyword[0] != '\0') {
         struct sql_token token = sql_text_next(&text);
         while (token.kind != SQL_TOKEN_END && !sql_token_is(token, keyword)) {

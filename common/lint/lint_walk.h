@@ -75,6 +75,8 @@ struct lint_walk {
     struct arena *arena; /* of the results */
     struct lint_statement *statement;
     const char *text; /* of the statement */
+    size_t depth;     /* of functions that call each other */
+    size_t calls;     /* of functions, in all */
     bool works;       /* does work that grows */
     bool schema_only; /* only for the catalog: --schema */
     void (*found)(void *context, const struct lint_finding *finding);
@@ -102,7 +104,7 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
                     const struct lint_relation *relation, const char *fix);
 
 /* The statement with `words` behind the first `keyword`, for a fix that can be pasted; `keyword` in
- * upper case, "" for the end. */
+ * upper case, "" for the end. NULL inside of code. */
 const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, const char *words);
 
 /* After the statement: what its place in the transaction adds. */

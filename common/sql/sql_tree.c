@@ -85,6 +85,16 @@ static void sql_tree_job(void *argument)
     pg_query_free_protobuf_parse_result(parsed);
 }
 
+bool sql_tree_visit_here(const char *text, sql_tree_visitor *visitor, void *context)
+{
+    struct sql_tree_request request = { .text = text, .visitor = visitor, .context = context };
+
+    if (sql_tree_is_shallow(text)) {
+        sql_tree_job(&request);
+    }
+    return request.done;
+}
+
 bool sql_tree_visit(struct sql_parser *parser, const char *text, sql_tree_visitor *visitor,
                     void *context)
 {

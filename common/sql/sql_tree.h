@@ -21,4 +21,7 @@ typedef void sql_tree_visitor(void *context, const PgQuery__Node *statement);
 MUST_CHECK bool sql_tree_visit(struct sql_parser *parser, const char *text,
                                sql_tree_visitor *visitor, void *context);
 
+/* The same from inside of a visitor, which is on that thread already. */
+MUST_CHECK bool sql_tree_visit_here(const char *text, sql_tree_visitor *visitor, void *context);
+
 #endif

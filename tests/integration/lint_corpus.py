@@ -1,5 +1,7 @@
 """Migrations whose truth is measured, not written down: tests/integration/test_lint_truth.py."""
 
+SEPARATOR = "\n----\n"  # between statements that hold semicolons themselves
+
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE DOMAIN plain_text AS text;
@@ -261,4 +263,16 @@ CASES += [
     "ALTER TABLE customers ALTER COLUMN updated TYPE timestamp;",
     "ALTER TABLE customers ALTER COLUMN created TYPE timestamptz;",
     "ALTER TABLE customers ALTER COLUMN created TYPE timestamptz USING created AT TIME ZONE 'UTC';",
+    "DO $$ BEGIN ALTER TABLE bare ADD COLUMN x float DEFAULT random(); END $$",
+    "DO $$ DECLARE n int := 5; BEGIN IF n > 3 THEN CREATE INDEX i ON bare (id); END IF; END $$",
+    "DO $$ BEGIN EXECUTE 'ALTER TABLE bare ALTER COLUMN value SET NOT NULL'; END $$",
+    "DO $$ BEGIN PERFORM 1; END $$",
+    "DO $$ DECLARE r record; BEGIN FOR r IN SELECT id FROM bare LOOP UPDATE orders SET kind = 'x'"
+    " WHERE id = r.id; END LOOP; END $$",
+    "CREATE FUNCTION work() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN CREATE INDEX i ON bare (id);"
+    " END $f$" + SEPARATOR + "SELECT work();",
+    "CREATE PROCEDURE work() LANGUAGE plpgsql AS $f$ BEGIN ALTER TABLE bare ADD CHECK (id > 0);"
+    " END $f$" + SEPARATOR + "CALL work();",
+    "CREATE FUNCTION work() RETURNS int LANGUAGE sql AS 'UPDATE bare SET value = 1; SELECT 1'"
+    + SEPARATOR + "SELECT work();",
 ]

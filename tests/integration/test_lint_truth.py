@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from fleet import BUILD
-from lint_corpus import CASES, DATA, SCHEMA
+from lint_corpus import CASES, DATA, SCHEMA, SEPARATOR
 from servers import Postgres
 
 MODES = ["", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock",
@@ -66,7 +66,8 @@ class Truth:
 
 
 def split(case):
-    return [part.strip() + ";" for part in case.split(";") if part.strip()]
+    parts = case.split(SEPARATOR) if "$" in case or SEPARATOR in case else case.split(";")
+    return [part.strip().removesuffix(";") + ";" for part in parts if part.strip()]
 
 
 def measure(connection, case):

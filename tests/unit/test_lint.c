@@ -186,6 +186,21 @@ static void an_enum_value_waits_for_the_next_transaction(void **state)
     assert_int_equal(count(bench, "enum-use"), 1);
 }
 
+static void code_inside_is_read_and_cannot_ask_for_endless_work(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "DO $$ BEGIN CREATE INDEX i ON a (id); END $$;");
+    assert_int_equal(count(bench, "create-index"), 1);
+    migrate(bench, "DO $$ BEGIN EXECUTE 'CREATE INDEX i ON ' || x; COMMIT; END $$;");
+    assert_int_equal(count(bench, "opaque"), 1);
+    assert_int_equal(count(bench, "transaction-control"), 1);
+    migrate(bench, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS"
+                   " 'SELECT f() + f() + f() + f() + f() + f() + f() + f() + f() + f()';"
+                   "SELECT f();");
+    assert_int_equal(count(bench, "opaque"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +217,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nesting_that_would_burst_a_stack_is_an_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(long_lists_are_not_deep, setup, teardown),
+        cmocka_unit_test_setup_teardown(code_inside_is_read_and_cannot_ask_for_endless_work, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_enum_value_waits_for_the_next_transaction, setup,
                                         teardown),
     };
