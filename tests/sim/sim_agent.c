@@ -10,7 +10,7 @@
 
 enum {
     AGENT_TICK_MS = 500, /* at least so often */
-    AGENT_REPORT_MS = 8000,
+    AGENT_REPORT_MS = 3000,
     AGENT_CONNECT_MS = 5000, /* until an address that does not answer is given up */
     AGENT_READ_MS_MAX = 300,
     AGENT_DRAIN_MS = 10000,
@@ -428,6 +428,7 @@ void sim_agent_start(struct sim *sim, struct sim_agent *agent)
     agent->read = false;
     agent->told = false;
     agent->has_worked = false;
+    agent->stall = SIM_STALL_NONE;
     agent->address = (unsigned)sim_below(sim, SIM_COORDINATORS);
     uplink_init(&agent->uplink, sim->now_ms + sim_below(sim, 500));
     uplink_set_seed(&agent->uplink, sim_below(sim, UINT64_MAX));

@@ -239,6 +239,9 @@ void sim_check_safety(struct sim *sim)
     if (leader != NULL && !leader->paused) {
         sim_check_reports(sim, leader);
     }
+    if (sim_etcd_find(&sim->etcd, SIM_PREFIX "/tokens") != NULL) {
+        sim_fail(sim, "the base of tokens has moved, and the store is the same");
+    }
 }
 
 static void sim_check_turn(struct sim *sim, void *object, uint64_t a, uint64_t b)
@@ -338,18 +341,24 @@ static void sim_check_hold(struct sim *sim, const struct sim_shard *shard,
     }
 }
 
-void sim_check_commit(struct sim *sim, const struct sim_shard *shard, struct sim_tenant *tenant,
-                      const struct sim_task *task, bool late)
+void sim_check_fence(struct sim *sim, const struct sim_shard *shard, struct sim_tenant *tenant,
+                     const struct sim_task *task)
 {
-    const struct sim_agent *agent = task->agent;
-    bool awake = agent != NULL && sim->now_ms > agent->resume_ms + CHECK_CANCEL_MS;
-
     if (task->token < tenant->newest_token) {
         sim_fail(sim, "%s/%s is changed with token %llu after token %llu", shard->name,
                  tenant->name, (unsigned long long)task->token,
                  (unsigned long long)tenant->newest_token);
     }
     tenant->newest_token = task->token;
+}
+
+void sim_check_commit(struct sim *sim, const struct sim_shard *shard, struct sim_tenant *tenant,
+                      const struct sim_task *task, bool late)
+{
+    const struct sim_agent *agent = task->agent;
+    bool awake = agent != NULL && sim->now_ms > agent->resume_ms + CHECK_CANCEL_MS;
+
+    sim_check_fence(sim, shard, tenant, task);
     if (late && awake) {
         sim_fail(sim, "%s changes %s after its session has ended, and was not stopped", agent->id,
                  tenant->name);

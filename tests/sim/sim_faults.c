@@ -157,6 +157,15 @@ static void sim_faults_pause_agent(struct sim *sim)
                     takes_over ? FAULTS_PAUSE_MS_MAX : sim_below(sim, FAULTS_PAUSE_MS_MAX));
 }
 
+/* In the worst moment, and mostly until long after the lease. */
+static void sim_faults_stall_agent(struct sim *sim)
+{
+    struct sim_agent *agent = sim_faults_agent(sim);
+
+    agent->stall = sim_chance(sim, 700) ? SIM_STALL_BEGIN : SIM_STALL_COMMIT;
+    agent->stall_ms = sim_between(sim, FAULTS_PAUSE_MS_MAX / 3, FAULTS_PAUSE_MS_MAX);
+}
+
 static void sim_faults_break_stream(struct sim *sim)
 {
     const struct sim_agent *agent = sim_faults_agent(sim);
@@ -197,14 +206,32 @@ static void sim_faults_store_ails(struct sim *sim)
     sim_note(sim, "the store is %s until %.3f", slow ? "slow" : "full", (double)until / 1000.0);
 }
 
-/* Somebody deletes the leader's lease, or a store's clock runs ahead: the leader learns it late. */
+static void sim_faults_break_all(struct sim *sim, void *object, uint64_t a, uint64_t b)
+{
+    (void)object;
+    (void)a;
+    (void)b;
+    for (size_t i = 0; i < sim->stream_count && !sim->healed; i++) {
+        if (sim->streams[i].agent_end && sim_chance(sim, 700)) {
+            sim_net_break(sim, i + 1);
+        }
+    }
+}
+
+/* Somebody deletes the leader's lease, or a store's clock runs ahead, and the leader does not hear
+ * of it: for a while two of them speak, and agents go from one to the other. */
 static void sim_faults_depose(struct sim *sim)
 {
-    const struct sim_coordinator *c = sim_coordinator_leader(sim);
+    struct sim_coordinator *c = sim_coordinator_leader(sim);
 
-    if (c != NULL && sim_chance(sim, 300)) {
+    if (c != NULL) {
         sim_note(sim, "the lease of c%u ends early", c->index);
         sim_etcd_revoke(&sim->etcd, leadership_lease(c->leadership));
+        if (sim_chance(sim, 700)) {
+            c->store_cut_until_ms = sim->now_ms + LEADER_LEASE_TTL_MS;
+            sim_after(sim, sim_between(sim, 500, 2000), sim_faults_break_all, NULL, 0, 0);
+            sim_after(sim, sim_between(sim, 2000, 5000), sim_faults_break_all, NULL, 0, 0);
+        }
     }
 }
 
@@ -229,8 +256,8 @@ static void sim_fault(struct sim *sim, void *object, uint64_t a, uint64_t b)
         sim_faults_kill_agent,
         sim_faults_stop_agent,
         sim_faults_pause_agent,
-        sim_faults_pause_agent,
-        sim_faults_pause_agent,
+        sim_faults_stall_agent,
+        sim_faults_stall_agent,
         sim_faults_break_stream,
         sim_faults_break_stream,
         sim_faults_break_stream,
@@ -300,6 +327,7 @@ void sim_faults_heal(struct sim *sim)
     for (unsigned i = 0; i < sim->shard_count; i++) {
         struct sim_shard *shard = &sim->shards[i];
         for (unsigned j = 0; j < shard->agent_count; j++) {
+            shard->agents[j].stall = SIM_STALL_NONE;
             if (!shard->agents[j].alive) {
                 sim_agent_start(sim, &shard->agents[j]);
             }

@@ -263,6 +263,26 @@ static void sim_operator_button(struct sim *sim)
     }
 }
 
+static void sim_operator_aborts(struct sim *sim, void *object, uint64_t index, uint64_t b)
+{
+    (void)object;
+    (void)b;
+    if (!sim->healed) {
+        sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_ABORT,
+                                                         .object = sim->rollouts[index].id });
+    }
+}
+
+void sim_operator_loses_patience(struct sim *sim, const char *rollout)
+{
+    const struct sim_rollout *known = sim_operator_find(sim, rollout);
+
+    if (known != NULL && sim_chance(sim, 600)) {
+        sim_after(sim, sim_below(sim, 3 * OPERATOR_MS_MAX), sim_operator_aborts, NULL,
+                  (uint64_t)(known - sim->rollouts), 0);
+    }
+}
+
 static void sim_operator_press(struct sim *sim)
 {
     switch (sim_below(sim, 10)) {

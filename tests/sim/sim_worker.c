@@ -11,6 +11,7 @@
 enum { WORKER_ROW_POLL_MS = 50, WORKER_ROLLBACK_MS_MAX = 1500, WORKER_SETTLE_MS_MAX = 800 };
 
 static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint64_t life);
+static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uint64_t life);
 
 static struct sim_task *sim_worker_find(const struct sim_agent *agent, uint64_t number)
 {
@@ -76,10 +77,26 @@ static void sim_worker_lose_answer(struct sim *sim, struct sim_agent *agent, str
               agent->life);
 }
 
+/* The process is stopped right here, if it is about to be. */
+static void sim_worker_stall(struct sim *sim, struct sim_agent *agent, uint64_t number,
+                             enum sim_stall at)
+{
+    const struct sim_task *task = sim_worker_find(agent, number);
+
+    if (agent->stall == at && task != NULL && task->mode != TASK_DRY_RUN) {
+        agent->stall = SIM_STALL_NONE;
+        sim_agent_pause(sim, agent, agent->stall_ms);
+        sim_operator_loses_patience(sim, task->rollout);
+    }
+}
+
 static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uint64_t life)
 {
     struct sim_agent *agent = object;
 
+    if (agent->alive && agent->life == life) {
+        sim_worker_stall(sim, agent, number, SIM_STALL_COMMIT);
+    }
     if (!agent->alive || agent->life != life ||
         sim_worker_waits(sim, agent, sim_worker_close, number, life)) {
         return;
@@ -124,6 +141,7 @@ static void sim_worker_settle(struct sim *sim, struct sim_tenant *tenant, struct
     }
     tenant->holder = NULL;
     tenant->fence = task->token;
+    sim_check_fence(sim, task->agent->shard, tenant, task);
     sim_note(sim, "%s settled by token %llu: %s", tenant->name, (unsigned long long)task->token,
              done ? "migrated" : "not migrated");
     sim_worker_end(sim, task, done ? TASK_SUCCEEDED : TASK_SKIPPED,
@@ -145,6 +163,23 @@ static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint
     if (sim->now_ms >= uplink_works_until_ms(&agent->uplink)) {
         /* In front of each try: not before the lease is proven, nor when it is over. */
         sim_after(sim, WORKER_ROW_POLL_MS, sim_worker_open, agent, number, life);
+        return;
+    }
+    sim_worker_stall(sim, agent, number, SIM_STALL_BEGIN);
+    sim_worker_begin(sim, agent, number, life);
+}
+
+/* The lease was good a moment ago. */
+static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uint64_t life)
+{
+    struct sim_agent *agent = object;
+
+    if (!agent->alive || agent->life != life ||
+        sim_worker_waits(sim, agent, sim_worker_begin, number, life)) {
+        return;
+    }
+    struct sim_task *task = sim_worker_find(agent, number);
+    if (task == NULL || task->state != SIM_TASK_WAITS) {
         return;
     }
     struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);

@@ -86,6 +86,10 @@ struct sim_seen {
     char rollout[SIM_TEXT_BYTES];
 };
 
+/* Where a worker's process is to be stopped: between the look at the lease and BEGIN, or before
+ * COMMIT. */
+enum sim_stall { SIM_STALL_NONE, SIM_STALL_BEGIN, SIM_STALL_COMMIT };
+
 struct sim_agent {
     struct sim_shard *shard;
     unsigned index;
@@ -105,6 +109,8 @@ struct sim_agent {
     bool known[SIM_TENANTS_MAX]; /* tenants that this stream's reports have named */
     bool read, told;             /* has looked at all; has told this stream */
     bool has_worked;
+    enum sim_stall stall;
+    uint64_t stall_ms;
     struct sim_seen seen[SIM_TENANTS_MAX];
     struct sim_task *tasks;
 };
@@ -367,6 +373,8 @@ bool sim_operator_publish(struct sim *sim, unsigned edition);
 void sim_operator_on_reply(struct sim *sim, const struct effect *effect);
 /* The coordinator has ended its calls without an answer. */
 void sim_operator_close_all(struct sim *sim, const struct sim_coordinator *coordinator);
+/* Nothing moves: somebody may abort it soon. */
+void sim_operator_loses_patience(struct sim *sim, const char *rollout);
 struct sim_rollout *sim_operator_find(struct sim *sim, const char *id);
 
 /* ---- sim_check.c ---- */
@@ -381,6 +389,9 @@ void sim_check_accepted(struct sim *sim, const struct sim_agent *agent,
 /* An agent obeys this message. */
 void sim_check_message(struct sim *sim, struct sim_agent *agent,
                        const struct coordinator_message *message);
+/* The fence is raised to this task's token. */
+void sim_check_fence(struct sim *sim, const struct sim_shard *shard, struct sim_tenant *tenant,
+                     const struct sim_task *task);
 /* A transaction commits. */
 void sim_check_commit(struct sim *sim, const struct sim_shard *shard, struct sim_tenant *tenant,
                       const struct sim_task *task, bool late);
