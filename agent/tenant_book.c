@@ -163,7 +163,7 @@ void tenant_book_note(struct tenant_book *book, const struct task_result *result
 static void tenant_book_apply_notes(struct tenant_book *book, struct tenants_snapshot *tenants,
                                     uint64_t started_ms)
 {
-    CLEANUP(arena_release) struct arena old_arena = TAKE(book->notes_arena);
+    struct arena old_arena = TAKE(book->notes_arena); /* holds the texts until they are copied */
     size_t count = book->note_count;
 
     /* In their order: what is kept never stands behind where it stood. */
@@ -175,6 +175,7 @@ static void tenant_book_apply_notes(struct tenant_book *book, struct tenants_sna
             tenant_book_keep(book, &note);
         }
     }
+    arena_release(&old_arena);
 }
 
 /* ---- what was read ---- */

@@ -6,7 +6,7 @@
 #   --quick           no clang build, sanitizers or fuzzing: the dev build and its tests
 #   --label REGEX     only tests with such a label (unit integration sim chaos fuzz lint)
 #   --jobs N          how many at a time (default: the number of processors)
-#   --fuzz-seconds N  how long each fuzzer runs (default 60)
+#   --fuzz-seconds N  how long each fuzzer runs (default 20)
 #
 # Each step writes build/logs/STEP.log and one line here. The last thing printed is the summary of
 # the one ctest run over everything. Runs as root or as an ordinary user.
@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 quick=
 label=
 jobs=$(nproc)
-fuzz_seconds=60
+fuzz_seconds=20
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=1 ;;
