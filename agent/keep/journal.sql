@@ -28,6 +28,10 @@ CREATE TABLE IF NOT EXISTS skein.tenant (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant, set_name)
 ) WITH (fillfactor = 70);
+-- Where the tenant was when it was last worked on; NULL where that is not known, or in a database of
+-- its own. See skein.row_is_old.
+ALTER TABLE skein.tenant ADD COLUMN IF NOT EXISTS database_oid oid,
+                         ADD COLUMN IF NOT EXISTS schema_oid oid;
 
 CREATE TABLE IF NOT EXISTS skein.history (
     id          bigserial,
@@ -54,6 +58,32 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $skein$
     SELECT hashtextextended(in_tenant || '/' || in_set, 6006613437391790697)
 $skein$;
 
+-- Whether the schema holds anything; what extensions brought does not count.
+CREATE OR REPLACE FUNCTION skein.schema_has_objects(in_namespace oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
+    SELECT EXISTS (
+        SELECT FROM pg_depend d
+         WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = in_namespace
+           AND d.deptype = 'n' AND d.classid <> 'pg_extension'::regclass
+           AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
+                              AND e.objid = d.objid AND e.deptype = 'e'))
+$skein$;
+
+-- Whether a tenant's row is that of another schema of its name, which was dropped: the schema has
+-- been made anew in the same database, and nothing is in it yet. (In another database it was
+-- restored from a dump, and the row with it; if it holds something, the row is believed.)
+CREATE OR REPLACE FUNCTION skein.row_is_old(
+    in_database oid, in_schema oid, in_namespace oid
+) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    IF in_schema IS NULL OR in_schema = in_namespace THEN
+        RETURN false; -- nearly always: no query
+    END IF;
+    RETURN in_database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+           AND NOT skein.schema_has_objects(in_namespace);
+END
+$skein$;
+
 -- Begins a task inside its transaction: locks the tenant and its row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
 --   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it
@@ -70,6 +100,9 @@ DECLARE
     row_version text;
     row_rollout text;
     row_fence bigint := 0;
+    row_database oid;
+    row_schema oid;
+    here oid;
     created boolean := false;
     changed text;
 BEGIN
@@ -90,8 +123,13 @@ BEGIN
         created := FOUND;
     END IF;
     IF NOT created THEN
-        SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
+        SELECT t.version, t.rollout, t.fence, t.database_oid, t.schema_oid
+          INTO row_version, row_rollout, row_fence, row_database, row_schema
           FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+        IF namespace IS NOT NULL AND skein.row_is_old(row_database, row_schema, namespace) THEN
+            row_version := NULL;
+            row_rollout := NULL;
+        END IF;
         IF in_mode <> 'dry_run' AND row_version = in_target AND row_rollout = in_rollout
                 AND row_fence <= in_token THEN
             RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE =
@@ -117,12 +155,7 @@ BEGIN
     IF in_from = '' THEN
         IF in_mode <> 'baseline' AND (
                 CASE WHEN in_schema = '' THEN skein.database_has_objects()
-                     ELSE EXISTS (
-                SELECT FROM pg_depend d
-                 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = namespace
-                   AND d.deptype = 'n' AND d.classid <> 'pg_extension'::regclass
-                   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
-                                      AND e.objid = d.objid AND e.deptype = 'e')) END) THEN
+                     ELSE skein.schema_has_objects(namespace) END) THEN
             RAISE EXCEPTION USING ERRCODE = 'SK004', MESSAGE =
                 'the tenant holds objects, but no version is recorded for it',
                 HINT = 'Record its version with: skein tenant baseline';
@@ -142,6 +175,13 @@ BEGIN
                 format('script %s has changed since it was applied to this tenant', changed),
                 HINT = 'Bring the change as a new script; the old one must stay as it was.';
         END IF;
+    END IF;
+
+    IF namespace IS NOT NULL AND row_schema IS DISTINCT FROM namespace THEN
+        SELECT d.oid INTO here FROM pg_database d WHERE d.datname = current_database();
+        UPDATE skein.tenant t SET version = row_version, rollout = row_rollout,
+                                  database_oid = here, schema_oid = namespace
+         WHERE t.tenant = in_tenant AND t.set_name = in_set;
     END IF;
 END
 $skein$;

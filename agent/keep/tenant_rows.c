@@ -19,6 +19,8 @@ static const char tenant_rows_schemas_sql[] =
     " t.set_name, t.version, t.rollout, t.fence"
     " FROM pg_catalog.pg_namespace n"
     " LEFT JOIN skein.tenant t ON t.tenant = n.nspname::text AND t.version IS NOT NULL"
+    " AND (t.schema_oid IS NULL OR t.schema_oid = n.oid"
+    " OR NOT skein.row_is_old(t.database_oid, t.schema_oid, n.oid))"
     " WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein')"
     " ORDER BY n.nspname::text COLLATE \"C\", t.set_name COLLATE \"C\"";
 

@@ -80,7 +80,8 @@ static void registry_note_gone_back(struct step *step, const struct shard *shard
     if (count > 0) {
         audit_add(step, "coordinator", "tenants.gone_back", shard->name, "",
                   "the journals of %zu tenants, such as '%s', have lost commits that were known: "
-                  "the database was failed over to a standby that lagged behind, or restored",
+                  "the database was failed over to a standby that lagged behind, or restored, or "
+                  "the tenants were dropped and made again",
                   count, first);
     }
 }

@@ -391,6 +391,40 @@ static void a_database_is_a_tenant_too(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* What the journal says of a schema is not true of another one with its name. */
+static void a_schema_that_was_dropped_and_made_again_begins_anew(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 1 });
+    struct prepared_set *set =
+        AGENTDB_SET(db, "again", { "1.0.0__a.sql", "CREATE TABLE a (n int);" });
+    struct agentdb_order order = { .mode = TASK_RUN, .tenant = "again", .token = 5, .set = set };
+    const char *versions = "SELECT count(*) FROM pg_namespace n JOIN skein.tenant t ON t.tenant = "
+                           "n.nspname WHERE n.nspname = 'again' AND NOT "
+                           "skein.row_is_old(t.database_oid, t.schema_oid, n.oid)";
+
+    agentdb_exec(db, "CREATE SCHEMA again");
+    agentdb_assert_succeeded(agentdb_run(pool, &order));
+    assert_int_equal(agentdb_count(db, "%s", versions), 1);
+    agentdb_exec(db, "DROP SCHEMA again CASCADE; CREATE SCHEMA again");
+    assert_int_equal(agentdb_count(db, "%s", versions), 0);
+    order.rollout = "r2";
+    order.token = 4; /* the fence stays: an old task is one for the old schema */
+    agentdb_assert_code(agentdb_run(pool, &order), TASK_FAILED, TASK_CODE_FENCED);
+    order.token = 6;
+    agentdb_assert_succeeded(agentdb_run(pool, &order));
+    assert_int_equal(agentdb_count(db, "SELECT count(*) FROM again.a"), 0);
+    /* Restored from a dump, the row with it: it is believed. */
+    agentdb_exec(db, "UPDATE skein.tenant SET schema_oid = 1 WHERE tenant = 'again'");
+    assert_int_equal(agentdb_count(db, "%s", versions), 1);
+    order.rollout = "r3";
+    order.from = "1.0.0";
+    order.mode = TASK_DRY_RUN;
+    agentdb_assert_code(agentdb_run(pool, &order), TASK_SKIPPED, TASK_CODE_UP_TO_DATE);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 int agentdb_test_tasks(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +441,7 @@ int agentdb_test_tasks(struct agentdb *db)
         cmocka_unit_test_prestate(running_and_waiting_tasks_can_be_cancelled, db),
         cmocka_unit_test_prestate(stopping_answers_everything, db),
         cmocka_unit_test_prestate(a_database_is_a_tenant_too, db),
+        cmocka_unit_test_prestate(a_schema_that_was_dropped_and_made_again_begins_anew, db),
     };
 
     return cmocka_run_group_tests_name("tasks", tests, NULL, NULL);
