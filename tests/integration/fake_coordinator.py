@@ -25,12 +25,12 @@ class Stream:
         try:
             for message in messages:
                 self.heard.put(message)
-            self.heard.put("half-closed")
         except Exception:  # pylint: disable=broad-except  # gRPC raises a bare one when the peer is gone
-            self.heard.put("gone")
+            pass
+        self.heard.put("end")
 
     def hear(self, kind, timeout=PATIENCE_S):
-        """The next message of this kind ("heartbeat", ...), or "half-closed" or "gone"."""
+        """The next message of this kind ("heartbeat", ...), or the "end": it has half-closed, or is gone."""
         for message in self.kept:
             if self.kind_of(message) == kind:
                 self.kept.remove(message)

@@ -154,7 +154,7 @@ def test_without_acknowledged_heartbeats_the_session_is_given_up(ground, fakes):
     began = time.monotonic()
     stream.welcome(ttl_ms=3000)
     acknowledge(stream)
-    stream.hear("gone")
+    stream.hear("end")
     assert 2.5 < time.monotonic() - began < 5
     assert "event=session_lost" in agent.process.log()
     assert fake.next_stream().hear("hello").lease_id == 0
@@ -196,7 +196,7 @@ def test_it_leaves_in_good_order(ground, fakes):
     for sequence in range(1, results.sequence + 1):
         stream.say("results_ack", sequence=sequence)
     assert stream.hear("leaving").done
-    stream.hear("half-closed")
+    stream.hear("end")
     stream.end(code=None)
     assert agent.process.wait_end(10) == 0
     tenants[0].assert_at("0.1.0", "0.2.0")

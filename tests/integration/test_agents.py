@@ -196,8 +196,8 @@ def test_agents_are_restarted_one_after_another(fleet):
     shard.first.start()
     wait_until(lambda: standbys(fleet) == [1], "the first to stand by again")
     assert shard.first.is_ready()
-    done = shard.done()
-    wait_until(lambda: shard.done() > done, "the second to get on")
+    enough = min(shard.done() + 1, len(names))  # on a slow machine all may be done by now
+    wait_until(lambda: shard.done() >= enough, "the second to get on")
     # This one has not enough grace for what runs: it is cancelled and handed back.
     assert shard.second.process.stop() == 0
     wait_until(lambda: len(log_times(shard.first, "session_started")) == 2, "the first to go on", timeout=5)
@@ -227,7 +227,6 @@ def test_what_runs_goes_on_under_a_new_leader(fleet, how):
                       "ELSE 0 END) WHERE (SELECT last_value FROM attempts) = 2;")
     publish(fleet, len(NAMES), extra, "0.2.0")
     rollout = fleet.start_rollout("billing", "--concurrency", "2")
-    fleet.wait_phase(rollout, "RUNNING")
     wait_until(lambda: server.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 2,
                "two to be at work")
     gone_at = time.time()
