@@ -187,7 +187,7 @@ static void brain_won(void *context, uint64_t term)
     log_info("leadership_won", "term=%" PRIu64, term);
     brain->term = term;
     flush_set_term(brain->flush, term);
-    leader_view_set(brain->parts.leader, false, "");
+    leader_view_set_taking_over(brain->parts.leader);
     brain_drop_loader(brain);
     brain->loader =
         loader_start(brain->parts.store, brain->parts.inbox, brain->parts.store_prefix, term);
@@ -231,6 +231,7 @@ static void brain_on_loaded(struct brain *brain, struct event *event)
     brain_step(brain, event);
     leadership_on_loaded(brain->leadership);
     leader_view_set(brain->parts.leader, true, brain->parts.address);
+    agent_service_resume(brain->parts.agents); /* those who came while the store was read */
     health_set_serving(brain->parts.health, true);
     log_info("leading", "term=%" PRIu64 " rollouts=%zu shards=%zu sets=%zu", event->loaded.term,
              event->loaded.rollout_count, event->loaded.shard_count, event->loaded.set_count);
@@ -257,12 +258,26 @@ static void brain_on_store_answer(struct brain *brain, struct event *event)
     }
 }
 
+static bool brain_is_stuck(const struct brain *brain)
+{
+    return flush_is_stuck(brain->flush, brain->now_ms) ||
+           leadership_is_stuck(brain->leadership, brain->now_ms);
+}
+
+/* "" or what is wrong with the store. */
+static const char *brain_trouble(const struct brain *brain)
+{
+    const char *trouble = flush_trouble(brain->flush);
+
+    return trouble[0] != '\0' ? trouble : leadership_trouble(brain->leadership);
+}
+
 /* While the store takes no writes nothing can be promised, and what would wait must not pile up. */
 static void brain_on_operator(struct brain *brain, struct event *event)
 {
     struct effect refusal = { .kind = EFFECT_REPLY };
 
-    if (event->operator.verb == OPERATOR_HISTORY || !flush_is_stuck(brain->flush, brain->now_ms)) {
+    if (event->operator.verb == OPERATOR_HISTORY || !brain_is_stuck(brain)) {
         brain_step(brain, event);
         return;
     }
@@ -273,7 +288,7 @@ static void brain_on_operator(struct brain *brain, struct event *event)
         arena_printf(&event->arena,
                      "nothing was changed, because the store takes no writes (%.500s): try again "
                      "when it does",
-                     flush_trouble(brain->flush));
+                     brain_trouble(brain));
     operator_service_reply(brain->parts.operators, &refusal, brain->fleet, brain->now_ms);
 }
 
@@ -327,21 +342,11 @@ static void brain_apply(struct brain *brain, struct event *event)
     }
 }
 
-static bool brain_is_stuck(const struct brain *brain)
-{
-    return flush_is_stuck(brain->flush, brain->now_ms) ||
-           leadership_is_stuck(brain->leadership, brain->now_ms);
-}
-
 static void brain_set_status(struct brain *brain)
 {
     char reason[BRAIN_REASON_BYTES] = "";
     enum leader_state state = leadership_state(brain->leadership);
-    const char *trouble = flush_trouble(brain->flush);
-
-    if (trouble[0] == '\0') {
-        trouble = leadership_trouble(brain->leadership);
-    }
+    const char *trouble = brain_trouble(brain);
     bool ready = state == LEADER_LEADING && trouble[0] == '\0';
 
     if (trouble[0] != '\0') {

@@ -25,7 +25,8 @@ struct rpc_end {
     enum rpc_status status;
     char message[RPC_STATUS_MESSAGE_BYTES];
     char leader[RPC_TRAILER_BYTES]; /* trailing metadata "skein-leader"; "" when not sent */
-    bool sent; /* false: the request never left this process, so nothing can have happened */
+    bool refused; /* trailing metadata "skein-refused": the server does not lead and did nothing */
+    bool sent;    /* false: the request never left this process, so nothing can have happened */
 };
 
 /* All on the client's loop thread. */
@@ -66,7 +67,7 @@ void rpc_stream_unref(struct rpc_stream **stream);
  * the rest. `response` has its size_max set by the caller.
  *
  * ERR_UNAVAILABLE: the server was not reached, or it sent UNAVAILABLE together with the trailer
- * "skein-leader" (ask there): nothing happened. ERR_UNCERTAIN: any other UNAVAILABLE, and
+ * "skein-refused": nothing happened. ERR_UNCERTAIN: any other UNAVAILABLE, and
  * CANCELLED: the request has left and its answer was lost. timeout_ms UINT64_MAX: waits for ever.
  */
 MUST_CHECK bool rpc_client_unary(struct rpc_client *client, const char *path, struct bytes request,

@@ -177,6 +177,9 @@ static void rpc_stream_on_status(struct rpc_op *op, bool ok)
     rpc_message_copy_text(stream->details, stream->end.message, sizeof(stream->end.message));
     rpc_message_find_metadata(&stream->trailers, "skein-leader", stream->end.leader,
                               sizeof(stream->end.leader));
+    char refused[RPC_TRAILER_BYTES] = "";
+    rpc_message_find_metadata(&stream->trailers, "skein-refused", refused, sizeof(refused));
+    stream->end.refused = refused[0] != '\0';
     rpc_outbox_release(&stream->outbox);
     pthread_mutex_unlock(&stream->mutex);
     rpc_stream_op_over(stream);

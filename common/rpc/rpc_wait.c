@@ -145,7 +145,7 @@ static bool rpc_waiter_fail(const struct rpc_client *client, const struct rpc_en
         return error_set(err, ERR_UNAVAILABLE, "'%s' was not reached: %s",
                          rpc_client_address(client), text);
     }
-    if (end->status == RPC_UNAVAILABLE && end->leader[0] == '\0') {
+    if (end->status == RPC_UNAVAILABLE && !end->refused) {
         code = ERR_UNCERTAIN; /* it was sent: the server may have acted on it */
     }
     return error_set(err, code, "%s", text);

@@ -8,11 +8,15 @@
 #include "common/core/arena.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
+#include "coordinator/cli/output.h"
 
 enum {
     CALL_ATTEMPT_MS = 30000,      /* one try of a call, unless --timeout says less */
     CALL_FIRST_ATTEMPT_MS = 3000, /* the same while other addresses may be better */
     CALL_ROUND_PAUSE_MS = 250,
+    /* While coordinators are there and none leads: an election may have to wait for a lease. */
+    CALL_ELECTION_MS = LEADER_LEASE_TTL_MS + 2 * FAILOVER_MS,
+    CALL_TELL_MS = 2000,
     CALL_LEADER_HOPS_MAX = 4,
 };
 
@@ -164,7 +168,7 @@ static bool call_try(struct caller *caller, struct call *call, struct rpc_end *e
 static bool call_may_repeat(const struct caller *caller, const struct call *call,
                             const struct rpc_end *end)
 {
-    const bool nothing_happened = !end->sent || end->leader[0] != '\0';
+    const bool nothing_happened = !end->sent || end->refused;
 
     if (end->status != RPC_UNAVAILABLE &&
         !(end->status == RPC_DEADLINE_EXCEEDED && clock_monotonic_ms() < caller->deadline_ms)) {
@@ -176,10 +180,13 @@ static bool call_may_repeat(const struct caller *caller, const struct call *call
 static bool call_explain(const struct caller *caller, const struct call *call,
                          const struct rpc_end *end, struct error *err)
 {
+    if (end->status == RPC_DEADLINE_EXCEEDED) {
+        return error_set(err, ERR_TIMEOUT, "%s did not answer in time", caller_address(caller));
+    }
     if (end->status != RPC_UNAVAILABLE) {
         return false;
     }
-    if (end->sent && end->leader[0] == '\0' && call->repeat == CALL_ONCE) {
+    if (end->sent && !end->refused && call->repeat == CALL_ONCE) {
         return error_wrap(err, "the answer of %s was lost, so look before you try again",
                           caller_address(caller));
     }
@@ -190,10 +197,46 @@ static bool call_explain(const struct caller *caller, const struct call *call,
     return error_wrap(err, "%s", caller_address(caller));
 }
 
+/* What those who stand by have said. */
+struct call_election {
+    uint64_t began_ms;
+    bool told;
+    struct error said;
+};
+
+static void call_note_election(struct caller *caller, struct call_election *election,
+                               const struct error *err, uint64_t *give_up_ms)
+{
+    election->said = *err;
+    if (caller->deadline_ms == UINT64_MAX) {
+        *give_up_ms = election->began_ms + CALL_ELECTION_MS;
+    }
+    if (!election->told && clock_monotonic_ms() - election->began_ms >= CALL_TELL_MS) {
+        election->told = true;
+        output_say("waiting for a coordinator that leads: %s", err->message);
+    }
+}
+
+/* Of the ends of several tries, what those who were reached have said is what helps. */
+static bool call_give_up(const struct caller *caller, const struct call *call,
+                         const struct call_election *election, const struct rpc_end *end,
+                         struct error *err)
+{
+    bool nobody = end->status == RPC_DEADLINE_EXCEEDED ||
+                  (end->status == RPC_UNAVAILABLE && (!end->sent || end->refused));
+
+    if (nobody && election->said.code != ERR_NONE) {
+        *err = election->said;
+        return error_wrap(err, "no coordinator leads");
+    }
+    return call_explain(caller, call, end, err);
+}
+
 static bool call_run(struct caller *caller, struct call *call, struct rpc_end *ret_end,
                      struct error *err)
 {
-    uint64_t give_up_ms = clock_monotonic_ms() + CALL_PATIENCE_MS;
+    struct call_election election = { .began_ms = clock_monotonic_ms() };
+    uint64_t give_up_ms = election.began_ms + CALL_PATIENCE_MS;
     size_t hops = 0;
     size_t tried = 0;
 
@@ -204,9 +247,12 @@ static bool call_run(struct caller *caller, struct call *call, struct rpc_end *r
         if (call_try(caller, call, ret_end, err)) {
             return true;
         }
+        if (ret_end->status == RPC_UNAVAILABLE && ret_end->refused) {
+            call_note_election(caller, &election, err, &give_up_ms);
+        }
         if (!call_may_repeat(caller, call, ret_end) ||
             clock_monotonic_ms() + CALL_ROUND_PAUSE_MS >= give_up_ms) {
-            return call_explain(caller, call, ret_end, err);
+            return call_give_up(caller, call, &election, ret_end, err);
         }
         const bool follows = ret_end->leader[0] != '\0' && hops++ < CALL_LEADER_HOPS_MAX;
         caller_move_on(caller, ret_end);

@@ -91,7 +91,7 @@ static void *agent_service_on_open(void *context, struct rpc_call *call)
     HASH_ADD(hh, service->streams, number, sizeof(stream->number), stream);
     pthread_mutex_unlock(&service->mutex);
     /* After it is in the table: a leadership that ends now finds it there. */
-    if (!leader_view_is_leading(service->leader)) {
+    if (!leader_view_is_leading(service->leader) && !leader_view_is_taking_over(service->leader)) {
         stream->ended = true;
         serve_reply_not_leading(call, service->leader, "this coordinator does not lead");
     }
@@ -104,8 +104,8 @@ static void agent_service_refuse(struct agent_stream *stream, const struct error
     serve_reply_error(stream->call, err);
 }
 
-/* The mailbox is full: the event waits with its stream, which is not read until it is posted. Only
- * this stream's agent waits, and it loses nothing. */
+/* The mailbox is full, or this coordinator is about to lead: the event waits with its stream, which
+ * is not read until it is posted. Only this stream's agent waits, and it loses nothing. */
 static void agent_service_hold(struct agent_stream *stream, struct event *event)
 {
     struct agent_service *service = stream->service;
@@ -117,7 +117,7 @@ static void agent_service_hold(struct agent_stream *stream, struct event *event)
     stream->held = event;
     DL_APPEND(service->holding, stream);
     pthread_mutex_unlock(&service->mutex);
-    if (first) {
+    if (first && !leader_view_is_taking_over(service->leader)) {
         log_info("agent_streams_wait", "events=%zu bytes=%zu", mailbox_depth(service->inbox),
                  mailbox_bytes(service->inbox));
     }
@@ -143,7 +143,8 @@ static void agent_service_on_message(void *user, struct rpc_call *call, struct b
         agent_service_refuse(stream, &err);
         return;
     }
-    if (!mailbox_try_post(stream->service->inbox, event)) {
+    if (leader_view_is_taking_over(stream->service->leader) ||
+        !mailbox_try_post(stream->service->inbox, event)) {
         agent_service_hold(stream, event);
     }
     event = NULL; /* the mailbox's, or it waits */
@@ -237,6 +238,9 @@ void agent_service_resume(struct agent_service *service)
 {
     struct rpc_call *call;
 
+    if (leader_view_is_taking_over(service->leader)) {
+        return;
+    }
     while ((call = agent_service_post_held(service)) != NULL) {
         rpc_call_resume(call);
         rpc_call_unref(&call);

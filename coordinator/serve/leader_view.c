@@ -11,6 +11,7 @@
 struct leader_view {
     pthread_mutex_t mutex;
     bool leading;
+    bool taking_over;
     char address[LEADER_ADDRESS_BYTES];
     char trouble[LEADER_TROUBLE_BYTES];
 };
@@ -39,6 +40,7 @@ void leader_view_set(struct leader_view *view, bool leading, const char *address
 {
     pthread_mutex_lock(&view->mutex);
     view->leading = leading;
+    view->taking_over = false;
     snprintf(view->address, sizeof(view->address), "%s", address);
     pthread_mutex_unlock(&view->mutex);
 }
@@ -70,4 +72,21 @@ void leader_view_trouble(struct leader_view *view, char ret_trouble[LEADER_TROUB
     pthread_mutex_lock(&view->mutex);
     memcpy(ret_trouble, view->trouble, sizeof(view->trouble));
     pthread_mutex_unlock(&view->mutex);
+}
+
+void leader_view_set_taking_over(struct leader_view *view)
+{
+    pthread_mutex_lock(&view->mutex);
+    view->leading = false;
+    view->taking_over = true;
+    view->address[0] = '\0';
+    pthread_mutex_unlock(&view->mutex);
+}
+
+bool leader_view_is_taking_over(struct leader_view *view)
+{
+    pthread_mutex_lock(&view->mutex);
+    bool taking_over = view->taking_over;
+    pthread_mutex_unlock(&view->mutex);
+    return taking_over;
 }

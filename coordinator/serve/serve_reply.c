@@ -35,7 +35,7 @@ void serve_reply_error(struct rpc_call *call, const struct error *err)
 }
 
 static void serve_reply_unavailable(struct rpc_call *call, struct leader_view *leader,
-                                    const char *message, bool name_leader)
+                                    const char *message, bool refused)
 {
     char address[LEADER_ADDRESS_BYTES];
     char trouble[LEADER_TROUBLE_BYTES];
@@ -50,8 +50,11 @@ static void serve_reply_unavailable(struct rpc_call *call, struct leader_view *l
     } else {
         snprintf(text, sizeof(text), "%.100s: try again in a few seconds", message);
     }
-    if (address[0] != '\0' && name_leader) {
+    if (address[0] != '\0') {
         rpc_call_add_trailer(call, "skein-leader", address);
+    }
+    if (refused) {
+        rpc_call_add_trailer(call, "skein-refused", "not-leading");
     }
     rpc_call_finish(call, RPC_UNAVAILABLE, text);
 }

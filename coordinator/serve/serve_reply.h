@@ -16,11 +16,11 @@ bool serve_reply_send(struct rpc_call *call, const ProtobufCMessage *message);
  * refuse, becomes RESOURCE_EXHAUSTED with a sentence. */
 void serve_reply_message(struct rpc_call *call, const ProtobufCMessage *message);
 void serve_reply_error(struct rpc_call *call, const struct error *err);
-/* UNAVAILABLE, and the trailer "skein-leader" if a leader is known. */
+/* UNAVAILABLE, the trailer "skein-refused" (nothing has happened), and the trailer "skein-leader"
+ * if a leader is known. */
 void serve_reply_not_leading(struct rpc_call *call, struct leader_view *leader,
                              const char *message);
-/* The same for a call that may have had its effect: the trailing metadata do not name the leader,
- * for that would say that nothing has happened and that the call may be made again. */
+/* The same for a call that may have had its effect: without "skein-refused". */
 void serve_reply_deposed(struct rpc_call *call, struct leader_view *leader, const char *message);
 
 #endif

@@ -136,6 +136,7 @@ class Coordinator(Program):
             self.call(method, request)
         except grpc.RpcError as error:
             trailers = dict(error.trailing_metadata())
+            assert trailers.get("skein-refused") == "not-leading", trailers
             return error.code(), error.details(), trailers.get("skein-leader")
         return None
 

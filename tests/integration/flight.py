@@ -61,6 +61,11 @@ class Flight:
     def done(self):
         return sum(t.version() == self.version for t in self.tenants)
 
+    def wait_more(self, count=2):
+        """Until further tenants are migrated (or all of them are)."""
+        wanted = min(self.done() + count, len(self.names))
+        wait_until(lambda: self.done() >= wanted, f"{wanted} tenants to be migrated")
+
     def assert_arrives(self, rollout, once=True, timeout=90):
         """All tenants, each script once, and (once) no task ran a second time."""
         status = self.fleet.wait_phase(rollout, "SUCCEEDED", "FAILED", "PAUSED", "DRY_RUN_FAILED", timeout=timeout)

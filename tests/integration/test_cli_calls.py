@@ -96,7 +96,7 @@ def test_a_standby_names_the_leader_and_is_believed(fakes, protos):
     leader.methods["ListSets"] = lambda requests, context: protos.ListSetsResponse()
 
     def refuse(requests, context):
-        context.set_trailing_metadata((("skein-leader", leader.address),))
+        context.set_trailing_metadata((("skein-leader", leader.address), ("skein-refused", "not-leading")))
         context.abort(grpc.StatusCode.UNAVAILABLE, "c2 does not lead")
     standby.methods["ListSets"] = refuse
     done = run(standby, "set", "list", "-o", "json")

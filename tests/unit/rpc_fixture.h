@@ -163,6 +163,7 @@ static inline void fail_on_message(void *user, struct rpc_call *call, struct byt
     (void)user;
     snprintf(text, sizeof(text), "%.*s", (int)message.size, (const char *)message.data);
     rpc_call_add_trailer(call, "skein-leader", "10.0.0.1:7443");
+    rpc_call_add_trailer(call, "skein-refused", "not-leading");
     rpc_call_finish(call, RPC_UNAVAILABLE, text);
 }
 

@@ -207,6 +207,7 @@ static void a_refusal_carries_its_sentence_and_the_leader(void **state)
                              &end, &err));
     assert_int_equal(end.status, RPC_UNAVAILABLE);
     assert_string_equal(end.leader, "10.0.0.1:7443");
+    assert_true(end.refused);
     assert_string_equal(err.message, "I do not lead; \xC3\xA9");
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     fixture_stop(&fixture);
