@@ -11,6 +11,7 @@
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/lock_wait.h"
+#include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/tenant_task.h"
@@ -113,9 +114,36 @@ static bool operator_lock_is_free(const struct lock *lock, const struct lock_wis
            strcmp(lock->record.owner, wish->owner) == 0;
 }
 
-static bool operator_lock_refuse(struct step *step, const struct lock *lock,
-                                 const struct lock_wish *wish, struct error *err)
+/* The task whose earlier try may still be at work on a tenant that nobody has locked: its agent was
+ * lost, but is perhaps only stopped. NULL: there is none. What it left is being settled then. */
+static const struct tenant_task *operator_lock_unsettled(struct step *step, struct shard *shard,
+                                                         const char *name)
 {
+    const struct tenant *tenant = registry_find_tenant(shard, name);
+    struct tenant_task *task = tenant == NULL ? NULL : tenant->tasks;
+
+    while (task != NULL && (!task->unfenced || tenant_task_is_final(task))) {
+        task = task->next_of_tenant;
+    }
+    if (task != NULL) {
+        part_settle_waiting(step, task);
+        wave_dispatch_shard(step, shard);
+    }
+    return task;
+}
+
+/* `task`: see above; NULL where `lock` is not. */
+static bool operator_lock_refuse(struct step *step, const struct lock *lock,
+                                 const struct tenant_task *task, const struct lock_wish *wish,
+                                 struct error *err)
+{
+    if (lock == NULL) {
+        return error_set(err, ERR_CONFLICT,
+                         "an agent that was lost may still be at work on '%s' for rollout %s, "
+                         "which is being settled: wait for it, try again in a moment, or abort "
+                         "the rollout",
+                         wish->tenant, task->part->rollout->spec.id);
+    }
     if (!lock_table_is_hold(lock)) {
         return error_set(
             err, ERR_CONFLICT,
@@ -195,19 +223,28 @@ static bool operator_lock_try(struct step *step, const struct lock_wish *wish, u
         return error_set(err, ERR_LIMIT, "%d tenants are held already, which is the limit",
                          TENANT_HOLDS_MAX);
     }
-    if (operator_lock_is_free(lock, wish)) {
+    const struct tenant_task *task =
+        lock == NULL ? operator_lock_unsettled(step, shard, name) : NULL;
+    if (task == NULL && operator_lock_is_free(lock, wish)) {
         operator_lock_grant(step, shard, lock, wish);
         return true;
     }
     if (wait_ms == 0) {
-        return operator_lock_refuse(step, lock, wish, err);
+        return operator_lock_refuse(step, lock, task, wish, err);
     }
     if (!lock_wait_add(step, wish, wait_ms, err)) {
         return false;
     }
     if (wish->is_program) {
         struct effect *told = emit_done(step, wish->call, wish->tenant);
-        told->reply.lock = copy_lock(&step->effects->arena, &lock->record);
+        struct lock_record settling = { .tenant = wish->tenant,
+                                        .owner = "rollout",
+                                        .reason = "",
+                                        .rollout = task == NULL ? "" : task->part->rollout->spec.id,
+                                        .id = "",
+                                        .since_ms = step->wall_ms };
+        told->reply.lock =
+            copy_lock(&step->effects->arena, lock == NULL ? &settling : &lock->record);
         told->reply.lock_waits = true;
     }
     return true;
@@ -278,12 +315,14 @@ static void operator_lock_serve_one(struct step *step, struct lock_waiter *waite
         return;
     }
     struct lock *lock = lock_table_find(shard, name);
-    if (operator_lock_is_free(lock, &waiter->wish)) {
+    const struct tenant_task *task =
+        lock == NULL ? operator_lock_unsettled(step, shard, name) : NULL;
+    if (task == NULL && operator_lock_is_free(lock, &waiter->wish)) {
         operator_lock_grant(step, shard, lock, &waiter->wish);
         lock_wait_remove(step->fleet, waiter);
     } else if (step->now_ms >= waiter->until_ms) {
         char waited[DURATION_TEXT_BYTES];
-        operator_lock_refuse(step, lock, &waiter->wish, &err);
+        operator_lock_refuse(step, lock, task, &waiter->wish, &err);
         error_wrap(&err, "waited %s",
                    duration_format_whole(step->now_ms - waiter->asked_ms, waited));
         emit_refuse(step, waiter->wish.call, &err);

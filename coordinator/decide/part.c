@@ -156,6 +156,13 @@ static bool part_settle(struct step *step, struct tenant_task *task, enum tenant
     return true;
 }
 
+void part_settle_waiting(struct step *step, struct tenant_task *task)
+{
+    if (task->state == TENANT_TASK_QUEUED && task->mode != TASK_SETTLE) {
+        (void)part_settle(step, task, TENANT_TASK_END_NONE, 0);
+    }
+}
+
 void part_settle_again(struct step *step, struct tenant_task *task)
 {
     if (task->tries < TASK_TRIES_MAX) {

@@ -49,6 +49,9 @@ void part_wake(struct step *step, struct part *part);
 /* ---- what becomes of a task; each keeps the records in the store right ---- */
 void part_succeed(struct step *step, struct tenant_task *task);
 void part_skip(struct step *step, struct tenant_task *task, enum task_code code);
+/* Somebody wants its tenant, and an earlier try may still be at work: it is settled before it waits
+ * on, also while its rollout is paused. */
+void part_settle_waiting(struct step *step, struct tenant_task *task);
 /* Its rollout is being aborted: skipped, once it is settled. */
 void part_cancel(struct step *step, struct tenant_task *task);
 /* The fence is raised, and the journal knows nothing of this rollout: now it may end. */

@@ -120,8 +120,9 @@ static bool wave_is_free(struct step *step, struct tenant_task *task)
 {
     const struct lock *lock = lock_table_find(task->part->shard, task->tenant->info->name);
 
-    if (lock == NULL &&
-        !lock_wait_wants(step->fleet, task->part->shard, task->tenant->info->name)) {
+    /* People who wait get nothing before it is certain that nobody is at work there any more. */
+    if (lock == NULL && (task->unfenced || !lock_wait_wants(step->fleet, task->part->shard,
+                                                            task->tenant->info->name))) {
         task->held_since_ms = 0;
         return true;
     }

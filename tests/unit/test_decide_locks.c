@@ -352,6 +352,40 @@ static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **s
     assert_int_equal(fixture_verb(f, OPERATOR_RETRY, "r1")->reply.code, ERR_REFUSED);
 }
 
+/* Its agent may only be stopped, with the transaction open; and its rollout is paused. */
+static void nobody_gets_a_tenant_that_a_lost_agent_may_still_work_on(void **state)
+{
+    struct fixture *f = *state;
+    const struct fixture_row rows[] = { { "t_001", "0.1.0", "" } };
+    size_t mark = fixture_begin(f, 1, 1, (struct rollout_spec){ .id = "r1" });
+
+    fixture_answer_tasks(f, 1, mark, NULL, TASK_SUCCEEDED, TASK_CODE_NONE);
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
+    fixture_verb(f, OPERATOR_PAUSE, "r1");
+    fixture_close(f, 1);
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    assert_int_equal(locks(f), 0);
+    const struct effect *reply = lock_as(f, "eu-1/t_001", "ana");
+    assert_int_equal(reply->reply.code, ERR_CONFLICT);
+    assert_non_null(strstr(reply->reply.message, "rollout r1"));
+
+    hold(f, "eu-1/t_001", 5000);
+    uint64_t call = f->calls;
+    assert_true(fixture_reply(f, call)->reply.lock_waits);
+    fixture_hello(f, 2, "eu-1", "agent-b");
+    mark = fixture_mark(f);
+    fixture_report_rows(f, 2, true, fixture_refresh(f, 2), rows, 1);
+    fixture_tick(f, LOCK_RECHECK_MS);
+    assert_int_equal(fixture_assigned(f, 2, TASK_RUN, mark), 0);
+    assert_int_equal(fixture_assigned(f, 2, TASK_SETTLE, mark), 1);
+    fixture_answer_tasks(f, 2, mark, NULL, TASK_SKIPPED, TASK_CODE_CANCELLED);
+    fixture_report_rows(f, 2, false, fixture_refresh(f, 2), NULL, 0);
+    reply = fixture_reply(f, call);
+    assert_false(reply->reply.lock_waits);
+    assert_string_equal(reply->reply.lock.owner, "backup");
+    fixture_expect_phase(f, "r1", ROLLOUT_PAUSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +403,7 @@ int main(void)
         TEST(a_rollout_says_for_whom_it_waits_and_until_when),
         TEST(waiting_for_people_is_no_waiting_in_the_database),
         TEST(what_was_locked_is_taken_up_by_a_retry_also_after_a_restart),
+        TEST(nobody_gets_a_tenant_that_a_lost_agent_may_still_work_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
