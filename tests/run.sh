@@ -4,7 +4,7 @@
 #   tests/run.sh [--quick] [--label REGEX] [--jobs N] [--fuzz-seconds N]
 #
 #   --quick           no clang build, sanitizers or fuzzing: the dev build and its tests
-#   --label REGEX     only tests with such a label (unit integration sim chaos fuzz lint)
+#   --label REGEX     only tests with such a label (unit integration sim model chaos fuzz lint)
 #   --jobs N          how many at a time (default: the number of processors)
 #   --fuzz-seconds N  how long each fuzzer runs (default 20)
 #
