@@ -212,6 +212,12 @@ static bool task_run_refused(struct task_try *t, const struct task_outcome_repor
                       "an older transaction still holds the tenant's row in skein's journal");
         return false;
     }
+    if (t->uncertain && report->failed_step > TASK_STEP_SETTLE) {
+        /* This try has changed nothing. But the lost one, with the same token, may not even have
+         * begun yet: the coordinator tries again with a later one, which fences it out. */
+        task_run_fail(t, TASK_CODE_DATABASE_LOST, report->error.message);
+        return false;
+    }
     task_answer_refused(t->result, t->task, t->context->options->shard, report,
                         task_run_is_cancelled(t));
     return false;

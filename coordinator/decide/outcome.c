@@ -229,6 +229,8 @@ static void outcome_miss(struct step *step, struct tenant_task *task)
         tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, TASK_DRY_RUN,
                          step->now_ms + TASK_RESEND_GRACE_MS);
     } else {
+        /* Or it was started again, and what it had sent to the database is still under way. */
+        task->unfenced = true;
         part_look_up(step, task);
     }
 }

@@ -97,10 +97,12 @@ inline assign_take(a, t)
      s_state[AS(a, k)] = SLOT_WAITS;
      s_tenant[AS(a, k)] = t;
      s_token[AS(a, k)] = a_assign[AT(a, t)];
+     s_settle[AS(a, k)] = a_settle[AT(a, t)];
      try_start(AS(a, k))
   :: else
   fi;
-  a_assign[AT(a, t)] = 0
+  a_assign[AT(a, t)] = 0;
+  a_settle[AT(a, t)] = false
 }
 
 #define SLOT_THERE(a)                                                                              \
@@ -191,8 +193,7 @@ end:
        for (j : 0 .. BACKENDS - 1) {
          if
          :: b_owner[j] > a * SLOTS && b_owner[j] <= (a + 1) * SLOTS ->
-            b_owner[j] = 0;
-            d_given_up[b_tenant[j]] = MAX(d_given_up[b_tenant[j]], b_token[j])
+            b_owner[j] = 0
          :: else
          fi
        };

@@ -31,7 +31,8 @@ inline stream_cut(a)
   a_welcome[a] = 0;
   a_report[a] = 0;
   for (j : 0 .. NT - 1) {
-    a_assign[AT(a, j)] = 0
+    a_assign[AT(a, j)] = 0;
+    a_settle[AT(a, j)] = false
   }
 }
 
@@ -43,7 +44,9 @@ inline task_clear(n)
   c_adopted[n] = false;
   c_token[n] = 0;
   c_any[n] = false;
-  c_lost[n] = false;
+  c_unfenced[n] = false;
+  c_settle[n] = false;
+  c_end[n] = END_NONE;
   c_fenced[n] = false;
   c_tries[n] = 0;
   c_due[n] = 0
@@ -75,6 +78,7 @@ inline coordinator_forget(c)
   c_last[c] = 0;
   c_closed[c] = false;
   c_abort[c] = false;
+  c_loaded[c] = false;
   c_write[c] = 0;
   for (j : 0 .. NT - 1) {
     task_clear(CT(c, j))
@@ -86,8 +90,6 @@ inline lock_release(c, t)
 {
   c_lock[CT(c, t)] = 0;
   c_adopted[CT(c, t)] = false;
-  /* A leader of the past may still be about to send the task. */
-  d_given_up[t] = MAX(d_given_up[t], c_window[CT(NC - 1 - c, t)] * c_lock[CT(NC - 1 - c, t)]);
   if
   :: LEADS(c) -> st_lock[t] = 0
   :: else
@@ -116,23 +118,68 @@ inline look_up(c, t)
   fi
 }
 
+#ifdef NO_SETTLE
+#define UNFENCED(n) (false)
+#else
+#define UNFENCED(n) (c_unfenced[n])
+#endif
+
+/* part_settle: before it ends as if nothing had happened */
+inline task_settle(c, t, how)
+{
+  c_end[CT(c, t)] = how;
+  c_task[CT(c, t)] = TASK_QUEUED;
+  c_settle[CT(c, t)] = true;
+  c_due[CT(c, t)] = 0
+}
+
 /* part_cancel */
 inline task_cancel(c, t)
 {
   if
-  :: !c_lost[CT(c, t)] -> c_task[CT(c, t)] = TASK_SKIPPED; c_due[CT(c, t)] = 0
+  :: c_end[CT(c, t)] == END_FAIL && c_settle[CT(c, t)] -> c_task[CT(c, t)] = TASK_QUEUED
+  :: !(c_end[CT(c, t)] == END_FAIL && c_settle[CT(c, t)]) && UNFENCED(CT(c, t)) ->
+     task_settle(c, t, END_SKIP)
   :: else ->
-     c_task[CT(c, t)] = TASK_UNKNOWN;
-     c_due[CT(c, t)] = DUE_NEVER
+     c_task[CT(c, t)] = TASK_SKIPPED;
+     c_due[CT(c, t)] = 0
   fi
 }
 
 /* part_fail: its record is in the same transaction as the lock's end. */
 inline task_fail(c, t)
 {
-  c_task[CT(c, t)] = TASK_FAILED;
-  c_due[CT(c, t)] = 0;
-  st_failure[t] = true
+  if
+  :: UNFENCED(CT(c, t)) -> task_settle(c, t, END_FAIL)
+  :: else ->
+     c_task[CT(c, t)] = TASK_FAILED;
+     c_due[CT(c, t)] = 0;
+     st_failure[t] = true
+  fi
+}
+
+/* part_settled */
+inline task_settled(c, t)
+{
+  c_unfenced[CT(c, t)] = false;
+  q = c_end[CT(c, t)];
+  c_end[CT(c, t)] = END_NONE;
+  if
+  :: q == END_FAIL -> task_fail(c, t)
+  :: q == END_SKIP -> task_cancel(c, t)
+  :: else -> look_up(c, t)
+  fi
+}
+
+/* part_settle_again */
+inline settle_again(c, t)
+{
+  if
+  :: UNFENCED(CT(c, t)) ->
+     q = c_end[CT(c, t)];
+     task_settle(c, t, q)
+  :: else -> look_up(c, t)
+  fi
 }
 
 /* session_welcome, registry_resend_refresh: c_session is LIVE now. */
@@ -142,7 +189,7 @@ inline session_welcome(c)
   k = (c_asked[c] || c_last[c] == 1 -> 1 : 0);
   for (j : 0 .. NT - 1) {
     if
-    :: c_task[CT(c, j)] == TASK_UNKNOWN && c_due[CT(c, j)] != DUE_NEVER ->
+    :: c_task[CT(c, j)] == TASK_UNKNOWN ->
        c_due[CT(c, j)] = DUE_OPEN;
        k = 1
     :: else
@@ -167,17 +214,15 @@ inline session_ended(c)
     if
     :: c_task[CT(c, i)] == TASK_LOCKING ->
        if
-       :: c_abort[c] -> task_cancel(c, i)
+       :: c_abort[c] && !c_settle[CT(c, i)] -> task_cancel(c, i)
        :: else -> c_task[CT(c, i)] = TASK_QUEUED
        fi
     :: c_task[CT(c, i)] == TASK_RUNNING -> /* outcome_lose_task */
        c_tries[CT(c, i)] = TRIES_MORE(c_tries[CT(c, i)]);
-       c_lost[CT(c, i)] = true;
+       c_unfenced[CT(c, i)] = true;
 #ifdef LOST_IS_FAILURE
-       if
-       :: LEADS(c) -> task_fail(c, i)
-       :: else -> c_task[CT(c, i)] = TASK_FAILED
-       fi
+       c_unfenced[CT(c, i)] = false;
+       c_task[CT(c, i)] = TASK_FAILED
 #else
        look_up(c, i)
 #endif
@@ -211,7 +256,7 @@ inline lease_new()
 /* A revision greater than all that anybody knows of this tenant. */
 inline token_new(t)
 {
-  n = MAX(MAX(d_fence[t], st_lock[t]), d_given_up[t]);
+  n = MAX(d_fence[t], st_lock[t]);
   for (j : 0 .. NC - 1) {
     n = MAX(n, c_token[CT(j, t)]);
     n = MAX(n, c_lock[CT(j, t)])
@@ -247,9 +292,6 @@ inline lease_end()
   st_lease = 0;
   st_agent = 0;
   for (j : 0 .. NT - 1) {
-#ifndef LOST_IS_FAILURE
-    d_given_up[j] = MAX(d_given_up[j], st_lock[j]);
-#endif
     st_lock[j] = 0
   }
 }
@@ -271,10 +313,15 @@ inline reconcile(c, a, t)
      if
      :: k < SLOTS && (c_task[CT(c, t)] == TASK_NONE || c_token[CT(c, t)] == s_token[AS(a, k)]) ->
         c_lock[CT(c, t)] = s_token[AS(a, k)];
-        c_adopted[CT(c, t)] = true
+        c_adopted[CT(c, t)] = true;
+        c_settle[CT(c, t)] = (c_task[CT(c, t)] == TASK_NONE -> s_settle[AS(a, k)] :
+                                                               c_settle[CT(c, t)])
      :: else ->
         if
         :: c_task[CT(c, t)] == TASK_RUNNING -> /* outcome_miss */
+#ifndef MISS_IS_NEVER
+           c_unfenced[CT(c, t)] = true; /* the agent may have been started again */
+#endif
            look_up(c, t)
         :: else
         fi;
@@ -303,22 +350,27 @@ inline report_take(c, kind, seen)
     if /* part_resolve: nothing happened to it since the task began */
     :: kind == 2 && c_task[CT(c, i)] == TASK_UNKNOWN && c_due[CT(c, i)] == DUE_OPEN ->
        if
-       :: c_abort[c] -> task_cancel(c, i)
-       :: !c_abort[c] && TRIES_MAX > 0 && c_tries[CT(c, i)] >= TRIES_MAX && LEADS(c) ->
+       :: c_end[CT(c, i)] != END_NONE && UNFENCED(CT(c, i)) -> settle_again(c, i)
+       :: c_end[CT(c, i)] != END_NONE && !UNFENCED(CT(c, i)) -> task_settled(c, i)
+       :: c_end[CT(c, i)] == END_NONE && c_abort[c] -> task_cancel(c, i)
+       :: c_end[CT(c, i)] == END_NONE && !c_abort[c] && TRIES_MAX > 0 &&
+          c_tries[CT(c, i)] >= TRIES_MAX && LEADS(c) ->
           task_fail(c, i)
-       :: else -> c_task[CT(c, i)] = TASK_QUEUED
+       :: else ->
+          c_task[CT(c, i)] = TASK_QUEUED;
+          c_settle[CT(c, i)] = false
        fi
     :: else
     fi;
     if /* part_plan, part_classify */
     :: !c_planned[c] && !c_closed[c] ->
+       c_unfenced[CT(c, i)] = c_loaded[c]; /* who may have had it is not known any more */
        if
        :: c_adopted[CT(c, i)] ->
           c_task[CT(c, i)] = TASK_RUNNING;
           c_token[CT(c, i)] = c_lock[CT(c, i)]
        :: !c_adopted[CT(c, i)] && (seen & (1 << i)) -> c_task[CT(c, i)] = TASK_MIGRATED
-       :: !c_adopted[CT(c, i)] && !(seen & (1 << i)) && st_failure[i] ->
-          c_task[CT(c, i)] = TASK_FAILED
+       :: !c_adopted[CT(c, i)] && !(seen & (1 << i)) && st_failure[i] -> task_fail(c, i)
        :: else ->
           c_task[CT(c, i)] = TASK_QUEUED;
           c_any[CT(c, i)] = true;
@@ -356,17 +408,17 @@ inline report_take(c, kind, seen)
 #define IS_FINAL(task) ((task) >= TASK_MIGRATED)
 #define FINAL(c)                                                                                   \
   (c_planned[c] && IS_FINAL(c_task[CT(c, 0)]) && IS_FINAL(c_task[CT(c, NT - 1)]))
-#define ASKS(c, t) (c_task[CT(c, t)] == TASK_UNKNOWN && c_due[CT(c, t)] != DUE_NEVER)
+#define ASKS(c, t)                                                                                 \
+  (c_task[CT(c, t)] == TASK_UNKNOWN || c_task[CT(c, t)] == TASK_QUEUED)
+#define GONE(c) (c_session[c] == SESSION_NONE && a_link[0] != c + 1 && a_link[NA - 1] != c + 1)
+#define DRAINED(c)                                                                                 \
+  (c_term[c] != 0 && !c_closed[c] && c_write[c] == 0 && c_lock[CT(c, 0)] == 0 &&                   \
+   c_lock[CT(c, NT - 1)] == 0 && (GONE(c) || (c_planned[c] && !ASKS(c, 0) && !ASKS(c, NT - 1))))
 #ifdef NO_LAST_LOOK
 #define LOOKED_AGAIN(c) (true)
 #else
 #define LOOKED_AGAIN(c) (c_last[c] == 2 || c_session[c] != SESSION_LIVE)
 #endif
-#define DRAINED(c)                                                                                 \
-  (c_term[c] != 0 && !c_closed[c] && c_write[c] == 0 && c_lock[CT(c, 0)] == 0 &&          \
-   c_lock[CT(c, NT - 1)] == 0 &&                                                                   \
-   (c_session[c] == SESSION_NONE ||                                                                \
-    (c_planned[c] && !ASKS(c, 0) && !ASKS(c, NT - 1))))
 
 /* Only the database goes on: everything else is forgotten, which keeps the model small. */
 inline history_end()
@@ -405,9 +457,8 @@ inline rollout_end(c)
      assert(!st_ended); /* only once */
      printf("coordinator %d ends the rollout\n", c);
      st_ended = true;
-     st_blind = c_last[c] != 2 && c_session[c] != SESSION_LIVE;
      for (j : 0 .. NT - 1) {
-       st_report[j] = (c_task[CT(c, j)] == TASK_NONE -> TASK_UNKNOWN : c_task[CT(c, j)]);
+       st_report[j] = (IS_FINAL(c_task[CT(c, j)]) -> c_task[CT(c, j)] : TASK_UNKNOWN);
        assert(st_report[j] != TASK_MIGRATED || d_version[j])
      }
 #ifndef NO_LEADER_GUARD
@@ -444,22 +495,32 @@ inline result_take(c, a, s, t)
         k = (c_lock[CT(c, t)] == s_token[AS(a, s)] -> 1 : 0);
         if
         :: m == TASK_NONE -> /* outcome_note_unplanned */
-           st_failure[t] = st_failure[t] || s_state[AS(a, s)] == SLOT_FAILED
+           st_failure[t] =
+             st_failure[t] || (s_state[AS(a, s)] == SLOT_FAILED && !s_settle[AS(a, s)])
         :: m != TASK_NONE && s_state[AS(a, s)] == SLOT_OK ->
            c_task[CT(c, t)] = TASK_MIGRATED;
            c_due[CT(c, t)] = 0;
            st_failure[t] = false
-        :: m != TASK_NONE && s_state[AS(a, s)] == SLOT_FAILED -> task_fail(c, t)
-        :: m != TASK_NONE && s_state[AS(a, s)] == SLOT_FENCED ->
+        :: m != TASK_NONE && s_state[AS(a, s)] == SLOT_SETTLED ->
+           task_settled(c, t)
+        :: m != TASK_NONE && s_settle[AS(a, s)] && s_state[AS(a, s)] != SLOT_OK &&
+           s_state[AS(a, s)] != SLOT_SETTLED ->
+           c_unfenced[CT(c, t)] = c_unfenced[CT(c, t)] && s_state[AS(a, s)] != SLOT_FENCED;
+           settle_again(c, t)
+        :: m != TASK_NONE && !s_settle[AS(a, s)] && s_state[AS(a, s)] == SLOT_FAILED ->
+           task_fail(c, t)
+        :: m != TASK_NONE && !s_settle[AS(a, s)] && s_state[AS(a, s)] == SLOT_FENCED ->
            if
            :: c_fenced[CT(c, t)] -> task_fail(c, t)
            :: else ->
               c_fenced[CT(c, t)] = true;
               look_up(c, t)
            fi
-        :: m != TASK_NONE && s_state[AS(a, s)] == SLOT_AGAIN ->
+        :: m != TASK_NONE && !s_settle[AS(a, s)] &&
+           (s_state[AS(a, s)] == SLOT_AGAIN || s_state[AS(a, s)] == SLOT_LOST) ->
+           c_unfenced[CT(c, t)] = c_unfenced[CT(c, t)] || s_state[AS(a, s)] == SLOT_LOST;
            if
-           :: c_abort[c] -> task_cancel(c, t)
+           :: c_abort[c] && s_state[AS(a, s)] == SLOT_AGAIN -> task_cancel(c, t)
            :: else ->
               c_tries[CT(c, t)] = TRIES_MORE(c_tries[CT(c, t)]);
               look_up(c, t)
@@ -478,6 +539,8 @@ inline result_take(c, a, s, t)
   fi
 }
 
+/* rollout_serves: settling changes no tenant, and an abort waits for it. */
+#define TO_TAKE(c, t) (c_task[CT(c, t)] == TASK_QUEUED && (!c_abort[c] || c_settle[CT(c, t)]))
 #define REPORTED(c)                                                                                \
   (LEADS(c) && c_session[c] == SESSION_LIVE && CONNECTED(c) && a_working[c_link[c] - 1] &&         \
    a_welcome[c_link[c] - 1] == 0 && a_report[c_link[c] - 1] != 0)
@@ -529,6 +592,7 @@ end:
   :: d_step {
        GOES_ON && c_term[c] == 0 && st_leader == 0 && (c == 0 || led) ->
        printf("coordinator %d leads\n", c);
+       c_loaded[c] = led;
        led = true;
        term_new();
        st_leader = c + 1;
@@ -632,13 +696,12 @@ end:
   /* wave_take: a window with every tenant that waits. With a dead lease the write is left out
    * (flush_on_probed), which is as if it was not taken. */
   :: d_step {
-       LEADS(c) && c_session[c] == SESSION_LIVE && c_reported[c] && c_planned[c] && !c_abort[c] &&
-       c_write[c] == 0 && c_lease[c] == st_lease && (c_task[CT(c, 0)] == TASK_QUEUED ||
-                                                     c_task[CT(c, NT - 1)] == TASK_QUEUED) ->
+       LEADS(c) && c_session[c] == SESSION_LIVE && c_reported[c] && c_planned[c] &&
+       c_write[c] == 0 && c_lease[c] == st_lease && (TO_TAKE(c, 0) || TO_TAKE(c, NT - 1)) ->
        printf("coordinator %d locks what waits\n", c);
        for (j : 0 .. NT - 1) {
          if
-         :: c_task[CT(c, j)] == TASK_QUEUED ->
+         :: TO_TAKE(c, j) ->
             c_task[CT(c, j)] = TASK_LOCKING;
             c_window[CT(c, j)] = true;
             c_any[CT(c, j)] = false
@@ -665,17 +728,20 @@ end:
          if
          :: c_window[CT(c, j)] && c_task[CT(c, j)] == TASK_LOCKING ->
             if
-            :: c_session[c] == SESSION_LIVE && c_lease[c] == c_write[c] && !c_abort[c] ->
+            :: c_session[c] == SESSION_LIVE && c_lease[c] == c_write[c] &&
+               (!c_abort[c] || c_settle[CT(c, j)]) ->
                c_task[CT(c, j)] = TASK_RUNNING;
                c_token[CT(c, j)] = c_lock[CT(c, j)];
                if
-               :: CONNECTED(c) -> a_assign[AT(c_link[c] - 1, j)] = c_lock[CT(c, j)]
+               :: CONNECTED(c) ->
+                  a_assign[AT(c_link[c] - 1, j)] = c_lock[CT(c, j)];
+                  a_settle[AT(c_link[c] - 1, j)] = c_settle[CT(c, j)]
                :: else
                fi
             :: else -> /* wave_give_back */
                lock_release(c, j);
                if
-               :: c_abort[c] -> task_cancel(c, j)
+               :: c_abort[c] && !c_settle[CT(c, j)] -> task_cancel(c, j)
                :: else -> c_task[CT(c, j)] = TASK_QUEUED
                fi
             fi
@@ -694,7 +760,6 @@ end:
        aborts--;
        st_abort = true;
        c_abort[c] = true;
-       c_last[c] = 0;
        for (j : 0 .. NT - 1) { /* rollout_begin_abort */
          if
          :: c_task[CT(c, j)] == TASK_QUEUED -> task_cancel(c, j)
@@ -707,7 +772,7 @@ end:
   /* rollout_has_looked_again */
   :: d_step {
        LEADS(c) && c_last[c] == 0 && c_session[c] == SESSION_LIVE && !c_asked[c] &&
-       (c_abort[c] -> DRAINED(c) && c_planned[c] : FINAL(c)) ->
+       !c_abort[c] && FINAL(c) ->
        c_last[c] = 1;
        refresh_send(c);
        skip
@@ -720,7 +785,7 @@ end:
      }
   /* rollout_is_drained */
   :: d_step {
-       LEADS(c) && c_abort[c] && DRAINED(c) && LOOKED_AGAIN(c) ->
+       LEADS(c) && c_abort[c] && DRAINED(c) ->
        rollout_end(c);
        skip
      }

@@ -15,7 +15,8 @@ inline slot_clear(n)
   s_tenant[n] = 0;
   s_token[n] = 0;
   s_cancel[n] = false;
-  s_uncertain[n] = false
+  s_uncertain[n] = false;
+  s_settle[n] = false
 }
 
 /* task_run_once, task_batch_run: BEGIN ... COMMIT go out in one round trip. */
@@ -30,6 +31,7 @@ inline try_start(n)
      b_state[m] = BACKEND_WAITS;
      b_tenant[m] = s_tenant[n];
      b_token[m] = s_token[n];
+     b_settle[m] = s_settle[n];
      b_owner[m] = n + 1;
      s_state[n] = SLOT_WORKS
   :: else -> s_state[n] = SLOT_WAITS
@@ -50,11 +52,13 @@ inline backend_answer(b, answer)
     b_state[j] = b_state[j + 1];
     b_tenant[j] = b_tenant[j + 1];
     b_token[j] = b_token[j + 1];
+    b_settle[j] = b_settle[j + 1];
     b_owner[j] = b_owner[j + 1]
   }
   b_state[BACKENDS - 1] = BACKEND_FREE;
   b_tenant[BACKENDS - 1] = 0;
   b_token[BACKENDS - 1] = 0;
+  b_settle[BACKENDS - 1] = false;
   b_owner[BACKENDS - 1] = 0
 }
 
@@ -78,12 +82,6 @@ inline row_release(b)
 #else
 #define MOVED(b) (d_version[b_tenant[b]])
 #endif
-#if NC > 1
-#define LAST_LOOK_ASKED                                                                            \
-  (st_ended || (LEADS(0) && c_last[0] != 0) || (LEADS(1) && c_last[1] != 0))
-#else
-#define LAST_LOOK_ASKED (st_ended || (LEADS(0) && c_last[0] != 0))
-#endif
 #define LISTENS(b) (b_owner[b] != 0)
 
 proctype backend(byte b)
@@ -92,7 +90,7 @@ end:
   do
   /* skein.task_begin: takes the row, then looks. SK007: this rollout did it; SK002: fenced. */
   :: d_step {
-       b_state[b] == BACKEND_WAITS && ROW_IS_FREE(b) ->
+       b_state[b] == BACKEND_WAITS && ROW_IS_FREE(b) && !b_settle[b] ->
        printf("backend %d begins tenant %d with token %d, fence %d\n", b, b_tenant[b], b_token[b],
               d_fence[b_tenant[b]]);
        if
@@ -106,6 +104,33 @@ end:
        fi;
        skip
      }
+  /* skein.task_settle: waits for the row (or ends who holds it), and raises the fence. */
+  :: d_step {
+       b_state[b] == BACKEND_WAITS && ROW_IS_FREE(b) && b_settle[b] ->
+       printf("backend %d settles tenant %d with token %d\n", b, b_tenant[b], b_token[b]);
+       if
+       :: d_version[b_tenant[b]] -> backend_answer(b, SLOT_OK)
+       :: !d_version[b_tenant[b]] && FENCED(b) -> backend_answer(b, SLOT_FENCED)
+       :: else ->
+          d_fence[b_tenant[b]] = b_token[b];
+          backend_answer(b, SLOT_SETTLED)
+       fi;
+       skip
+     }
+  /* The same for a try that was cancelled after one of its own was lost: fences that out, too. */
+  :: d_step {
+       b_state[b] == BACKEND_WAITS && ROW_IS_FREE(b) && !b_settle[b] && LISTENS(b) &&
+       s_cancel[b_owner[b] - 1] && s_uncertain[b_owner[b] - 1] ->
+       printf("backend %d settles its own tenant %d\n", b, b_tenant[b]);
+       if
+       :: d_version[b_tenant[b]] -> backend_answer(b, SLOT_OK)
+       :: !d_version[b_tenant[b]] && FENCED(b) -> backend_answer(b, SLOT_FENCED)
+       :: else ->
+          d_fence[b_tenant[b]] = b_token[b] + 1;
+          backend_answer(b, SLOT_AGAIN)
+       fi;
+       skip
+     }
   /* skein.task_end, COMMIT */
   :: d_step {
        b_state[b] == BACKEND_OPEN ->
@@ -114,7 +139,6 @@ end:
        d_applied[b_tenant[b]]++;
        assert(d_applied[b_tenant[b]] == 1); /* exactly once */
        d_version[b_tenant[b]] = true;
-       d_late[b_tenant[b]] = LAST_LOOK_ASKED;
        d_fence[b_tenant[b]] = b_token[b];
        row_release(b);
        backend_answer(b, SLOT_OK);
@@ -126,16 +150,23 @@ end:
        printf("FAULT: backend %d: the script fails\n", b);
        faults--;
        row_release(b);
+#ifdef REFUSED_IS_SURE
        backend_answer(b, SLOT_FAILED);
+#else
+       if /* task_run_refused: an earlier try of ours may still come */
+       :: LISTENS(b) && s_uncertain[b_owner[b] - 1] -> backend_answer(b, SLOT_LOST)
+       :: else -> backend_answer(b, SLOT_FAILED)
+       fi;
+#endif
        skip
      }
-  /* The row lock is not had in time (55P03); a try that follows a lost one waits for longer. */
+  /* The row lock is not had, however long it waits: DATABASE_LOST. */
   :: d_step {
        b_state[b] == BACKEND_WAITS && LISTENS(b) && !ROW_IS_FREE(b) &&
-       !s_uncertain[b_owner[b] - 1] && faults > 0 ->
+       faults > 0 ->
        printf("FAULT: backend %d: the row is locked for too long\n", b);
        faults--;
-       backend_answer(b, SLOT_FAILED);
+       backend_answer(b, SLOT_LOST);
        skip
      }
   /* The connection breaks: TASK_VERDICT_UNCERTAIN, another try follows with the same token. The
@@ -147,7 +178,6 @@ end:
 #ifdef UNCERTAIN_IS_FAILURE
        s_state[b_owner[b] - 1] = SLOT_FAILED;
 #else
-       d_given_up[b_tenant[b]] = MAX(d_given_up[b_tenant[b]], b_token[b]);
        s_uncertain[b_owner[b] - 1] = true;
        k = b_owner[b] - 1;
        try_start(k);
@@ -157,8 +187,8 @@ end:
      }
   /* worker_link_cancel. After a lost try it is a probe, which answers only what it has seen. */
   :: d_step {
-       b_state[b] != BACKEND_FREE && LISTENS(b) && s_cancel[b_owner[b] - 1] &&
-       (!s_uncertain[b_owner[b] - 1] || b_state[b] == BACKEND_OPEN) ->
+       b_state[b] != BACKEND_FREE && LISTENS(b) && s_cancel[b_owner[b] - 1] && !b_settle[b] &&
+       !s_uncertain[b_owner[b] - 1] ->
        printf("backend %d is cancelled\n", b);
        if
        :: b_state[b] == BACKEND_OPEN -> row_release(b)

@@ -36,7 +36,7 @@
 #define MAX(x, y) ((x) > (y) -> (x) : (y))
 
 /* Scratch of d_steps, never read by another step. */
-hidden byte i, j, k, m, n;
+hidden byte i, j, k, m, n, q;
 
 /* ---- the store ---- */
 
@@ -50,7 +50,6 @@ byte st_lock[NT];  /* token of the tenant's lock; 0: none */
 bool st_failure[NT];
 bool st_abort; /* resume_phase ABORTED */
 bool st_ended;
-bool st_blind; /* it ended without a last look: no agent was there */
 byte st_report[NT]; /* what the ended rollout says of its tenants */
 byte faults = FAULTS;
 byte aborts = ABORTS;
@@ -76,7 +75,10 @@ byte aborts = ABORTS;
 /* Which look at the journal an UNKNOWN task waits for. */
 #define DUE_OPEN 0  /* the one that is under way */
 #define DUE_NEXT 1  /* the one after it */
-#define DUE_NEVER 2 /* it was in vain (part_cancel) */
+
+#define END_NONE 0
+#define END_FAIL 1
+#define END_SKIP 2
 
 byte c_term[NC];    /* that it believes to lead; 0: it does not */
 byte c_session[NC]; /* SESSION_... */
@@ -90,6 +92,7 @@ bool c_asked[NC];    /* a refresh is open */
 byte c_last[NC];     /* the last look before the end: 0, 1 asked, 2 seen */
 bool c_closed[NC];   /* the rollout has ended */
 bool c_abort[NC];    /* it is being aborted */
+bool c_loaded[NC];   /* somebody has led before */
 byte c_write[NC]; /* a window's locks are durable under this lease, which is not known yet */
 byte c_task[NC * NT];
 bool c_window[NC * NT]; /* the tenant is in the window that is being written */
@@ -97,7 +100,9 @@ byte c_lock[NC * NT];   /* token of its lock, as far as is known here */
 bool c_adopted[NC * NT];
 byte c_token[NC * NT]; /* of the newest try */
 bool c_any[NC * NT];   /* any_result */
-bool c_lost[NC * NT];
+bool c_unfenced[NC * NT]; /* an earlier try may still commit */
+bool c_settle[NC * NT];   /* its mode is TASK_SETTLE */
+byte c_end[NC * NT];      /* END_...: what it ends as when it is settled */
 bool c_fenced[NC * NT];
 byte c_tries[NC * NT];
 byte c_due[NC * NT];
@@ -112,6 +117,7 @@ bool a_working[NA]; /* welcomed on this stream */
 /* Messages on the way to it, in their order: welcome, then the others. Lost with the stream. */
 byte a_welcome[NA]; /* with this lease */
 byte a_assign[NA * NT]; /* with this token */
+bool a_settle[NA * NT]; /* in this mode */
 /* A refresh is open: 1 + who was migrated when it was asked for, a bit each; 0: none. */
 byte a_report[NA];
 
@@ -121,13 +127,16 @@ byte a_report[NA];
 #define SLOT_OK 3     /* SUCCEEDED */
 #define SLOT_FAILED 4 /* refused by the server for good: all was rolled back */
 #define SLOT_FENCED 5
-#define SLOT_AGAIN 6 /* CANCELLED, or DATABASE_LOST: to be looked up */
+#define SLOT_AGAIN 6   /* CANCELLED: to be looked up */
+#define SLOT_LOST 7    /* DATABASE_LOST: the same, and it may have committed */
+#define SLOT_SETTLED 8 /* not migrated, and no earlier try can do it any more */
 
 byte s_state[NA * SLOTS];
 byte s_tenant[NA * SLOTS];
 byte s_token[NA * SLOTS];
 bool s_cancel[NA * SLOTS];
 bool s_uncertain[NA * SLOTS];
+bool s_settle[NA * SLOTS];
 
 /* ---- the database ---- */
 
@@ -138,24 +147,13 @@ bool s_uncertain[NA * SLOTS];
 byte b_state[BACKENDS];
 byte b_tenant[BACKENDS];
 byte b_token[BACKENDS];
+bool b_settle[BACKENDS];
 byte b_owner[BACKENDS]; /* AS(...) + 1 of who listens; 0: nobody */
 
 bool d_version[NT];   /* the journal's row: whether this rollout has moved it */
 byte d_fence[NT];     /* its fence */
 byte d_applied[NT];   /* how often the script has taken effect */
 byte d_open[NT];      /* transactions past task_begin: who holds the row lock */
-/* Tries whose transaction could still come when their task was given up: the greatest of their
- * tokens. And whether a transaction has committed after the last look at the journals. */
-byte d_given_up[NT];
-bool d_late[NT];
-
-/* What a report may be wrong about: see README.md. */
-#ifdef STRICT
-#define EXCUSED(t) (false)
-#else
-#define EXCUSED(t)                                                                                 \
-  (d_fence[t] <= d_given_up[t] && (d_late[t] || st_blind) || st_blind && st_abort)
-#endif
 
 /* The compare with the leader key in every write (flush_send). */
 #ifdef NO_LEADER_GUARD

@@ -203,6 +203,25 @@ static void an_abort_survives_and_ends_when_the_locks_are_gone(void **state)
     assert_int_equal(fixture_view(f, "r1").state.skips[TASK_CODE_CANCELLED], 1);
 }
 
+static void what_an_agent_sent_before_it_was_started_again_is_settled(void **state)
+{
+    struct fixture *f = *state;
+    const struct fixture_row rows[] = { { "t_001", "0.1.0", "" } };
+
+    begin_running(f, 1, (struct rollout_spec){ .id = "r1" });
+    size_t mark = fixture_mark(f);
+    fixture_hello_running(f, 2, "eu-1", "agent-a", 0, NULL, 0);
+    fixture_verb(f, OPERATOR_ABORT, "r1");
+    const struct coordinator_message *look = fixture_sent(f, 2, COORDINATOR_MESSAGE_REFRESH, mark);
+    assert_non_null(look);
+    /* Its transaction may not even have begun: that the journal has nothing is no proof. */
+    fixture_report_rows(f, 2, true, look->refresh, rows, 1);
+    assert_int_equal(fixture_assigned(f, 2, TASK_SETTLE, mark), 1);
+    fixture_expect_phase(f, "r1", ROLLOUT_RUNNING);
+    fixture_answer_tasks(f, 2, mark, "t_001", TASK_SKIPPED, TASK_CODE_CANCELLED);
+    fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+}
+
 static void an_aborted_rollout_calls_unknown_what_a_lost_agent_may_have_done(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +339,7 @@ int main(void)
         TEST(a_failure_that_the_journal_contradicts_is_a_success),
         TEST(an_agent_that_is_away_after_a_restart_is_waited_for),
         TEST(an_abort_survives_and_ends_when_the_locks_are_gone),
+        TEST(what_an_agent_sent_before_it_was_started_again_is_settled),
         TEST(an_aborted_rollout_calls_unknown_what_a_lost_agent_may_have_done),
         TEST(what_has_ended_is_still_there),
         TEST(a_hold_survives_and_ends_by_the_wall_clock),
