@@ -73,12 +73,14 @@ static void sim_check_errors(struct sim *sim, const struct rollout_view *view)
 }
 
 /* Tenants that the report does not call migrated, nor anything that would be untrue if they are. */
-static uint64_t sim_check_unknown(const struct rollout_view *view)
+static uint64_t sim_check_unknown(const struct sim *sim, const struct rollout_view *view)
 {
     uint64_t count = view->state.counts.unknown;
 
-    for (size_t i = 0; i < view->error_count && view->state.phase != ROLLOUT_ABORTED; i++) {
-        count += view->errors[i]->code == TASK_CODE_OUTCOME_UNKNOWN; /* its shard was forgotten */
+    /* Those whose shard was forgotten count as failed; those of an abort as unknown already. */
+    for (size_t i = 0; i < view->error_count; i++) {
+        count += (sim->forgot || view->state.phase != ROLLOUT_ABORTED) &&
+                 view->errors[i]->code == TASK_CODE_OUTCOME_UNKNOWN;
     }
     return count;
 }
@@ -97,7 +99,7 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
     if (view->state.phase == ROLLOUT_DRY_RUN_FAILED) {
         return;
     }
-    if (committed > c->migrated + gone + sim_check_unknown(view)) {
+    if (committed > c->migrated + gone + sim_check_unknown(sim, view)) {
         for (size_t i = 0; i < view->shard_count; i++) {
             const struct rollout_counts *of = &view->shards[i].counts;
             sim_note(sim, "%s: %llu migrated, %llu skipped, %llu failed, %llu unknown",
