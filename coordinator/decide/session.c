@@ -270,6 +270,9 @@ void session_on_stored(struct step *step, struct shard *shard, int64_t lease_id)
 {
     struct session *session = &shard->session;
 
+    if (session->state == SESSION_ENDING && session->lease_id == lease_id) {
+        emit_lease_revoke(step, lease_id);
+    }
     if (session->state != SESSION_STORING || session->lease_id != lease_id) {
         return; /* it ended while it was being stored */
     }
@@ -365,6 +368,19 @@ void session_on_kept(struct step *step, int64_t lease_id, uint64_t ttl_ms)
 
 /* ---- the end ---- */
 
+/* The lease is asked to end only when the record of the session is gone, which only the leader can
+ * write: a leader of the past, which was stopped and goes on or whose request is late, must not end
+ * a session that its successor has adopted. */
+static void session_end(struct step *step, struct shard *shard)
+{
+    struct waiting *waiting = fleet_wait(step, WAITING_SESSION, shard);
+
+    assert(shard->session.state == SESSION_ENDING);
+    waiting->lease_id = shard->session.lease_id;
+    emit_delete(step, RECORD_SESSION, "", shard->name);
+    emit_after_stored(step, waiting->id);
+}
+
 void session_on_leaving(struct step *step, struct agent_link *link, bool done)
 {
     link->leaving = true;
@@ -399,7 +415,7 @@ void session_on_closed(struct step *step, uint64_t stream)
     bool ends = session->state == SESSION_LIVE && idle;
     session_step(session, ends ? SESSION_ON_LEFT : SESSION_ON_CLOSED);
     if (session->state == SESSION_ENDING) {
-        emit_lease_revoke(step, session->lease_id);
+        session_end(step, shard);
     }
     rollout_touch_shard(shard);
 }
@@ -438,7 +454,7 @@ void session_on_tick(struct step *step, struct shard *shard)
             session_close_link(step, link, ERR_CONFLICT,
                                "no heartbeat came for the lease's time: say hello again");
         }
-        emit_lease_revoke(step, session->lease_id);
+        session_end(step, shard);
         rollout_touch_shard(shard);
     }
     session_promote(step, shard);

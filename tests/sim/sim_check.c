@@ -175,7 +175,8 @@ static void sim_check_lock(struct sim *sim, const struct sim_agent *agent,
     struct lock_record lock = { .rollout = "" };
     struct error err = { 0 };
 
-    if (task->lease != agent->uplink.lease_id || !sim_database_lease_lives(sim, task->lease)) {
+    if (task->lease != agent->uplink.lease_id || !sim_database_lease_lives(sim, task->lease) ||
+        sim->now_ms >= agent->uplink.lease_until_ms) {
         return; /* what the lease guarded is over */
     }
     if (kv == NULL) {
@@ -321,8 +322,9 @@ void sim_check_message(struct sim *sim, struct sim_agent *agent,
     }
     agent->newest_term = message->term;
     if (message->kind == COORDINATOR_MESSAGE_WELCOME && lease != 0 &&
-        lease != message->welcome.lease_id && sim_database_lease_lives(sim, lease)) {
-        sim_fail(sim, "%s has a living session and is given another one", agent->id);
+        lease != message->welcome.lease_id && sim_database_lease_lives(sim, lease) &&
+        sim->now_ms < agent->uplink.lease_until_ms && sim_check_unfinished(agent, NULL) > 0) {
+        sim_fail(sim, "%s works in a living session and is given another one", agent->id);
     }
 }
 

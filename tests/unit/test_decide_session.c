@@ -275,10 +275,26 @@ static void a_lease_granted_to_an_agent_that_has_gone_is_given_back(void **state
     f->store_is_slow = true;
     fixture_hello(f, 1, "eu-1", "agent-a");
     fixture_close(f, 1);
-    assert_int_equal(f->revoked, f->lease);
+    assert_int_equal(f->revoked, 0);
     fixture_store_answers(f); /* too late: nobody is welcomed */
+    assert_int_equal(f->revoked, f->lease);
     assert_null(fixture_sent(f, 1, COORDINATOR_MESSAGE_WELCOME, 0));
     assert_int_equal(shard_at(f, 0)->presence, SHARD_OFFLINE);
+}
+
+/* Its successor may have adopted the session: the store refuses the write before the revoke. */
+static void a_session_is_ended_only_by_who_leads(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_shard(f, 1, "eu-1", 3, "0.1.0");
+    f->store_is_slow = true;
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    assert_non_null(fixture_closed(f, 1));
+    assert_int_equal(f->revoked, 0);
+    assert_null(sim_store_find(&f->store, RECORD_SESSION, "", "eu-1"));
+    fixture_store_answers(f);
+    assert_int_equal(f->revoked, f->lease);
 }
 
 static void tenants_are_known_and_forgotten_by_reports(void **state)
@@ -342,6 +358,7 @@ int main(void)
         TEST(a_lease_that_nobody_claims_from_a_new_leader_is_revoked),
         TEST(a_lost_stream_with_tasks_under_way_keeps_its_session),
         TEST(a_lease_granted_to_an_agent_that_has_gone_is_given_back),
+        TEST(a_session_is_ended_only_by_who_leads),
         TEST(tenants_are_known_and_forgotten_by_reports),
         TEST(a_deposed_leader_forgets_and_refuses),
         TEST(an_agents_trouble_is_shown),
