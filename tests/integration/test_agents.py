@@ -17,6 +17,7 @@ from sets import Tenant, steps, write_set
 
 SESSION_TTL_S = 15
 LEADER_TTL_S = 10
+SILENCE_S = 7  # after which an agent looks for another coordinator
 NAMES = [f"t_{i}" for i in range(4)]
 COUNTS = "SELECT nextval('attempts');"  # each time that the script is begun
 # 1: the dry run, 2: the first try.
@@ -157,7 +158,7 @@ def test_an_agent_that_is_cut_off_cancels_what_runs(fleet):
         proxy.cut()
         cut_at = time.monotonic()
         wait_until(lambda: server.value(sleepers) == 0, "the statements to be cancelled")
-        assert time.monotonic() - cut_at < SESSION_TTL_S + 1  # the lease ends before it is another's
+        assert time.monotonic() - cut_at < SESSION_TTL_S + 2  # the lease ends before it is another's
         assert log_times(shard.first, "session_lost")
         assert_succeeded(fleet, rollout, 2)
         assert time.monotonic() - cut_at < SESSION_TTL_S + 5
@@ -190,7 +191,7 @@ def test_agents_are_restarted_one_after_another(fleet):
     assert shard.first.process.wait_end() == 0
     ended = log_times(shard.first, "agent_stopped")[0]
     wait_until(lambda: log_times(shard.second, "session_started"), "the second to begin", timeout=5)
-    assert log_times(shard.second, "session_started")[0] - ended < 1
+    assert log_times(shard.second, "session_started")[0] - ended < 2
     assert max(shard.attempts()) == 2  # nothing that ran was cancelled, nothing was begun twice
 
     shard.first.start()
@@ -217,7 +218,7 @@ def start_two_coordinators(fleet):
 
 @pytest.mark.parametrize("how", ["killed", "asked to stop", "paused"])
 def test_what_runs_goes_on_under_a_new_leader(fleet, how):
-    """The agent finds it within a second, keeps its lease, and tells what was done meanwhile."""
+    """The agent finds it within a second or two, keeps its lease, and tells what was done meanwhile."""
     server = fleet.start_pg("pg")
     first, second = start_two_coordinators(fleet)
     shard = Shard(fleet, server, "eu", NAMES)
@@ -240,7 +241,8 @@ def test_what_runs_goes_on_under_a_new_leader(fleet, how):
     led_at = log_times(second, "leading")[-1]
     assert led_at - gone_at < (1 if how == "asked to stop" else LEADER_TTL_S + 2)
     wait_until(lambda: len(log_times(shard.first, "session_started")) == 2, "the agent to be back", timeout=5)
-    assert log_times(shard.first, "session_started")[-1] - led_at < 1.2
+    noticed_at = gone_at + SILENCE_S if how == "paused" else gone_at
+    assert log_times(shard.first, "session_started")[-1] - max(led_at, noticed_at) < 2
     if how == "paused":
         continue_process(first.process)
     assert_succeeded(fleet, rollout, len(NAMES))
