@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 
+import psycopg2
 import pytest
 
 from fault_proxy import FaultProxy
@@ -104,25 +105,31 @@ def test_answers_to_commit_are_lost(fleet, commit):
         proxy.close()
 
 
+def hog_connections(server, hogs):
+    """Takes every connection that there is, those of the agent's workers too."""
+    calm = 0
+
+    def all_taken():
+        nonlocal calm
+        cursor = hogs[0].cursor()
+        cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {WORKERS}")
+        calm = calm + 1 if cursor.rowcount == 0 else 0
+        with pytest.raises(psycopg2.OperationalError):
+            while True:
+                hogs.append(server.connect())
+        return calm == 5  # one that is just being let in is not in the list yet
+    hogs.append(server.connect())
+    wait_until(all_taken, "every connection to be taken")
+
+
 def test_a_database_without_a_free_connection_is_waited_for(fleet):
     server = fleet.start_pg("eu", settings=("max_connections=16",
                                             "superuser_reserved_connections=0"))
-    tenants = take_off(fleet, server)
+    tenants = take_off(fleet, server, extra={"0.2.0": "SELECT pg_sleep(0.5);"})
     hogs = []
     try:
         rollout = start_and_wait_for_some(fleet, server, 1)
-        # Whoever leaves finds the place taken.
-        server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {WORKERS}")
-        while True:
-            try:
-                hogs.append(server.connect())
-            except Exception:  # pylint: disable=broad-except
-                break
-        hogs[0].cursor().execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                                 f"WHERE {WORKERS}")
-        with pytest.raises(Exception):
-            while True:
-                hogs.append(server.connect())
+        hog_connections(server, hogs)
         wait_waiting(fleet, rollout, "agent-trouble(eu-1", "too many clients")
     finally:
         for hog in hogs:
