@@ -41,6 +41,7 @@ struct loaded_warning {
 
 struct loaded_rollout {
     struct rollout_spec spec;
+    uint64_t revision; /* at which the spec was written; 0: not known */
     struct rollout_state state;
     const struct shard_progress *shards;
     size_t shard_count;

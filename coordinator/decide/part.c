@@ -417,6 +417,15 @@ static void part_see_task(struct step *step, struct tenant_task *task)
     }
 }
 
+/* By a person or a program, without a break since before the rollout began. */
+static bool part_was_held(const struct rollout *rollout, const struct tenant *tenant)
+{
+    const struct lock *lock = lock_table_find(tenant->shard, tenant->info->name);
+
+    return lock != NULL && lock_table_is_hold(lock) && lock->token != 0 &&
+           lock->token < rollout->started_token;
+}
+
 void part_see(struct step *step, struct part *part, struct tenant *tenant)
 {
     struct rollout *rollout = part->rollout;
@@ -436,8 +445,10 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
     }
     task = tenant_task_add(step, part, tenant, part_first_mode(rollout));
     task->any_result = rollout->loaded;
-    task->unfenced =
-        rollout->loaded && rollout->ran; /* who may have had it is not known any more */
+    /* Who may have had it is not known any more; but nobody had what was held since before the
+     * start.
+     */
+    task->unfenced = rollout->loaded && rollout->ran && !part_was_held(rollout, tenant);
     part_classify(step, task);
     if (rollout->aborting && task->state == TENANT_TASK_QUEUED) {
         part_cancel(step, task);

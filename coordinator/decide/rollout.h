@@ -67,6 +67,7 @@ struct rollout {
     bool aborting;           /* durable as state.resume_phase ROLLOUT_ABORTED */
     bool ran;                /* tenants may have been changed */
     bool loaded;             /* it is older than this leadership */
+    uint64_t started_token;  /* all its locks' tokens are greater; 0: not known */
     uint64_t failures_borne; /* known when it was resumed: they do not count again */
     size_t cursor;           /* the part that gets the next window */
     size_t look_cursor;      /* the part whose last look was not answered when last asked */

@@ -189,6 +189,18 @@ static const struct load_folder {
     { "/writes", load_writes_key },
 };
 
+/* When the rollout that is being read was started, if this is its spec. */
+static void load_note_spec(struct load *load, const struct store_kv *kv, const char *path)
+{
+    struct loaded_rollout *rollout =
+        (struct loaded_rollout *)load->rollouts.items + load->rollouts.count - 1;
+    const char *what = strchr(kv->key + strlen(path), '/');
+
+    if (what != NULL && strcmp(what, "/spec") == 0) {
+        rollout->revision = (uint64_t)kv->create_revision;
+    }
+}
+
 static bool load_folder(struct load *load, struct store *store, const struct load_folder *folder,
                         struct error *err)
 {
@@ -206,6 +218,9 @@ static bool load_folder(struct load *load, struct store *store, const struct loa
         if (folder->read == load_lock_key) {
             uint64_t *token = load_list_add(&load->tokens, sizeof(*token));
             *token = (uint64_t)kv->mod_revision;
+        }
+        if (folder->read == load_rollout_key && load->has_spec && load->rollouts.count > 0) {
+            load_note_spec(load, kv, path);
         }
         if (folder->read == load_writes_key) {
             load->last_write = kv->mod_revision;
