@@ -2,7 +2,12 @@
  * new connection. skein.task_begin takes the tenant's row lock, which waits for the old backend as
  * long as its transaction lives; then the row's version and rollout say whether it committed
  * (SK007: this rollout did it) or not (then this try does the work). So a try that follows a lost
- * one needs no state but the journal's, and any number of tries has the effect of one. */
+ * one needs no state but the journal's, and any number of tries has the effect of one.
+ *
+ * Where no further try is wanted (the task is cancelled, or was given out to settle what another
+ * agent left) a look at the row is not enough: the old try may not have begun yet, its words in the
+ * buffers of a server that stands still. skein.task_settle ends what runs and raises the fence
+ * above it first. */
 #include "agent/run/task_run.h"
 
 #include <assert.h>
