@@ -22,6 +22,7 @@ from storm_network import Loopback, Namespaces, namespaces_work  # noqa: E402
 from storm_nodes import ALL, COORDINATORS, DATABASES, SCHEMAS, StormFleet  # noqa: E402
 from storm_operator import Operator  # noqa: E402
 from storm_person import Person  # noqa: E402
+from storm_reaper import Reaper  # noqa: E402
 from storm_sets import SETS, GrowingSet  # noqa: E402
 
 # After the last fault everything must end by itself within this: leases (15 s), a fail-over, the
@@ -45,12 +46,12 @@ class Journal:
 
 
 class Storm:
-    def __init__(self, folder, network, minutes, seed):
+    def __init__(self, folder, network, reaper, minutes, seed):
         self.folder = folder
         self.seconds = minutes * 60
         self.journal = Journal(os.path.join(folder, "storm.log"))
         self.findings = []
-        self.fleet = StormFleet(folder, network, self.complain)
+        self.fleet = StormFleet(folder, network, self.complain, reaper)
         self.stop = threading.Event()
         self.nemesis = Nemesis(self.fleet, make_plan(seed, self.seconds), self.journal.write, self.complain)
         self.tenants = {"eu-1": [], "us-1": []}
@@ -240,9 +241,11 @@ def main(argv):
     folder = tempfile.mkdtemp(prefix=f"skein-storm-{options.seed}-", dir="/tmp")
     os.chmod(folder, 0o755)  # the servers run as another user when we are root
     make = Namespaces if not options.loopback and namespaces_work() else Loopback
-    with make(ALL) as network:
-        storm = Storm(folder, network, options.minutes, options.seed)
+    reaper = Reaper()
+    with make(ALL, reaper) as network:
+        storm = Storm(folder, network, reaper, options.minutes, options.seed)
         perform(storm)
+    reaper.close()
     storm.print_summary()
     if storm.findings:
         print(f"logs: {folder} (storm.log says who did what)")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import psycopg2
 
-from storm_nodes import AGENTS, CLIENT_PORT, COORDINATORS, MEMBERS, OPERATOR, SERVERS, signal_quietly
+from storm_nodes import AGENTS, CLIENT_PORT, COORDINATORS, MEMBERS, OPERATOR, SERVERS
+from storm_reaper import children_of, signal_quietly
 
 # Leases are 10 s (leader) and 15 s (session): shorter, about as long, longer.
 SHORT, MIDDLE, LONG = (0.2, 3.0), (3.0, 9.0), (12.0, 30.0)
@@ -277,12 +278,9 @@ class Nemesis:
     def _backend(self, fault):
         """One backend dies of SIGKILL (the out-of-memory killer): the server recovers by itself."""
         pids = self._clients(fault, "pid")
-        children = set()
         node = self.fleet.nodes[fault.nodes[0]]
         with node.mutex:
-            if node.process.is_running():
-                with open(f"/proc/{node.process.pid}/task/{node.process.pid}/children", encoding="ascii") as file:
-                    children = {int(word) for word in file.read().split()}
+            children = children_of(node.process.pid) if node.process.is_running() else []
             for (pid,) in pids[:1]:
                 if pid in children:
                     signal_quietly(pid, signal.SIGKILL)

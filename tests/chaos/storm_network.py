@@ -49,7 +49,7 @@ def namespaces_work():
     if os.getuid() != 0 or not all(shutil.which(p) for p in ("ip", "tc", "nft", "nsenter", "setpriv")):
         return False
     try:
-        with Namespaces(["a"]):
+        with Namespaces(["a"], None):
             return True
     except RuntimeError:
         return False
@@ -60,7 +60,8 @@ class Namespaces:
 
     kind = "namespaces"
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, reaper):
+        self.reaper = reaper
         self.prefix = f"storm{secrets.token_hex(3)}-"
         self.hosts = {node: f"{SUBNET}.{i + 10}" for i, node in enumerate(nodes)}
         self.ports = {}
@@ -91,6 +92,8 @@ class Namespaces:
             run(*enter(space), "nft", "-f", "-", text=RULES)
 
     def _add(self, space):
+        if self.reaper is not None:
+            self.reaper.note_namespace(space)
         run("ip", "netns", "add", space)
         self.made.append(space)
 
@@ -163,7 +166,7 @@ class Loopback:
 
     kind = "loopback proxies"
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, _reaper):
         self.nodes = list(nodes)
         self.ports = {}
         self.proxies = {}

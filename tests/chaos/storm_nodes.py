@@ -15,6 +15,7 @@ import yaml
 from fleet import BUILD, Fleet
 from processes import Process, Timeout, wait_until
 from servers import Postgres, PostgresTemplate, postgres_program
+from storm_reaper import children_of, signal_quietly
 
 COORDINATORS = ["c1", "c2", "c3"]
 MEMBERS = ["e1", "e2", "e3"]
@@ -42,24 +43,10 @@ def kind_of(name):
     return "operator"
 
 
-def children_of(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []
-
-
-def signal_quietly(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
-
-
 class Node:
-    def __init__(self, name, process):
+    def __init__(self, name, process, reaper):
         self.name = name
+        self.reaper = reaper
         self.kind = kind_of(name)
         self.process = process
         self.mutex = threading.RLock()
@@ -75,11 +62,13 @@ class Node:
     def _start(self):
         if self.kind != "postgres":
             self.process.start()
+            self.reaper.note_process(self.process.pid)
             return
         # Backends of a postmaster that was killed hold its shared memory until they notice.
         deadline = time.monotonic() + 60
         while True:
             self.process.start()
+            self.reaper.note_process(self.process.pid)
             time.sleep(0.3)
             if self.process.is_running():
                 return
@@ -151,10 +140,11 @@ class StormPostgres(Postgres):
 class StormFleet(Fleet):
     """The fleet of tests/integration, many times over, in a network that can be cut."""
 
-    def __init__(self, folder, network, complain):
+    def __init__(self, folder, network, complain, reaper):
         super().__init__(folder, PostgresTemplate(folder))
         self.network = network
         self.complain = complain
+        self.reaper = reaper
         self.nodes = {}
         self.cli_prefix = network.inside(OPERATOR)
         self.cli_flags = ["--insecure"]
@@ -166,7 +156,7 @@ class StormFleet(Fleet):
 
     def _add(self, name, argv, env=None):
         process = Process(name, self.network.inside(name) + argv, self.path(f"{name}.log"), env=env)
-        self.nodes[name] = Node(name, process)
+        self.nodes[name] = Node(name, process, self.reaper)
 
     def _add_member(self, name):
         host, port = self.network.listen(name, CLIENT_PORT)
@@ -196,7 +186,7 @@ class StormFleet(Fleet):
         server = StormPostgres(self.template, self.folder, name, host, port,
                                self.network.inside(name, user=self.template.user))
         self.servers[name] = server
-        self.nodes[name] = Node(name, server.process)
+        self.nodes[name] = Node(name, server.process, self.reaper)
 
     def _add_agent(self, name, mode, match, commit):
         server = name.split("-", maxsplit=1)[0]

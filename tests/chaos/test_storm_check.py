@@ -2,16 +2,19 @@
 import copy
 import datetime
 import os
+import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from processes import wait_until
 from storm_check import TenantFacts, judge
 from storm_nemesis import PROCESS_FAULTS, make_plan
 from storm_operator import Rollout
 from storm_person import Hold
+from storm_reaper import started_at
 
 SETS = {"alpha": ["1.0.0", "1.1.0"]}
 
@@ -122,6 +125,19 @@ def test_a_late_commit_after_an_abort_is_a_doubt():
     reports["r2"]["phase"] = "ABORTED"
     spoil_report(facts, rollouts, reports)
     assert rules(facts, rollouts, reports) == (set(), {"late commit after an abort"})
+
+
+def test_what_a_killed_storm_leaves_is_taken_down():
+    """The storm's part is played by a process that starts another, notes it and dies."""
+    script = ("import os, subprocess, storm_reaper\n"
+              "reaper, child = storm_reaper.Reaper(), subprocess.Popen(['sleep', '1000'])\n"
+              "reaper.note_process(child.pid)\n"
+              "print(child.pid, flush=True)\n"
+              "os.kill(os.getpid(), 9)\n")
+    done = subprocess.run([sys.executable, "-B", "-c", script], cwd=os.path.dirname(os.path.abspath(__file__)),
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -9
+    wait_until(lambda: started_at(int(done.stdout)) is None, "the process to be gone", timeout=20)
 
 
 def test_the_seed_alone_makes_the_plan():
