@@ -108,6 +108,8 @@ def judge_report(rollout, report, tenants, verdict):
     """The report's numbers and names are what the databases say."""
     counts, in_databases = report["counts"], migrated_by(rollout.id, tenants)
     title = f"rollout {rollout.id} of {rollout.set} ({report['phase']}, policy {rollout.policy}, {rollout.actions})"
+    if rollout.ended and rollout.status["phase"] != report["phase"]:
+        verdict.find("report", f"{title} had ended as {rollout.status['phase']}")
     if report["phase"] not in FINAL:
         verdict.find("unended", f"{title} waits for '{report['waiting_for']}'")
     waiting = counts["queued"] if report["phase"] != "DRY_RUN_FAILED" else counts["migrated"]
@@ -116,14 +118,12 @@ def judge_report(rollout, report, tenants, verdict):
     difference = len(in_databases) - counts["migrated"]
     if 0 < difference <= counts["unknown"]:
         verdict.doubts.append(("unknown", f"{title}: {counts}, the databases say {len(in_databases)} migrated"))
-    elif difference > 0 and report["phase"] == "ABORTED":
-        verdict.doubts.append(("late commit after an abort",
-                               f"{title}: {counts}, the databases say {len(in_databases)} migrated"))
     elif difference != 0:
         verdict.find("report", f"{title}: {counts}, the databases say {len(in_databases)} migrated: "
                                f"{sorted(in_databases)}")
-    wrong = {e["tenant"] for e in report["errors"] if e["mode"] == "run"} & in_databases
-    if wrong and report["phase"] != "ABORTED":
+    wrong = in_databases & {e["tenant"] for e in report["errors"]
+                            if e["mode"] == "run" and e["code"] != "OUTCOME_UNKNOWN"}
+    if wrong:
         verdict.find("report", f"{title} says failed, the databases say migrated: {sorted(wrong)}")
     for tenant in tenants:
         version = tenant.versions.get(rollout.set)

@@ -120,11 +120,14 @@ def test_it_finds_a_script_on_a_tenant_that_somebody_held():
     assert rules(*good(), holds=[Hold("eu-1/t_1", at(0), at(2))])[0] == {"held"}
 
 
-def test_a_late_commit_after_an_abort_is_a_doubt():
+def test_what_a_report_calls_unknown_is_a_doubt():
     facts, rollouts, reports = good()
     reports["r2"]["phase"] = "ABORTED"
-    spoil_report(facts, rollouts, reports)
-    assert rules(facts, rollouts, reports) == (set(), {"late commit after an abort"})
+    reports["r2"]["counts"].update(migrated=0, unknown=1)
+    reports["r2"]["errors"] = [{"tenant": "eu-1/t_1", "mode": "run", "code": "OUTCOME_UNKNOWN"}]
+    assert rules(facts, rollouts, reports) == (set(), {"unknown"})
+    reports["r2"]["errors"][0]["code"] = "SQL"
+    assert rules(facts, rollouts, reports)[0] == {"report"}
 
 
 def test_what_a_killed_storm_leaves_is_taken_down():
