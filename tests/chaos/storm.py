@@ -61,6 +61,7 @@ class Storm:
         self.seed = seed
         self.doubts = []
         self.aside = 0.0
+        self.failovers = 0  # before the end, which is one more
 
     def complain(self, rule, text):
         self.findings.append((rule, text))
@@ -85,6 +86,7 @@ class Storm:
         self._land()
         self.aside = time.monotonic() - healed
         self.load.finish()
+        self.failovers = self._count_failovers()
         self._check()
 
     def _take_off(self):
@@ -172,7 +174,7 @@ class Storm:
 
     # ---- the summary ----
 
-    def failovers(self):
+    def _count_failovers(self):
         """How often somebody began to lead, after the first time."""
         count = 0
         for name in COORDINATORS:
@@ -192,7 +194,7 @@ class Storm:
               f"publishes {sum(len(o.digests) for o in self.operators)}; "
               f"refused starts {sum(len(o.refused) for o in self.operators)}")
         migrated = sum(r.status.get("counts", {}).get("migrated", 0) for r in rollouts)
-        print(f"tenants: {len(self.all_tenants())}, migrated {migrated} times; fail-overs: {self.failovers()}")
+        print(f"tenants: {len(self.all_tenants())}, migrated {migrated} times; fail-overs: {self.failovers}")
         if self.load is not None:
             print(f"people: {len(self.person.holds)} locks held, {self.person.refused} refused")
             print(f"load: {self.load.transactions} transactions, {self.load.errors} errors, "
