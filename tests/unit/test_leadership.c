@@ -231,6 +231,51 @@ static void bytes_that_are_not_ours_are_named_until_they_are_gone(void **state)
     }
 }
 
+/* One look at the mailbox and the clock; the first `lose` answers are lost. */
+static void pump_once(struct fixture *fixture, size_t *lose)
+{
+    void *message;
+
+    if (mailbox_take(fixture->inbox, &message, 1, clock_monotonic_ms() + 50) == 1) {
+        struct event *event = message;
+        if (*lose > 0) {
+            (*lose)--;
+            event->answer.error.code = ERR_UNCERTAIN;
+        }
+        leadership_on_answer(fixture->leadership, event, clock_monotonic_ms());
+        event_free(&event);
+    }
+    leadership_on_tick(fixture->leadership, clock_monotonic_ms());
+}
+
+static void who_resigns_gives_the_key_back_until_that_is_certain_and_takes_it_no_more(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_kv_list list = { 0 };
+    struct error err = { 0 };
+    uint64_t until = clock_monotonic_ms() + WAIT_MS;
+    size_t lose = 2;
+
+    pump(fixture, 1, 0);
+    leadership_on_loaded(fixture->leadership);
+    leadership_resign(fixture->leadership, clock_monotonic_ms());
+    assert_false(leadership_is_given_back(fixture->leadership));
+    while (!leadership_is_given_back(fixture->leadership)) {
+        assert_true(clock_monotonic_ms() < until);
+        pump_once(fixture, &lose);
+    }
+    assert_int_equal(lose, 0);
+    lose = 0;
+    for (int i = 0; i < 20; i++) { /* the key is free, and it knows */
+        pump_once(fixture, &lose);
+    }
+    assert_true(store_range_wait(fixture->store, "/skein/leader", &list, &err));
+    assert_int_equal(list.count, 0);
+    assert_int_equal(leadership_state(fixture->leadership), LEADER_FOLLOWER);
+    assert_int_equal(fixture->won, 1);
+    assert_int_equal(fixture->lost, 0);
+}
+
 int main(void)
 {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -239,6 +284,7 @@ int main(void)
         WITH_FIXTURE(a_lease_that_is_gone_ends_the_term_and_a_later_one_follows),
         WITH_FIXTURE(who_steps_down_gives_the_key_back),
         WITH_FIXTURE(a_leader_that_was_paused_steps_down_by_its_own_clock),
+        WITH_FIXTURE(who_resigns_gives_the_key_back_until_that_is_certain_and_takes_it_no_more),
         WITH_FIXTURE(bytes_that_are_not_ours_are_named_until_they_are_gone),
     };
 
