@@ -125,6 +125,13 @@ static void operator_rollout_close_resting(struct step *step, const struct rollo
     }
 }
 
+/* Nothing is to be done, and that is what will be answered. Written again all the same: who only
+ * believes that it leads must not say so, and the guard of the write finds out. */
+static void operator_rollout_confirm(struct step *step, struct rollout *rollout)
+{
+    rollout_persist(step, rollout);
+}
+
 bool operator_rollout_start(struct step *step, const struct operator_request *request,
                             struct rollout **ret_rollout, struct error *err)
 {
@@ -135,6 +142,7 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
 
     if (same != NULL) {
         *ret_rollout = same; /* the request was sent again: its first answer was lost */
+        operator_rollout_confirm(step, same);
         return true;
     }
     if (!operator_rollout_check_spec(&spec, err)) {
@@ -197,6 +205,7 @@ bool operator_rollout_pause(struct step *step, const struct operator_request *re
     char reason[OPERATOR_REASON_BYTES];
 
     if (rollout->state.phase == ROLLOUT_PAUSED && !rollout->aborting) {
+        operator_rollout_confirm(step, rollout);
         return true;
     }
     operator_rollout_reason(request, reason, sizeof(reason), "paused");
@@ -227,6 +236,7 @@ bool operator_rollout_abort(struct step *step, const struct operator_request *re
     char reason[OPERATOR_REASON_BYTES];
 
     if (rollout->aborting || rollout->state.phase == ROLLOUT_ABORTED) {
+        operator_rollout_confirm(step, rollout);
         return true;
     }
     operator_rollout_reason(request, reason, sizeof(reason), "aborted");

@@ -195,9 +195,12 @@ void sim_client_free(struct store **pointer)
 
 void sim_client_drop_requests(struct sim *sim)
 {
-    while (sim->requests != NULL) {
-        assert(sim->requests->store == NULL);
-        sim_request_free(sim->requests);
+    struct sim_request *next = NULL;
+
+    for (struct sim_request *request = sim->requests; request != NULL; request = next) {
+        next = request->next;
+        assert(request->store == NULL);
+        sim_request_free(request);
     }
 }
 

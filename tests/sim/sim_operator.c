@@ -8,7 +8,7 @@
 #include "common/wire/wire.h"
 #include "tests/sim/sim_world.h"
 
-enum { OPERATOR_MS_MAX = 4000 };
+enum { OPERATOR_MS_MAX = 4000, OPERATOR_PATIENCE_MS_MAX = 12000 };
 
 struct sim_rollout *sim_operator_find(struct sim *sim, const char *id)
 {
@@ -278,7 +278,7 @@ void sim_operator_loses_patience(struct sim *sim, const char *rollout)
     const struct sim_rollout *known = sim_operator_find(sim, rollout);
 
     if (known != NULL && sim_chance(sim, 600)) {
-        sim_after(sim, sim_below(sim, 3 * OPERATOR_MS_MAX), sim_operator_aborts, NULL,
+        sim_after(sim, sim_below(sim, OPERATOR_PATIENCE_MS_MAX), sim_operator_aborts, NULL,
                   (uint64_t)(known - sim->rollouts), 0);
     }
 }

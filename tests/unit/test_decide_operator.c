@@ -315,12 +315,32 @@ static void events_and_rollouts_are_kept_up_to_a_bound(void **state)
     assert_int_equal(sim_store_count(&f->store, RECORD_EVENT), EVENTS_KEPT_MAX);
 }
 
+/* Who only believes that it leads must not say that a rollout is paused: the guard of a write finds
+ * out before the answer goes. */
+static void what_is_so_already_is_answered_behind_a_write(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_begin(f, 1, 3, (struct rollout_spec){ .id = "r1" });
+    assert_int_equal(fixture_verb(f, OPERATOR_PAUSE, "r1")->reply.code, ERR_NONE);
+    size_t writes = f->writes;
+    assert_int_equal(fixture_verb(f, OPERATOR_PAUSE, "r1")->reply.code, ERR_NONE);
+    assert_int_equal(f->writes, writes + 1);
+    assert_int_equal(fixture_start(f, "r1")->reply.code, ERR_NONE);
+    assert_int_equal(f->writes, writes + 2);
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
+    writes = f->writes;
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
+    assert_int_equal(f->writes, writes + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_set_is_published_once_and_may_only_grow),
+        TEST(what_is_so_already_is_answered_behind_a_write),
         TEST(a_dry_publish_stores_nothing),
         TEST(an_old_set_is_kept_while_a_rollout_uses_it),
         TEST(a_start_says_what_is_wrong),
