@@ -527,17 +527,19 @@ void leadership_on_tick(struct leadership *leadership, uint64_t now_ms)
 {
     leadership->now_ms = now_ms;
     leadership_tick_old_leases(leadership);
-    bool due = !leadership->busy && now_ms >= leadership->next_ms;
     if (leadership_holds(leadership)) {
         leadership_keep(leadership);
     }
-    if (leadership_holds(leadership) && due && leadership->look_again) {
-        leadership_look(leadership); /* it may have been our own doing */
-    } else if (leadership->state == LEADER_CAMPAIGNING && due && now_ms >= leadership->next_ms) {
+    /* While we lead there is something to look at only if the key changed, which may have been our
+     * own doing. */
+    bool due = !leadership->busy && now_ms >= leadership->next_ms;
+    bool looks = leadership->state == LEADER_FOLLOWER ||
+                 (leadership_holds(leadership) && leadership->look_again);
+    if (due && looks) {
+        leadership_look(leadership);
+    } else if (due && leadership->state == LEADER_CAMPAIGNING) {
         leadership->keeping = false;
         leadership_campaign(leadership);
-    } else if (leadership->state == LEADER_FOLLOWER && due) {
-        leadership_look(leadership);
     }
 }
 

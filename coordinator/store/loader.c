@@ -33,7 +33,8 @@ static bool loader_pause(struct loader *loader, const struct error *err)
     uint64_t until = clock_monotonic_ms() + LOADER_RETRY_MS;
 
     pthread_mutex_lock(&loader->mutex);
-    if (!loader->stopped && strncmp(loader->trouble, err->message, sizeof(loader->trouble) - 1)) {
+    bool news = strncmp(loader->trouble, err->message, sizeof(loader->trouble) - 1) != 0;
+    if (!loader->stopped && news) {
         log_failure("load_failed", err, "term=%" PRIu64 " retry_ms=%d", loader->term,
                     LOADER_RETRY_MS);
     }
