@@ -89,7 +89,7 @@ static void a_cancel_does_not_wait_for_a_frozen_server(void **state)
     uint64_t took_ms = clock_monotonic_ms() - began_ms;
     pg_conn_free(&conn);
     agentdb_server_thaw(&db->server);
-    assert_true(took_ms < 2 * PG_CANCEL_WAIT_MS);
+    assert_in_range(took_ms, 0, 2 * (uint64_t)PG_CANCEL_WAIT_MS);
 }
 
 static void a_server_without_a_free_connection_is_waited_for(void **state)
