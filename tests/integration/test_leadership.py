@@ -54,7 +54,7 @@ def assert_all_arrive(fleet, tenants, rollout):
 
 def call(address, path, request=b""):
     with grpc.insecure_channel(address) as channel:
-        channel.unary_unary(path, lambda b: b, lambda b: b)(request, timeout=5)
+        return channel.unary_unary(path, lambda b: b, lambda b: b)(request, timeout=5)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -190,8 +190,11 @@ def test_a_full_store_stops_nothing_that_runs_and_recovers(fleet):
     time.sleep(4)
     refused = fleet.skein("tenant", "lock", "eu-1/t_00", "--reason", "to see")
     assert refused.code == 7 and "takes no writes" in refused.err, refused
+    health = "/grpc.health.v1.Health/Check"
+    wait_until(lambda: call(fleet.address, health) == b"\x08\x02", "health to be NOT_SERVING")
     time.sleep(16)  # longer than a session's lease: heartbeats are still acknowledged
     assert "session_lost" not in fleet.agents["eu-1"].process.log()
     make_room(fleet)
     fleet.coordinator.wait_ready()
+    wait_until(lambda: call(fleet.address, health) == b"\x08\x01", "health to be SERVING")
     assert_all_arrive(fleet, tenants, rollout)
