@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds skein and runs every test it has.
 #
-#   tests/run.sh [--quick] [--label REGEX] [--jobs N] [--fuzz-seconds N]
+#   tests/run.sh [--quick | --thorough] [--label REGEX] [--jobs N] [--fuzz-seconds N]
 #
 #   --quick           no clang build, sanitizers or fuzzing: the dev build and its tests
+#   --thorough        under AddressSanitizer also those that wait for leases and servers (+15 min)
 #   --label REGEX     only tests with such a label (unit integration sim model chaos fuzz lint)
 #   --jobs N          how many at a time (default: the number of processors)
 #   --fuzz-seconds N  how long each fuzzer runs (default 20)
@@ -14,12 +15,14 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 quick=
+thorough=
 label=
 jobs=$(nproc)
 fuzz_seconds=20
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=1 ;;
+    --thorough) thorough=1 ;;
     --label) label=$2 && shift ;;
     --jobs) jobs=$2 && shift ;;
     --fuzz-seconds) fuzz_seconds=$2 && shift ;;
@@ -45,6 +48,9 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 # gRPC, libpq, curl and OpenSSL are not instrumented: what they do inside is not looked at.
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1:suppressions=$PWD/tests/tsan.supp
+
+asan_less=(-LE '^faults$')
+[ -z "$thorough" ] || asan_less=()
 
 logs=$PWD/build/logs
 mkdir -p "$logs"
@@ -114,10 +120,12 @@ step build-dev build dev || exit 1
 if [ -z "$quick" ]; then
   step build-clang build_clang
   if step build-asan build asan; then
-    step test-asan ctest --test-dir build/asan -j "$jobs" -L '^(unit|sim|integration)$'
+    # The tests with faults spend their time waiting, so a second time is for --thorough.
+    step test-asan ctest --test-dir build/asan -j "$jobs" -L '^(unit|sim|integration)$' \
+      "${asan_less[@]}"
   fi
   if step build-tsan build tsan; then
-    step test-tsan ctest --test-dir build/tsan -j "$jobs" -L '^(unit|sim)$'
+    step test-tsan ctest --test-dir build/tsan -j "$jobs" -L '^unit$'
   fi
   if [ -x tests/fuzz/run.sh ]; then
     step fuzz build_fuzz
