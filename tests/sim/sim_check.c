@@ -221,7 +221,8 @@ static void sim_check_shard(struct sim *sim, const struct sim_shard *shard)
             }
         }
         bool awake = !agent->paused && sim->now_ms > agent->resume_ms + CHECK_CANCEL_MS;
-        if (awake && agent->uplink.lease_id != 0 && sim_check_unfinished(agent, NULL) > 0) {
+        bool may = sim->now_ms < uplink_works_until_ms(&agent->uplink);
+        if (awake && may && sim_check_unfinished(agent, NULL) > 0) {
             working++;
         }
     }

@@ -152,7 +152,6 @@ static void sim_operator_on_done(struct sim *sim, const struct sim_call *call)
     } else if (call->verb == OPERATOR_LOCK) {
         sim_operator_hold(sim, call->object)->until_ms = call->asked_ms + call->ttl_ms;
     } else if (call->verb == OPERATOR_FORGET_SHARD) {
-        sim->forgot = true;
         for (size_t i = 0; i < sim->hold_count; i++) {
             if (strncmp(sim->holds[i].tenant, call->object, strlen(call->object)) == 0) {
                 sim->holds[i].until_ms = 0;
@@ -309,6 +308,7 @@ static void sim_operator_press(struct sim *sim)
         if (sim_chance(sim, 100)) {
             const struct sim_shard *shard = sim_operator_any_shard(sim);
             sim_note(sim, "forget %s", shard->name);
+            sim->forgot = true;
             sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_FORGET_SHARD,
                                                              .object = shard->name });
         }
