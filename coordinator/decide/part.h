@@ -23,8 +23,9 @@ struct part {
     uint64_t last_look; /* the refresh that is asked for when all is done; 0: not yet */
     size_t open;        /* tasks without a final state */
     size_t in_flight;
-    bool busy;  /* has tasks in flight or ready */
-    bool dirty; /* its counts changed since they were written */
+    bool busy;             /* has tasks in flight or ready */
+    bool dirty;            /* its counts changed since they were written */
+    uint64_t total_stored; /* how many tenants it had when its counts were written */
     struct tenant_task_queue queues[TENANT_TASK_LIST_COUNT];
 };
 

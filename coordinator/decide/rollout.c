@@ -406,6 +406,7 @@ static void rollout_put_progress(struct step *step, struct rollout *rollout)
         struct part *part = rollout->parts[i];
         if (part->dirty) {
             part->dirty = false;
+            part->total_stored = part_counts(part)->total;
             emit_put_progress(step, rollout->spec.id, &rollout->progress[part->progress]);
         }
     }

@@ -111,6 +111,25 @@ static void tasks_go_on_though_one_of_their_window_has_committed(void **state)
     assert_null(sim_store_find(&f->store, RECORD_LOCK, "", "eu-1/t_001"));
 }
 
+/* Its task is under way when the leader dies, and nobody hears of it again: then it is unknown. */
+static void a_tenant_that_came_late_is_not_left_out_of_the_report(void **state)
+{
+    struct fixture *f = *state;
+    const struct fixture_row late[] = { { "t_002", "0.1.0", "" } };
+
+    begin_running(f, 1, (struct rollout_spec){ .id = "r1" });
+    size_t mark = fixture_mark(f);
+    fixture_report_rows(f, 1, false, 0, late, 1);
+    assert_int_equal(fixture_assigned(f, 1, TASK_DRY_RUN, mark), 1);
+    fixture_restart(f);
+    fixture_verb(f, OPERATOR_ABORT, "r1");
+    fixture_tick(f, SESSION_LEASE_TTL_MS); /* nobody comes back */
+    fixture_tick(f, 100);
+    fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.total, 2);
+    assert_int_equal(fixture_view(f, "r1").state.counts.unknown, 2);
+}
+
 static void failures_survive(void **state)
 {
     struct fixture *f = *state;
@@ -335,6 +354,7 @@ int main(void)
         TEST(successes_are_in_the_journals),
         TEST(running_tasks_go_on_through_a_restart),
         TEST(tasks_go_on_though_one_of_their_window_has_committed),
+        TEST(a_tenant_that_came_late_is_not_left_out_of_the_report),
         TEST(failures_survive),
         TEST(a_failure_that_the_journal_contradicts_is_a_success),
         TEST(an_agent_that_is_away_after_a_restart_is_waited_for),
