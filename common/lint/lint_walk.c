@@ -19,7 +19,7 @@ const char *lint_mode_name(enum lint_mode mode)
 const char *lint_walk_name(const struct lint_walk *walk, const struct lint_relation *relation)
 {
     return relation->schema[0] == '\0'
-               ? relation->name
+               ? arena_strdup(walk->arena, relation->name)
                : arena_printf(walk->arena, "%s.%s", relation->schema, relation->name);
 }
 

@@ -83,7 +83,8 @@ struct lint_walk {
     void *context;
 };
 
-/* The relation as a person writes it: with its schema where that is not the tenant's. */
+/* The relation as a person writes it: with its schema where that is not the tenant's. A copy: the
+ * report outlives the catalog. */
 const char *lint_walk_name(const struct lint_walk *walk, const struct lint_relation *relation);
 
 /* What is not live is passed over by all of these. */

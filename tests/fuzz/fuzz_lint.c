@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         lint_run_migration(&run);
         lint_run_script(&run, "fuzz.sql", text, i == 0);
     }
+    lint_run_end(&run); /* the report outlives it */
     for (size_t i = 0; i < report.count; i++) {
         assert(lint_rule_of(report.findings[i].rule) != LINT_RULE_COUNT);
         assert(report.findings[i].message[0] != '\0' && report.findings[i].fix[0] != '\0');
@@ -41,8 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t l = 0; l < statement->lock_count; l++) {
             assert(statement->locks[l].mode > LINT_NO_LOCK &&
                    statement->locks[l].mode < LINT_MODE_COUNT);
+            assert(strlen(statement->locks[l].relation) > 0);
         }
     }
-    lint_run_end(&run);
     return 0;
 }

@@ -187,7 +187,10 @@ def test_a_script_cannot_end_the_transaction(flight):
         assert "transaction-control" in result.err + result.out, result
         assert f"0.2.0__t.sql:{line}" in result.err + result.out, result
     # What hides in a string is stopped by the server, and leaves nothing.
-    grow(flight, {"0.2.0__t.sql": "DO $$ BEGIN EXECUTE 'SELECT 1'; COMMIT; END $$;\n"})
+    write_set(flight.folder, {"0.1.0__init.sql": INIT, "0.2.0__t.sql": "DO $$ BEGIN COMMIT; END $$;\n"})
+    result = flight.skein("set", "publish", flight.folder, check=6)
+    assert "transaction-control" in result.err + result.out, result
+    grow(flight, {"0.2.0__t.sql": "DO $$ BEGIN EXECUTE 'DO $x$ BEGIN COMMIT; END $x$'; END $$;\n"})
     error = dry_run_fails(flight, "eu-1/t_1", "SQL")
     assert error["sqlstate"] == "2D000"
 

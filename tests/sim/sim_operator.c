@@ -124,7 +124,9 @@ static void sim_operator_on_started(struct sim *sim, const struct sim_call *call
     }
     if (sim_operator_find(sim, call->object) == NULL) {
         struct sim_rollout *rollout = &sim->rollouts[sim->rollout_known++];
-        snprintf(rollout->id, sizeof(rollout->id), "%.40s", call->object);
+        /* gcc takes the two for overlapping where it inlines this with snprintf. */
+        memmove(rollout->id, call->object, sizeof(rollout->id));
+        rollout->id[sizeof(rollout->id) - 1] = '\0';
         rollout->per_shard = call->per_shard;
         sim->statistics[SIM_COUNT_ROLLOUTS]++;
     }
