@@ -55,18 +55,27 @@ static void assert_exactly_once(struct agentdb *db, const char *prefix, const ch
 
 static void a_backend_that_is_terminated_costs_a_retry(void **state)
 {
-    enum { TENANTS = 60 };
+    enum { TENANTS = 60, WORKERS = 3 };
     struct agentdb *db = *state;
-    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 3 });
+    struct agentdb_pool *pool =
+        agentdb_pool_new(db, &(struct executor_options){ .workers = WORKERS });
+    size_t ended = 0;
     struct prepared_set *set = count_set(db, "term");
 
     make_tenants(db, "term", TENANTS);
     submit_tenants(pool, "term", TENANTS, set);
+    /* One worker after the other, and none before there was progress: a task on a slow machine is
+     * not hit so often that its tries are used up. */
     while (agentdb_pool_count(pool) < TENANTS) {
         struct timespec pause = { .tv_nsec = 20000000 };
 
-        agentdb_exec(db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-                         "application_name LIKE 'skein-agent worker%%' ORDER BY random() LIMIT 1");
+        if (agentdb_pool_count(pool) >= ended) {
+            agentdb_exec(db,
+                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                         "application_name = 'skein-agent worker %zu'",
+                         ended % WORKERS + 1);
+            ended++;
+        }
         (void)nanosleep(&pause, NULL);
     }
     for (size_t i = 0; i < TENANTS; i++) {
