@@ -106,10 +106,10 @@ static void lint_alter_trigger(struct lint_alter *alter, const PgQuery__AlterTab
 
 static void lint_alter_inherit(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
 {
-    bool index = command->def != NULL && command->def->node_case == PG_QUERY__NODE__NODE_RANGE_VAR;
+    bool named = command->def != NULL && command->def->node_case == PG_QUERY__NODE__NODE_RANGE_VAR;
 
     lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
-    if (index) {
+    if (named) {
         struct lint_relation *parent =
             lint_tree_relation(alter->walk, command->def->range_var, LINT_KIND_TABLE);
         bool adds = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit;

@@ -49,8 +49,8 @@ static void set_lint_operation(struct lint_run *run, const struct operation *ope
     lint_run_script(run, operation->path, operation->content, operation->settings.transaction);
 }
 
-/* A rollback runs on what its own migration made: that is live by then, and so is what later ones
- * made, which is why it gets a run of its own and leaves no traces in the catalog. */
+/* A rollback is only read for what would stop it: it runs on what its migration and later ones
+ * made, and must leave no traces in the catalog that the next migration is held against. */
 static void set_lint_down(struct lint_run *run, const struct operation *operation)
 {
     CLEANUP(sql_script_release) struct sql_script script = { 0 };

@@ -179,6 +179,25 @@ class Coordinators:
                 proxy.close()
 
 
+def clusters(fleet, default_members, default_coordinators):
+    """For a fixture: yields what makes coordinators with their etcd. The whole fleet ends before etcd
+    does."""
+    made = []
+
+    def start(members=default_members, coordinators=default_coordinators, **options):
+        etcd = EtcdCluster(fleet.folder, members).start()
+        made.append(etcd)
+        group = Coordinators(fleet, etcd, coordinators, **options)
+        made.append(group)
+        return group
+    yield start
+    try:
+        fleet.close()
+    finally:
+        for one in reversed(made):
+            one.close()
+
+
 class KeyWatch:
     """Every change below a prefix with the moment at which it was seen."""
 

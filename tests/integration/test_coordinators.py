@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cluster import LEADER_TTL_S, Coordinators, EtcdCluster, KeyWatch, encode
+from cluster import LEADER_TTL_S, KeyWatch, clusters, encode
 from fleet import continue_process, pause_process
 from flight import KILL, TERM, Flight, Watcher, without_times
 from processes import wait_until
@@ -14,21 +14,7 @@ from processes import wait_until
 
 @pytest.fixture
 def make(fleet):
-    """Coordinators with their etcd; the whole fleet ends before etcd does."""
-    made = []
-
-    def start(**options):
-        etcd = EtcdCluster(fleet.folder, count=1).start()
-        made.append(etcd)
-        group = Coordinators(fleet, etcd, **options)
-        made.append(group)
-        return group
-    yield start
-    try:
-        fleet.close()
-    finally:
-        for one in reversed(made):
-            one.close()
+    yield from clusters(fleet, 1, 3)
 
 
 def test_any_of_them_leads_to_the_one_that_leads(make, fleet):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from cluster import Coordinators, EtcdCluster, SESSION_TTL_S, encode
+from cluster import SESSION_TTL_S, clusters, encode
 from fleet import pause_process
 from flight import KILL, Flight, stays_for
 from processes import wait_until
@@ -18,20 +18,7 @@ AWAY_S = SESSION_TTL_S + 7
 
 @pytest.fixture
 def make(fleet):
-    made = []
-
-    def start(members=3, coordinators=2, **options):
-        etcd = EtcdCluster(fleet.folder, members).start()
-        made.append(etcd)
-        group = Coordinators(fleet, etcd, coordinators, **options)
-        made.append(group)
-        return group
-    yield start
-    try:
-        fleet.close()
-    finally:
-        for one in reversed(made):
-            one.close()
+    yield from clusters(fleet, 3, 2)
 
 
 class Memory:

@@ -1,4 +1,3 @@
-
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE DOMAIN plain_text AS text;
 CREATE DOMAIN small_int AS int CHECK (VALUE > -1000000);
