@@ -171,7 +171,7 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
     [LINT_LOCK_TIMEOUT] = { "lock-timeout", "warning",
                             "skein bounds how long a statement waits for a lock; this takes the "
                             "bound away",
-                            "Set -- skein:lock-timeout at the head of the script." },
+                            "Set -- skein:lock_timeout at the head of the script." },
     [LINT_SEARCH_PATH] = { "search-path", "warning",
                            "skein sets the path to the tenant; another one may hit another tenant",
                            "Name the schema where it has to be another." },

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/lint/lint_page.h"
 #include "common/lint/lint_rule.h"
 #include "coordinator/cli/table.h"
 
@@ -150,11 +151,15 @@ bool lint_view_explain(const char *rule, const struct style *style, struct buf *
         return false;
     }
     const struct lint_rule_text *text = lint_rule_text(found);
-    buf_printf(buf, "%s (%s)\n\nWhy it hurts: %s.\n\nThe safe way: %s\n\n", text->id,
-               text->severity, text->why, text->safe);
-    buf_printf(buf,
-               "Where it is safe all the same, say why above the statement:\n"
-               "  -- skein:allow %s because ...\n",
-               text->id);
+    const struct bytes page = lint_page(text->id);
+    style_put(style, buf, lint_view_tone(text->severity), text->id);
+    buf_printf(buf, " (%s): %s.\n\n%.*s\n", text->severity, text->why, (int)page.size,
+               (const char *)page.data);
+    if (strcmp(text->severity, "error") != 0) {
+        buf_printf(buf,
+                   "\nWhere it is safe all the same, say why above the statement:\n\n"
+                   "    -- skein:allow %s because ...\n",
+                   text->id);
+    }
     return true;
 }
