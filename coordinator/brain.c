@@ -275,21 +275,16 @@ static const char *brain_trouble(const struct brain *brain)
 /* While the store takes no writes nothing can be promised, and what would wait must not pile up. */
 static void brain_on_operator(struct brain *brain, struct event *event)
 {
-    struct effect refusal = { .kind = EFFECT_REPLY };
-
     if (event->operator.verb == OPERATOR_HISTORY || !brain_is_stuck(brain)) {
         brain_step(brain, event);
         return;
     }
-    refusal.reply.call = event->operator.call;
-    refusal.reply.code = ERR_REFUSED;
-    refusal.reply.object = "";
-    refusal.reply.message =
+    operator_service_not_now(
+        brain->parts.operators, event->operator.call,
         arena_printf(&event->arena,
                      "nothing was changed, because the store takes no writes (%.500s): try again "
                      "when it does",
-                     brain_trouble(brain));
-    operator_service_reply(brain->parts.operators, &refusal, brain->fleet, brain->now_ms);
+                     brain_trouble(brain)));
 }
 
 /* Effects of hooks may cause further effects (locks stored -> tasks sent); bounded, since each

@@ -25,7 +25,7 @@ struct rpc_end {
     enum rpc_status status;
     char message[RPC_STATUS_MESSAGE_BYTES];
     char leader[RPC_TRAILER_BYTES]; /* trailing metadata "skein-leader"; "" when not sent */
-    bool refused; /* trailing metadata "skein-refused": the server does not lead and did nothing */
+    bool refused; /* trailing metadata "skein-refused": the server could not now and did nothing */
     bool sent;    /* false: the request never left this process, so nothing can have happened */
 };
 

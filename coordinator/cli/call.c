@@ -213,7 +213,7 @@ static void call_note_election(struct caller *caller, struct call_election *elec
     }
     if (!election->told && clock_monotonic_ms() - election->began_ms >= CALL_TELL_MS) {
         election->told = true;
-        output_say("waiting for a coordinator that leads: %s", err->message);
+        output_say("waiting for a coordinator that can do it: %s", err->message);
     }
 }
 
@@ -227,7 +227,7 @@ static bool call_give_up(const struct caller *caller, const struct call *call,
 
     if (nobody && election->said.code != ERR_NONE) {
         *err = election->said;
-        return error_wrap(err, "no coordinator leads");
+        return error_wrap(err, "no coordinator could do it");
     }
     return call_explain(caller, call, end, err);
 }

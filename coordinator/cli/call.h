@@ -2,9 +2,9 @@
  *
  * Main thread only; every call waits. Several addresses are tried in turn, and the one that a
  * standby names as the leader is followed. What is repeated, and what is not: a request that was
- * never sent, or that a coordinator refused because it does not lead, has done nothing and may go
- * to the next address; a request whose answer was lost is repeated only where the caller says that
- * repeating it is harmless. */
+ * never sent, or that a coordinator refused (it does not lead, or its store takes no writes), has
+ * done nothing and is asked again, also elsewhere; a request whose answer was lost is repeated only
+ * where the caller says that repeating it is harmless. */
 #ifndef SKEIN_COORDINATOR_CLI_CALL_H
 #define SKEIN_COORDINATOR_CLI_CALL_H
 

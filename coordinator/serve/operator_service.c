@@ -340,6 +340,19 @@ void operator_service_reply(struct operator_service *service, const struct effec
     rpc_call_unref(&call);
 }
 
+void operator_service_not_now(struct operator_service *service, uint64_t call_id,
+                              const char *message)
+{
+    struct operator_published published;
+    size_t method = 0;
+    struct rpc_call *call = operator_calls_find(service->calls, call_id, &method, &published);
+
+    if (call != NULL) {
+        serve_reply_not_now(call, message);
+        rpc_call_unref(&call);
+    }
+}
+
 void operator_service_tick(struct operator_service *service, const struct fleet *fleet,
                            uint64_t now_ms)
 {

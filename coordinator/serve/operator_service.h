@@ -31,6 +31,9 @@ void operator_service_query(struct operator_service *service, const struct event
 /* EFFECT_REPLY. */
 void operator_service_reply(struct operator_service *service, const struct effect *effect,
                             const struct fleet *fleet, uint64_t now_ms);
+/* Nothing has happened, and the same may be asked again in a while. */
+void operator_service_not_now(struct operator_service *service, uint64_t call_id,
+                              const char *message);
 /* Sends to watchers what has changed, at most five times a second each. */
 void operator_service_tick(struct operator_service *service, const struct fleet *fleet,
                            uint64_t now_ms);

@@ -34,6 +34,12 @@ void serve_reply_error(struct rpc_call *call, const struct error *err)
     rpc_call_finish(call, rpc_status_of_error(err->code), err->message);
 }
 
+void serve_reply_not_now(struct rpc_call *call, const char *message)
+{
+    rpc_call_add_trailer(call, "skein-refused", "store");
+    rpc_call_finish(call, RPC_UNAVAILABLE, message);
+}
+
 static void serve_reply_unavailable(struct rpc_call *call, struct leader_view *leader,
                                     const char *message, bool refused)
 {

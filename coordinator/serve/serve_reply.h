@@ -16,6 +16,9 @@ bool serve_reply_send(struct rpc_call *call, const ProtobufCMessage *message);
  * refuse, becomes RESOURCE_EXHAUSTED with a sentence. */
 void serve_reply_message(struct rpc_call *call, const ProtobufCMessage *message);
 void serve_reply_error(struct rpc_call *call, const struct error *err);
+/* UNAVAILABLE and the trailer "skein-refused": this coordinator leads, but its store takes no
+ * writes, and nothing has happened. */
+void serve_reply_not_now(struct rpc_call *call, const char *message);
 /* UNAVAILABLE, the trailer "skein-refused" (nothing has happened), and the trailer "skein-leader"
  * if a leader is known. */
 void serve_reply_not_leading(struct rpc_call *call, struct leader_view *leader,

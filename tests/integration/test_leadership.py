@@ -188,8 +188,8 @@ def test_a_full_store_stops_nothing_that_runs_and_recovers(fleet):
         lambda: (a := http_get(fleet.coordinator.http + "/readyz"))[0] == 503 and a, "trouble to show")
     assert "space" in reason, reason
     time.sleep(4)
-    refused = fleet.skein("tenant", "lock", "eu-1/t_00", "--reason", "to see")
-    assert refused.code == 7 and "takes no writes" in refused.err, refused
+    refused = fleet.skein("tenant", "lock", "eu-1/t_00", "--reason", "to see", "--timeout", "2s")
+    assert refused.code == 8 and "takes no writes" in refused.err, refused
     health = "/grpc.health.v1.Health/Check"
     wait_until(lambda: call(fleet.address, health) == b"\x08\x02", "health to be NOT_SERVING")
     time.sleep(16)  # longer than a session's lease: heartbeats are still acknowledged

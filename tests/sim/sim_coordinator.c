@@ -176,7 +176,7 @@ static void sim_coordinator_on_operator(struct sim_coordinator *c, struct event 
         return;
     }
     refusal.reply.call = event->operator.call;
-    refusal.reply.code = ERR_REFUSED;
+    refusal.reply.code = ERR_UNAVAILABLE;
     refusal.reply.object = "";
     refusal.reply.message = "the store takes no writes";
     sim_operator_on_reply(c->sim, &refusal);
