@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/check/prepared_kind.h"
 #include "common/core/memory.h"
 
 struct prepared_set {
@@ -17,13 +18,13 @@ struct prepared_set {
     size_t *first_operations; /* by migration */
 };
 
-static bool prepared_set_refuse(struct prepared_operation *operation, uint32_t statement,
-                                uint32_t line, const char *why)
+static bool prepared_set_refuse(struct prepared_file *file, uint32_t statement, uint32_t line,
+                                const char *why)
 {
-    operation->problem.kind = SQL_PROBLEM_LIMIT;
-    operation->problem.statement = statement;
-    operation->problem.line = line;
-    return error_set(&operation->problem.error, ERR_INVALID, "%s", why);
+    file->problem.kind = SQL_PROBLEM_LIMIT;
+    file->problem.statement = statement;
+    file->problem.line = line;
+    return error_set(&file->problem.error, ERR_INVALID, "%s", why);
 }
 
 static bool prepared_set_begins_with(const char *text, const char *word)
@@ -62,49 +63,69 @@ static bool prepared_set_changes_settings(const char *text)
            strcasestr(text, "set local") != NULL;
 }
 
-static void prepared_set_look(struct prepared_operation *operation)
+static void prepared_set_look(struct prepared_file *file)
 {
-    for (size_t i = 0; i < operation->script.count; i++) {
-        const struct sql_statement *s = &operation->script.statements[i];
+    for (size_t i = 0; i < file->script.count; i++) {
+        const struct sql_statement *s = &file->script.statements[i];
 
         if (prepared_set_is_client_copy(s->text)) {
             (void)prepared_set_refuse(
-                operation, s->number, s->line,
+                file, s->number, s->line,
                 "COPY from stdin or to stdout cannot run here: no client feeds it; write INSERT "
                 "... VALUES, or COPY from a file of the server");
             return;
         }
         if (prepared_set_changes_settings(s->text)) {
-            operation->changes_settings = true;
+            file->changes_settings = true;
         }
     }
 }
 
-static void prepared_set_parse(struct sql_parser *parser, struct prepared_operation *prepared)
+static void prepared_set_parse_sql(struct sql_parser *parser, struct bytes content,
+                                   const struct operation_settings *settings,
+                                   struct prepared_file *file)
 {
-    const struct operation *operation = prepared->operation;
-
-    if (operation->kind != OPERATION_SQL) {
-        prepared->problem.kind = SQL_PROBLEM_LIMIT;
-        (void)error_set(&prepared->problem.error, ERR_INVALID,
-                        "this agent cannot run operations of the kind '%s' yet",
-                        operation_kind_name(operation->kind));
-        return;
-    }
-    if (!operation->settings.transaction) {
-        (void)prepared_set_refuse(prepared, 0, 1,
+    if (!settings->transaction) {
+        (void)prepared_set_refuse(file, 0, 1,
                                   "this agent cannot run a script outside a transaction yet "
                                   "(skein:transaction none)");
         return;
     }
-    if (operation->settings.control_scope) {
-        (void)prepared_set_refuse(prepared, 0, 1,
+    if (settings->control_scope) {
+        (void)prepared_set_refuse(file, 0, 1,
                                   "this agent cannot run a script on the control database yet "
                                   "(skein:scope control)");
         return;
     }
-    if (sql_script_parse(parser, operation->content, &prepared->script, &prepared->problem)) {
-        prepared_set_look(prepared);
+    if (sql_script_parse(parser, content, &file->script, &file->problem)) {
+        prepared_set_look(file);
+    }
+}
+
+static void prepared_set_parse(struct sql_parser *parser, const struct operation *operation,
+                               bool down, struct prepared_file *file)
+{
+    enum operation_kind kind = down ? operation->down_kind : operation->kind;
+    const struct prepared_kind *prepared = prepared_kind_find(kind);
+
+    if (kind == OPERATION_SQL) {
+        prepared_set_parse_sql(parser, down ? operation->down_content : operation->content,
+                               down ? &operation->down_settings : &operation->settings, file);
+    } else if (prepared != NULL) {
+        (void)prepared->prepare(parser, operation, down, &file->data, &file->problem);
+    } else {
+        file->problem.kind = SQL_PROBLEM_LIMIT;
+        (void)error_set(&file->problem.error, ERR_INVALID,
+                        "this agent cannot run operations of the kind '%s' yet",
+                        operation_kind_name(kind));
+    }
+}
+
+static void prepared_set_release_file(enum operation_kind kind, struct prepared_file *file)
+{
+    sql_script_release(&file->script);
+    if (file->data != NULL) {
+        prepared_kind_find(kind)->release(file->data);
     }
 }
 
@@ -126,7 +147,10 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
             struct prepared_operation *prepared = &set->operations[next++];
 
             prepared->operation = &migration->operations[o];
-            prepared_set_parse(parser, prepared);
+            prepared_set_parse(parser, prepared->operation, false, &prepared->up);
+            if (prepared->operation->down_path != NULL) {
+                prepared_set_parse(parser, prepared->operation, true, &prepared->down);
+            }
         }
     }
 }
@@ -171,7 +195,10 @@ void prepared_set_unref(struct prepared_set **set)
         return;
     }
     for (size_t i = 0; i < s->operation_count; i++) {
-        sql_script_release(&s->operations[i].script);
+        struct prepared_operation *prepared = &s->operations[i];
+
+        prepared_set_release_file(prepared->operation->kind, &prepared->up);
+        prepared_set_release_file(prepared->operation->down_kind, &prepared->down);
     }
     free(s->operations);
     free(s->first_operations);

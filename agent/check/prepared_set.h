@@ -25,11 +25,18 @@ void prepared_set_unref(struct prepared_set **set);
 
 const struct set *prepared_set_model(const struct prepared_set *set);
 
-struct prepared_operation {
-    const struct operation *operation;
-    struct sql_script script;
+/* One file of an operation. */
+struct prepared_file {
+    struct sql_script script;   /* of SQL: its statements */
     struct sql_problem problem; /* kind SQL_PROBLEM_NONE: it can run */
     bool changes_settings; /* SET, search_path, roles: to be put right before the next script */
+    void *data;            /* of another kind: see prepared_kind.h */
+};
+
+struct prepared_operation {
+    const struct operation *operation;
+    struct prepared_file up;
+    struct prepared_file down; /* empty where the operation has no down_path */
 };
 /* By index of migration and operation in the model. */
 const struct prepared_operation *prepared_set_operation(const struct prepared_set *set,

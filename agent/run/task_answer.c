@@ -154,7 +154,7 @@ void task_answer_warn(struct task_result *result, struct executor_task *task, co
 void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
                          const struct prepared_operation *operation)
 {
-    const struct sql_problem *problem = &operation->problem;
+    const struct sql_problem *problem = &operation->up.problem;
     enum task_code code = problem->kind == SQL_PROBLEM_TRANSACTION_CONTROL
                               ? TASK_CODE_TRANSACTION_CONTROL
                               : TASK_CODE_RUNNER;

@@ -6,24 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
 #include "common/core/crash.h"
 #include "common/core/memory.h"
 #include "common/model/semver.h"
 
-/* What holds for the transaction: all LOCAL, so that a pooler in transaction mode is safe too.
- * `standard_conforming_strings` because scripts were cut into statements by that rule. A commit is
- * never less than locally durable unless a barrier follows ($4 is 'off' then, else NULL). */
-#define TASK_SETTINGS                                                                              \
-    "set_config('search_path', coalesce($1, current_setting('search_path')), true),"               \
-    " set_config('lock_timeout', $2, true), set_config('statement_timeout', $3, true),"            \
-    " set_config('synchronous_commit', coalesce($4, nullif(current_setting('synchronous_commit')," \
-    " 'off'), 'local'), true),"                                                                    \
-    " set_config('standard_conforming_strings', 'on', true),"                                      \
-    " set_config('client_min_messages', 'warning', true)"
-/* A server that notices that nobody listens any more ends the statement, and with it the wait of
- * the next try for the row lock. */
-#define TASK_SETTINGS_14 ", set_config('client_connection_check_interval', '5s', true)"
 #define TASK_BEGIN                                                                                 \
     ", skein.task_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
     " set_config('skein.m1', clock_timestamp()::text, true)"
@@ -31,7 +19,7 @@
 static const char task_settle_sql[] =
     "SELECT out_version, out_rollout FROM skein.task_settle($1, $2, $3::bigint)";
 
-enum { TASK_SETTING_COUNT = 4, TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_SETTLE_COUNT = 3 };
+enum { TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_SETTLE_COUNT = 3 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
@@ -279,14 +267,14 @@ static void task_batch_add_operation(struct task_batch *b,
                             arena_printf(&b->arena, "SET LOCAL statement_timeout = %" PRIu64,
                                          settings->statement_timeout_ms));
     }
-    for (size_t i = 0; i < operation->script.count; i++) {
+    for (size_t i = 0; i < operation->up.script.count; i++) {
         struct task_tag tag = { .step = TASK_STEP_SCRIPT,
                                 .operation = operation,
-                                .statement = &operation->script.statements[i] };
+                                .statement = &operation->up.script.statements[i] };
 
         task_batch_add(b, tag, tag.statement->text, NULL, 0);
     }
-    if (own_settings || operation->changes_settings) {
+    if (own_settings || operation->up.changes_settings) {
         task_batch_add_settings(b);
     }
 }

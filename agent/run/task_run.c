@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "agent/keep/journal.h"
+#include "agent/run/accident.h"
 #include "agent/run/barrier.h"
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
@@ -120,36 +121,6 @@ static bool task_run_connect(struct task_try *t)
     }
 }
 
-static bool task_run_has_sqlstate(const struct pg_error *error, const char *const *sqlstates,
-                                  size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(error->sqlstate, sqlstates[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The server threw this transaction out for reasons that lie outside of it. */
-static bool task_run_is_accident(const struct pg_error *error)
-{
-    static const char *const accidents[] = { "40001", "40P01", "57P01", "57P02", "57P03",
-                                             "57P05", "25P03", "08006", "08P01" };
-
-    return task_run_has_sqlstate(error, accidents, COUNT_OF(accidents)) ||
-           (strcmp(error->sqlstate, "XX000") == 0 &&
-            strncmp(error->message, "tuple concurrently", 18) == 0);
-}
-
-/* The session ended: said at COMMIT, it does not say whether that took effect. */
-static bool task_run_is_farewell(const struct pg_error *error)
-{
-    static const char *const farewells[] = { "57P01", "57P02", "57P03", "57P05", "25P03" };
-
-    return task_run_has_sqlstate(error, farewells, COUNT_OF(farewells));
-}
-
 static enum task_verdict task_run_judge(const struct task_try *t,
                                         const struct task_outcome_report *report)
 {
@@ -161,13 +132,13 @@ static enum task_verdict task_run_judge(const struct task_try *t,
             return TASK_VERDICT_ALREADY;
         }
         if (report->failed_step == TASK_STEP_COMMIT && commits &&
-            (report->lost || task_run_is_farewell(&report->error))) {
+            (report->lost || accident_is_farewell(&report->error))) {
             return TASK_VERDICT_UNCERTAIN;
         }
         if (report->failed_step <= TASK_STEP_SETTLE && journal_is_missing(&report->error)) {
             return TASK_VERDICT_NO_JOURNAL;
         }
-        return task_run_is_accident(&report->error) ? TASK_VERDICT_AGAIN : TASK_VERDICT_REFUSED;
+        return accident_is(&report->error) ? TASK_VERDICT_AGAIN : TASK_VERDICT_REFUSED;
     }
     if (report->end_answered) {
         return TASK_VERDICT_DONE;
@@ -179,7 +150,7 @@ static enum task_verdict task_run_judge(const struct task_try *t,
 /* After an accident: whether to try once more. False: the result says what it came to. */
 static bool task_run_again(struct task_try *t, const struct task_outcome_report *report)
 {
-    bool refused = report->failed && !task_run_is_farewell(&report->error) && !report->lost;
+    bool refused = report->failed && !accident_is_farewell(&report->error) && !report->lost;
 
     t->attempts++;
     if (t->attempts < TASK_ATTEMPTS_MAX && (t->uncertain || !task_run_is_cancelled(t))) {
@@ -369,7 +340,7 @@ static bool task_run_prepare(struct task_try *t)
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
             const struct prepared_operation *operation = prepared_set_operation(task->set, m, o);
 
-            if (operation->problem.kind != SQL_PROBLEM_NONE) {
+            if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
                 task_answer_problem(t->result, t->task, shard, operation);
                 return false;
             }

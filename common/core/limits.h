@@ -112,6 +112,8 @@ enum {
     TASK_BACKOFF_MAX_MS = 2000,
     WARNINGS_PER_TRY_MAX = 8, /* further ones of one try are dropped */
     WARNING_BYTES_MAX = 512,
+    RUNNER_OUTPUT_BYTES_MAX = 16 << 10, /* kept of what an operation prints */
+    RUNNER_CANCEL_POLL_MS = 200,        /* a runner looks this often whether it is cancelled */
     CONNECTION_TASKS_MAX = 200, /* then a new one, so that a backend's memory stays flat */
     CANCEL_REPEAT_MS = 200,     /* a cancel may fall between two statements and be lost */
     CANCEL_SETTLE_MS = 5000,    /* how long a cancelled task looks for an unknown outcome */

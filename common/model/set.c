@@ -165,6 +165,7 @@ static bool set_add_operation(struct set_builder *builder, const struct set_scri
 
     *operation = (struct operation){
         .path = arena_strdup(&builder->set.arena, script->file->path),
+        .stem = script->path.stem,
         .kind = script->path.kind,
         .content = set_copy_content(builder, script->file),
     };
@@ -178,6 +179,7 @@ static bool set_add_down(struct set_builder *builder, const struct set_script *s
     struct operation *operation = &builder->operations[builder->operation_count - 1];
 
     operation->down_path = arena_strdup(&builder->set.arena, script->file->path);
+    operation->down_kind = script->path.kind;
     operation->down_content = set_copy_content(builder, script->file);
     return set_read_settings(builder, script, &operation->down_settings);
 }

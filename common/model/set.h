@@ -44,7 +44,9 @@ struct operation_settings {
 struct operation {
     const char *path;      /* the up file, inside the set: "0.4.0__x/10_add.sql" */
     const char *down_path; /* NULL: no rollback */
+    const char *stem;      /* "10_add"; of a migration that is one file, the script's name */
     enum operation_kind kind;
+    enum operation_kind down_kind; /* of the rollback's file */
     struct bytes content;
     struct bytes down_content;
     uint8_t checksum[CHECKSUM_BYTES]; /* SHA-256 of the content with \n line ends */

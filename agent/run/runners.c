@@ -1,0 +1,19 @@
+#include "agent/run/runners.h"
+
+#include <assert.h>
+
+/* A kind without an entry is refused before anything of its task begins. */
+static const struct runner_table runners_table = {
+    .items = { [OPERATION_SQL] = NULL },
+};
+
+const struct runner_table *runners_all(void)
+{
+    return &runners_table;
+}
+
+const struct runner *runners_find(const struct runner_table *table, enum operation_kind kind)
+{
+    assert(kind < OPERATION_KIND_COUNT);
+    return table->items[kind];
+}
