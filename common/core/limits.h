@@ -114,11 +114,11 @@ enum {
     WARNING_BYTES_MAX = 512,
     RUNNER_OUTPUT_BYTES_MAX = 16 << 10, /* kept of what an operation prints */
     RUNNER_CANCEL_POLL_MS = 200,        /* a runner looks this often whether it is cancelled */
-    CONNECTION_TASKS_MAX = 200, /* then a new one, so that a backend's memory stays flat */
-    CANCEL_REPEAT_MS = 200,     /* a cancel may fall between two statements and be lost */
-    CANCEL_SETTLE_MS = 5000,    /* how long a cancelled task looks for an unknown outcome */
-    BARRIER_TASKS_MAX = 256,    /* commits that share one barrier */
-    BARRIER_TASKS_ENOUGH = 32,  /* so many do not wait for more */
+    CONNECTION_TASKS_MAX = 200,         /* then a new one, so that a backend's memory stays flat */
+    CANCEL_REPEAT_MS = 200,             /* a cancel may fall between two statements and be lost */
+    CANCEL_SETTLE_MS = 5000,            /* how long a cancelled task looks for an unknown outcome */
+    BARRIER_TASKS_MAX = 256,            /* commits that share one barrier */
+    BARRIER_TASKS_ENOUGH = 32,          /* so many do not wait for more */
     BARRIER_WAIT_MS = 50, /* how long the first waits for others, while some are still running */
     PG_PING_AFTER_MS = 10000,     /* a server that is silent for so long is asked if it is alive */
     PG_PING_TIMEOUT_MS = 5000,    /* and has so long to answer */
