@@ -6,6 +6,8 @@
 #include "common/lint/lint_alter_constraint.h"
 #include "common/lint/lint_tree.h"
 
+enum { LINT_ALTER_DETACHES_GENTLY = 14 }; /* DETACH PARTITION CONCURRENTLY, since PostgreSQL 14 */
+
 static void lint_alter_drop_column(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
 {
     struct lint_relation *table = alter->table;
@@ -67,10 +69,13 @@ static void lint_alter_detach(struct lint_alter *alter, const PgQuery__AlterTabl
                    gentle ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
     lint_walk_lock(walk, child, LINT_ACCESS_EXCLUSIVE);
     if (!gentle) {
-        lint_walk_find(walk, LINT_DETACH_PARTITION, alter->table,
-                       arena_printf(walk->arena, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;",
-                                    lint_walk_name(walk, alter->table),
-                                    lint_walk_name(walk, child)));
+        bool old = walk->version != 0 && walk->version < LINT_ALTER_DETACHES_GENTLY;
+        lint_walk_find(
+            walk, LINT_DETACH_PARTITION, alter->table,
+            old ? "No gentle way before PostgreSQL 14: keep it alone in its migration, "
+                  "with a short lock_timeout."
+                : arena_printf(walk->arena, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;",
+                               lint_walk_name(walk, alter->table), lint_walk_name(walk, child)));
     } else if (partition->concurrent && walk->statement->transactional) {
         lint_walk_find(walk, LINT_NOT_IN_TRANSACTION, NULL, NULL);
     }

@@ -23,6 +23,9 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
                         "the statement is nested deeper than PostgreSQL reads with its default "
                         "stack",
                         "Split the expression, or put the values into a VALUES list." },
+    [LINT_POSTGRES_VERSION] = { "postgres-version", "error",
+                                "a server of the version that was named does not take this",
+                                "Write it in a way that the oldest server knows." },
     [LINT_ADD_COLUMN_REWRITE] = { "add-column-rewrite", "warning",
                                   "every row gets a value of its own, so the table is rewritten "
                                   "while nobody can read or write it",

@@ -7,6 +7,7 @@
 #include "common/core/memory.h"
 #include "common/lint/lint_allow.h"
 #include "common/lint/lint_statement.h"
+#include "common/lint/lint_version.h"
 
 /* One script while it is read. */
 struct lint_script {
@@ -162,12 +163,14 @@ static void lint_run_statement(struct lint_script *script, const char *path,
                               .arena = &run->report->arena,
                               .statement = effects,
                               .text = statement->text,
+                              .version = run->version,
                               .found = lint_run_on_finding,
                               .context = script };
 
     *effects = (struct lint_statement){ .file = path,
                                         .line = statement->line,
                                         .number = statement->number,
+                                        .since = LINT_VERSION_OLDEST,
                                         .transactional = transactional };
     script->last_line = lint_run_last_line(statement);
     if (!sql_tree_visit(run->parser, statement->text, lint_statement_visit, &walk)) {

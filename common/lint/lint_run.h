@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/core/arena.h"
 #include "common/core/base.h"
@@ -32,6 +33,7 @@ struct lint_run {
     struct sql_parser *parser;
     struct lint_report *report;
     struct lint_catalog catalog;
+    uint32_t version; /* of the oldest server, 12 to 17; 0: not said. May be set after begin */
 };
 
 void lint_run_begin(struct lint_run *run, struct sql_parser *parser, struct lint_report *report);

@@ -9,6 +9,7 @@
 #include "common/lint/lint_drop.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_tree.h"
+#include "common/lint/lint_version.h"
 
 static void lint_statement_opaque(struct lint_walk *walk, const PgQuery__Node *statement)
 {
@@ -190,6 +191,7 @@ void lint_statement_visit(void *context, const PgQuery__Node *statement)
     struct lint_walk *walk = context;
     const char *schema = NULL;
 
+    lint_version(walk, statement);
     for (size_t i = 0; i < COUNT_OF(lint_statements); i++) {
         if (lint_statements[i].node == statement->node_case) {
             lint_statements[i].look(walk, statement);

@@ -39,6 +39,8 @@ struct lint_statement {
     uint32_t line;
     uint32_t number;
     bool transactional;
+    uint32_t since;    /* the oldest version of PostgreSQL that takes it, of those from 12 on */
+    const char *needs; /* what needs that version; NULL where it is the oldest */
     bool grows; /* works longer the larger a table is, while a relation is locked against writers */
     struct lint_lock *locks;
     size_t lock_count;
@@ -78,6 +80,7 @@ struct lint_walk {
     size_t depth;     /* of functions that call each other */
     size_t calls;     /* of functions, in all */
     bool works;       /* does work that grows */
+    uint32_t version; /* of the oldest server; 0 where it was not said */
     bool schema_only; /* only for the catalog: --schema */
     void (*found)(void *context, const struct lint_finding *finding);
     void *context;

@@ -77,6 +77,8 @@ static const struct option_spec cli_verb_options[] = {
       .max = FAILURES_KEPT_MAX, .help = "how many errors and warnings to list" },
     { "schema", OPTION_TEXT, CLI_FIELD(schema), .argument = "FILE", .fallback = "",
       .help = "what existed before, as SQL such as pg_dump --schema-only writes" },
+    { "postgres-version", OPTION_U64, CLI_FIELD(postgres_version), .argument = "N", .min = 12,
+      .max = 17, .help = "of the oldest server: what it does not know is an error" },
     { "format", OPTION_CHOICE, CLI_FIELD(format), .choices = "text|github", .fallback = "text",
       .help = "github: annotations for a pull request" },
     { "explain", OPTION_TEXT, CLI_FIELD(explain), .argument = "RULE", .fallback = "",

@@ -48,6 +48,7 @@ struct cli_options {
     uint64_t limit;
     uint64_t errors;
     const char *schema;
+    uint64_t postgres_version;
     const char *trace;
     const char *format;
     const char *explain;

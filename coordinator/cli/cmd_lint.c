@@ -141,6 +141,7 @@ int cmd_lint(struct cli *cli)
     }
     parser = sql_parser_new();
     lint_run_begin(&run, parser, &report);
+    run.version = (uint32_t)cli->options.postgres_version;
     bool read = cmd_lint_read(cli, &run, &err);
     lint_run_end(&run);
     if (!read) {

@@ -22,13 +22,14 @@ static const struct command commands[] = {
       false },
     { "set show", cmd_set_show, "NAME[@DIGEST]", 1, 1, "", "the migrations of one set",
       "  skein set show billing\n", false, false },
-    { "lint", cmd_lint, "DIR|FILE...", 0, SIZE_MAX, "schema trace format explain",
+    { "lint", cmd_lint, "DIR|FILE...", 0, SIZE_MAX, "schema postgres-version trace format explain",
       "check scripts without a coordinator",
       "Says which locks each statement takes, what it rewrites or reads whole, and what is safe\n"
       "instead. A directory is checked as a whole set; files one after another, each knowing\n"
       "what those before it made. Exits with 6 if there is an error.\n\n"
       "  skein lint ./billing\n"
       "  skein lint ./billing --schema dump.sql --format github\n"
+      "  skein lint ./billing --postgres-version 13\n"
       "  skein lint --explain create-index\n"
       "  skein lint billing/0.4.0__x.sql -o json\n",
       true, false },

@@ -5,6 +5,7 @@
 
 #include "common/lint/lint_page.h"
 #include "common/lint/lint_rule.h"
+#include "common/lint/lint_version.h"
 #include "coordinator/cli/table.h"
 
 static json_t *lint_view_finding(const struct lint_finding *finding)
@@ -35,11 +36,14 @@ static json_t *lint_view_statement(const struct lint_statement *statement)
                               json_pack("{s:s, s:s}", "relation", statement->locks[i].relation,
                                         "mode", lint_mode_name(statement->locks[i].mode)));
     }
-    return json_pack("{s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:b}", "file", statement->file, "line",
-                     (json_int_t)statement->line, "statement", (json_int_t)statement->number,
-                     "transactional", statement->transactional ? 1 : 0, "locks", locks, "rewrites",
-                     lint_view_names(statement->rewrites, statement->rewrite_count), "scans",
-                     lint_view_names(statement->scans, statement->scan_count), "grows",
+    json_t *versions = json_pack("{s:I, s:I}", "from", (json_int_t)statement->since, "to",
+                                 (json_int_t)LINT_VERSION_NEWEST);
+    return json_pack("{s:s, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:b}", "file", statement->file,
+                     "line", (json_int_t)statement->line, "statement",
+                     (json_int_t)statement->number, "transactional",
+                     statement->transactional ? 1 : 0, "versions", versions, "locks", locks,
+                     "rewrites", lint_view_names(statement->rewrites, statement->rewrite_count),
+                     "scans", lint_view_names(statement->scans, statement->scan_count), "grows",
                      statement->grows ? 1 : 0);
 }
 

@@ -201,6 +201,38 @@ static void code_inside_is_read_and_cannot_ask_for_endless_work(void **state)
     assert_int_equal(count(bench, "opaque"), 2);
 }
 
+static void a_statement_says_which_servers_know_it(void **state)
+{
+    struct bench *bench = *state;
+
+    migrate(bench, "CREATE TABLE a (id int) PARTITION BY RANGE (id);");
+    assert_int_equal(last(bench)->since, 12);
+    migrate(bench, "MERGE INTO b USING c ON b.id = c.id WHEN MATCHED THEN DELETE;");
+    assert_int_equal(last(bench)->since, 15);
+    assert_string_equal(last(bench)->needs, "MERGE");
+    migrate(bench, "DO $$ BEGIN CREATE UNIQUE INDEX i ON c (id) NULLS NOT DISTINCT; END $$;");
+    assert_int_equal(last(bench)->since, 15);
+    migrate(bench, "REINDEX TABLE b;");
+    assert_int_equal(last(bench)->since, 12);
+    migrate(bench, "REINDEX TABLE a;");
+    assert_int_equal(last(bench)->since, 14);
+    assert_int_equal(count(bench, "postgres-version"), 0);
+}
+
+static void what_the_oldest_server_does_not_know_is_an_error(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->run.version = 14;
+    migrate(bench, "CREATE OR REPLACE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f();");
+    assert_int_equal(count(bench, "postgres-version"), 0);
+    migrate(bench, "ALTER TABLE a ADD UNIQUE NULLS NOT DISTINCT (id);");
+    assert_int_equal(count(bench, "postgres-version"), 1);
+    bench->run.version = 13;
+    migrate(bench, "ALTER TABLE a DETACH PARTITION b;");
+    assert_null(strstr(bench->report.findings[bench->report.count - 1].fix, "CONCURRENTLY"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +247,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_check_that_proves_it_spares_the_scan, setup, teardown),
         cmocka_unit_test_setup_teardown(a_schema_file_says_what_was_there, setup, teardown),
         cmocka_unit_test_setup_teardown(nesting_that_would_burst_a_stack_is_an_error, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_statement_says_which_servers_know_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_oldest_server_does_not_know_is_an_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(long_lists_are_not_deep, setup, teardown),
         cmocka_unit_test_setup_teardown(code_inside_is_read_and_cannot_ask_for_endless_work, setup,
