@@ -33,6 +33,7 @@ struct lint_run {
     struct sql_parser *parser;
     struct lint_report *report;
     struct lint_catalog catalog;
+    bool down;        /* what is read takes back: see lint_run_script */
     uint32_t version; /* of the oldest server, 12 to 17; 0: not said. May be set after begin */
 };
 
@@ -46,7 +47,8 @@ MUST_CHECK bool lint_run_schema(struct lint_run *run, struct bytes text, struct 
 /* The scripts that follow are another migration's: what those before made is live by then. */
 void lint_run_migration(struct lint_run *run);
 
-/* Findings and effects of one script; `path` as findings name it. */
+/* Findings and effects of one script; `path` as findings name it. Of a rollback (`down`) they are
+ * warnings at most, unless nothing can be read of it, and that it takes things away is no news. */
 void lint_run_script(struct lint_run *run, const char *path, struct bytes content,
                      bool transactional);
 

@@ -49,21 +49,26 @@ static void set_lint_operation(struct lint_run *run, const struct operation *ope
     lint_run_script(run, operation->path, operation->content, operation->settings.transaction);
 }
 
-/* A rollback is only read for what would stop it: it runs on what its migration and later ones
- * made, and must leave no traces in the catalog that the next migration is held against. */
 static void set_lint_down(struct lint_run *run, const struct operation *operation)
 {
-    CLEANUP(sql_script_release) struct sql_script script = { 0 };
-    struct sql_problem problem = { 0 };
-
-    if (operation->down_path == NULL ||
-        sql_script_parse(run->parser, operation->down_content, &script, &problem)) {
-        return;
+    if (operation->down_path != NULL) {
+        lint_run_script(run, operation->down_path, operation->down_content,
+                        operation->down_settings.transaction);
     }
-    lint_run_add(run,
-                 problem.kind == SQL_PROBLEM_TRANSACTION_CONTROL ? LINT_TRANSACTION_CONTROL
-                                                                 : LINT_SYNTAX,
-                 operation->down_path, problem.line, problem.error.message);
+}
+
+/* Newest first, as a rollback runs them: each finds the catalog as those before it left it. */
+static void set_lint_downs(struct lint_run *run, const struct set *set)
+{
+    run->down = true;
+    for (size_t m = set->migration_count; m > 0; m--) {
+        const struct migration *migration = &set->migrations[m - 1];
+        lint_run_migration(run);
+        for (size_t o = migration->operation_count; o > 0; o--) {
+            set_lint_down(run, &migration->operations[o - 1]);
+        }
+    }
+    run->down = false;
 }
 
 void set_lint(struct lint_run *run, const struct set *set)
@@ -73,9 +78,9 @@ void set_lint(struct lint_run *run, const struct set *set)
         lint_run_migration(run);
         for (size_t o = 0; o < migration->operation_count; o++) {
             set_lint_operation(run, &migration->operations[o]);
-            set_lint_down(run, &migration->operations[o]);
         }
     }
+    set_lint_downs(run, set);
 }
 
 bool set_lint_refuse(const struct lint_report *report, struct error *err)

@@ -8,7 +8,7 @@
 #include "common/lint/lint_run.h"
 #include "common/model/set.h"
 
-/* Every script of the set into the run's report, oldest first, rollbacks beside them. */
+/* Every script of the set into the run's report, oldest first; then the rollbacks, newest first. */
 void set_lint(struct lint_run *run, const struct set *set);
 
 /* One sentence for the first error of a report that has one, as a refused publish says it:

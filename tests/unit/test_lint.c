@@ -11,6 +11,7 @@
 #include "common/core/memory.h"
 #include "common/lint/lint_run.h"
 #include "common/lint/lint_type.h"
+#include "common/lint/set_lint.h"
 
 struct bench {
     struct sql_parser *parser;
@@ -233,6 +234,46 @@ static void what_the_oldest_server_does_not_know_is_an_error(void **state)
     assert_null(strstr(bench->report.findings[bench->report.count - 1].fix, "CONCURRENTLY"));
 }
 
+static void a_rollback_is_held_against_the_catalog_after_the_whole_set(void **state)
+{
+    struct bench *bench = *state;
+    CLEANUP(set_release) struct set set = { 0 };
+    struct error err = { 0 };
+    const struct set_file files[] = {
+        { "0.1.0__a.down.sql", bytes_of_text("DROP TABLE a;") },
+        { "0.1.0__a.sql", bytes_of_text("CREATE TABLE a (id int);") },
+        { "0.2.0__b.down.sql", bytes_of_text("ALTER TABLE a ALTER n TYPE varchar(10);\n"
+                                             "DROP INDEX CONCURRENTLY i;") },
+        { "0.2.0__b.sql", bytes_of_text("ALTER TABLE a ADD COLUMN n varchar(20);") },
+    };
+
+    assert_true(set_parse(files, COUNT_OF(files), "x", &set, &err));
+    set_lint(&bench->run, &set);
+    assert_int_equal(bench->report.error_count, 0);
+    assert_int_equal(count(bench, "column-type-rewrite"), 1);
+    assert_int_equal(count(bench, "not-in-transaction"), 1);
+    assert_int_equal(count(bench, "drop-table"), 0);
+    assert_string_equal(bench->report.findings[0].file, "0.2.0__b.down.sql");
+    assert_string_equal(last(bench)->file, "0.1.0__a.down.sql");
+    assert_int_equal(last(bench)->locks[0].mode, LINT_ACCESS_EXCLUSIVE);
+}
+
+static void a_rollback_that_cannot_be_read_is_an_error(void **state)
+{
+    struct bench *bench = *state;
+    CLEANUP(set_release) struct set set = { 0 };
+    struct error err = { 0 };
+    const struct set_file files[] = {
+        { "0.1.0__a.down.sql", bytes_of_text("DROP TABL a;") },
+        { "0.1.0__a.sql", bytes_of_text("CREATE TABLE a (id int);") },
+    };
+
+    assert_true(set_parse(files, COUNT_OF(files), "x", &set, &err));
+    set_lint(&bench->run, &set);
+    assert_int_equal(bench->report.error_count, 1);
+    assert_int_equal(count(bench, "syntax"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +291,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_statement_says_which_servers_know_it, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_oldest_server_does_not_know_is_an_error, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_rollback_is_held_against_the_catalog_after_the_whole_set,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rollback_that_cannot_be_read_is_an_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(long_lists_are_not_deep, setup, teardown),
         cmocka_unit_test_setup_teardown(code_inside_is_read_and_cannot_ask_for_endless_work, setup,
