@@ -34,6 +34,7 @@ static const char *const task_code_names[] = {
     [TASK_CODE_ROLLBACK] = "ROLLBACK",
     [TASK_CODE_UP_TO_DATE] = "UP_TO_DATE",
     [TASK_CODE_OUTCOME_UNKNOWN] = "OUTCOME_UNKNOWN",
+    [TASK_CODE_OTHERS_BEHIND] = "OTHERS_BEHIND",
 };
 static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
 

@@ -40,6 +40,7 @@ static const struct {
     { "TENANT_MISSING", "", "it is gone from its shard" },
     { "TRANSACTION_CONTROL", "", "take BEGIN, COMMIT and the like out of the script" },
     { "OUTCOME_UNKNOWN", "", "see 'skein tenant history' when the shard is back" },
+    { "OTHERS_BEHIND", "", "retry when the other tenants can be migrated" },
     { "AGENT_LOST", "", "see 'skein shard list', then retry" },
     { "DATABASE_LOST", "", "the database went away: retry when it is back" },
     { "CANCELLED", "", "" },

@@ -9,6 +9,7 @@
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/overlap.h"
 #include "coordinator/decide/part.h"
+#include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 
 struct rollout *operator_rollout_find(const struct fleet *fleet, const char *id, struct error *err)
@@ -160,6 +161,8 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
     if (!operator_rollout_target(set, &spec, &spec.target, err) ||
         !selector_parse(spec.selector, &selector, err) ||
         !overlap_check(step->fleet, spec.set, selector, NULL, err) ||
+        (spec.kind == ROLLOUT_MIGRATE &&
+         !reference_check_exists(step->fleet, set, selector, err)) ||
         !operator_rollout_prune(step, err)) {
         return false;
     }

@@ -76,6 +76,9 @@ void part_free(struct part *part)
         place = &(*place)->next_of_shard;
     }
     *place = part->next_of_shard;
+    if (part->rollout->reference != NULL && part->rollout->reference->part == part) {
+        part->rollout->reference = NULL;
+    }
     free(part);
 }
 
@@ -191,15 +194,20 @@ void part_settled(struct step *step, struct tenant_task *task)
     }
 }
 
+void part_give_up(struct step *step, struct tenant_task *task, enum task_code code)
+{
+    task->skip_code = (uint8_t)code;
+    if (!part_settle(step, task, TENANT_TASK_END_SKIP, 0)) {
+        part_skip(step, task, code);
+    }
+}
+
 void part_cancel(struct step *step, struct tenant_task *task)
 {
     if (task->end == TENANT_TASK_END_FAIL && task->mode == TASK_SETTLE) {
         return; /* it has failed, and is being settled already */
     }
-    task->skip_code = TASK_CODE_CANCELLED;
-    if (!part_settle(step, task, TENANT_TASK_END_SKIP, 0)) {
-        part_skip(step, task, TASK_CODE_CANCELLED);
-    }
+    part_give_up(step, task, TASK_CODE_CANCELLED);
 }
 
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error)

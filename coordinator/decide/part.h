@@ -53,6 +53,8 @@ void part_skip(struct step *step, struct tenant_task *task, enum task_code code)
 /* Somebody wants its tenant, and an earlier try may still be at work: it is settled before it waits
  * on, also while its rollout is paused. */
 void part_settle_waiting(struct step *step, struct tenant_task *task);
+/* Skipped, once it is settled. */
+void part_give_up(struct step *step, struct tenant_task *task, enum task_code code);
 /* Its rollout is being aborted: skipped, once it is settled. */
 void part_cancel(struct step *step, struct tenant_task *task);
 /* The fence is raised, and the journal knows nothing of this rollout: now it may end. */

@@ -236,6 +236,8 @@ void rollout_close(struct step *step, struct rollout *rollout)
     rollout->open[0] = 0;
     rollout->open[1] = 0;
     rollout->in_flight = 0;
+    rollout->reference = NULL;
+    rollout->reference_held = false;
     rollout->open_now = false;
     rollout->set = NULL;
     selector_free(&rollout->selector);
@@ -271,7 +273,8 @@ static void rollout_each_task(struct step *step, struct rollout *rollout,
 static void rollout_requeue_task(struct step *step, struct tenant_task *task)
 {
     if (task->state == TENANT_TASK_FAILED ||
-        (task->state == TENANT_TASK_SKIPPED && task->skip_code == TASK_CODE_TENANT_LOCKED)) {
+        (task->state == TENANT_TASK_SKIPPED && (task->skip_code == TASK_CODE_TENANT_LOCKED ||
+                                                task->skip_code == TASK_CODE_OTHERS_BEHIND))) {
         part_retry(step, task);
     }
 }
@@ -282,6 +285,7 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
 
     rollout->failures_borne = 0;
     rollout_warn_forget(step, rollout, TASK_CODE_TENANT_LOCKED);
+    rollout_warn_forget(step, rollout, TASK_CODE_OTHERS_BEHIND);
     if (!rollout->open_now) {
         rollout_forget_failures(step, rollout);
         for (size_t i = 0; i < rollout->progress_count; i++) {

@@ -16,6 +16,7 @@
 
 struct part;
 struct tenant;
+struct tenant_task;
 
 enum rollout_event {
     ROLLOUT_ON_SHARDS_KNOWN, /* every shard that it may reach has answered */
@@ -72,6 +73,8 @@ struct rollout {
     size_t cursor;           /* the part that gets the next window */
     size_t look_cursor;      /* the part whose last look was not answered when last asked */
     bool looks_asked;        /* every part was asked for its last look */
+    struct tenant_task *reference; /* of its set, if it selects that tenant */
+    bool reference_held;           /* others wait for its dry run */
     struct rate rate;
     struct plan_cache plan_cache;
 

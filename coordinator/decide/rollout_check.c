@@ -4,6 +4,7 @@
 
 #include "common/core/memory.h"
 #include "coordinator/decide/part.h"
+#include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 
 static uint64_t rollout_budget(const struct rollout *rollout)
@@ -59,7 +60,8 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
     if (rollout->state.phase == ROLLOUT_PENDING && known) {
         return ROLLOUT_ON_SHARDS_KNOWN;
     }
-    if (rollout->state.phase == ROLLOUT_DRY_RUN && known && rollout->open[0] == 0) {
+    if (rollout->state.phase == ROLLOUT_DRY_RUN && known &&
+        (rollout->open[0] == 0 || reference_stops_dry_run(rollout))) {
         return ROLLOUT_ON_TASKS_DONE;
     }
     if (rollout->state.phase != ROLLOUT_RUNNING) {
@@ -113,6 +115,7 @@ void rollout_check(struct step *step, struct rollout *rollout)
 {
     /* Each step leads closer to an end or to waiting, so few of them follow from one event. */
     for (int i = 0; i < ROLLOUT_PHASE_COUNT && rollout_is_active(rollout); i++) {
+        reference_step(step, rollout);
         enum rollout_event on = rollout_due_event(rollout);
         char reason[128] = "";
         if (on == ROLLOUT_EVENT_COUNT) {
@@ -121,6 +124,9 @@ void rollout_check(struct step *step, struct rollout *rollout)
         if (on == ROLLOUT_ON_TASKS_DONE && rollout->state.phase == ROLLOUT_RUNNING &&
             rollout->spec.kind == ROLLOUT_MIGRATE && !rollout_has_looked_again(step, rollout)) {
             return;
+        }
+        if (on == ROLLOUT_ON_SHARDS_KNOWN) {
+            reference_warn_missing(step, rollout);
         }
         if (on == ROLLOUT_ON_OVER_BUDGET) {
             snprintf(reason, sizeof(reason), "failure budget %llu/%llu",

@@ -6,6 +6,7 @@
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/operator_rollout.h"
 #include "coordinator/decide/part.h"
+#include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/wave.h"
 
@@ -158,6 +159,10 @@ static void rollout_view_waiting(const struct rollout *rollout, char *ret_text)
     reason_end(&list);
     if (rollout->in_flight == 0) {
         rollout_view_refresh(rollout, &list);
+    }
+    if (reference_holds_others(rollout) && rollout->open[0] > 1) {
+        reason_add(&list, "reference", rollout->set->reference);
+        reason_end(&list);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "coordinator/decide/part.h"
+#include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/tenant_task_edges.h"
@@ -53,6 +54,9 @@ static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
     case TENANT_TASK_PASSED:
         if (task->mode == TASK_SETTLE) {
             return TENANT_TASK_LIST_SETTLE;
+        }
+        if (task == task->part->rollout->reference) {
+            return TENANT_TASK_LIST_REFERENCE;
         }
         return task->mode == TASK_DRY_RUN ? TENANT_TASK_LIST_DRY : TENANT_TASK_LIST_RUN;
     case TENANT_TASK_UNKNOWN:
@@ -157,7 +161,8 @@ static void tenant_task_note_change(struct step *step, struct part *part)
 {
     bool busy = part->in_flight > 0 || part->queues[TENANT_TASK_LIST_DRY].count > 0 ||
                 part->queues[TENANT_TASK_LIST_RUN].count > 0 ||
-                part->queues[TENANT_TASK_LIST_SETTLE].count > 0;
+                part->queues[TENANT_TASK_LIST_SETTLE].count > 0 ||
+                part->queues[TENANT_TASK_LIST_REFERENCE].count > 0;
 
     if (busy != part->busy) {
         part->busy = busy;
@@ -181,6 +186,9 @@ struct tenant_task *tenant_task_add(struct step *step, struct part *part, struct
     task->mode = (uint8_t)mode;
     task->next_of_tenant = tenant->tasks;
     tenant->tasks = task;
+    if (reference_is(part->rollout, part->shard, tenant->info->name)) {
+        part->rollout->reference = task;
+    }
     part->rollout->state.counts.total++;
     part_counts(part)->total++;
     tenant_task_count(step, task, true);

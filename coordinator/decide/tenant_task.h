@@ -42,8 +42,9 @@ enum tenant_task_list {
     TENANT_TASK_LIST_DRY,
     TENANT_TASK_LIST_RUN,
     TENANT_TASK_LIST_SETTLE,
-    TENANT_TASK_LIST_LATER,   /* until due_ms */
-    TENANT_TASK_LIST_UNKNOWN, /* until the refresh in due_ms is answered */
+    TENANT_TASK_LIST_REFERENCE, /* the set's reference tenant, in either mode */
+    TENANT_TASK_LIST_LATER,     /* until due_ms */
+    TENANT_TASK_LIST_UNKNOWN,   /* until the refresh in due_ms is answered */
     TENANT_TASK_LIST_COUNT,
 };
 

@@ -11,6 +11,7 @@
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/lock_wait.h"
 #include "coordinator/decide/part.h"
+#include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
 
@@ -229,7 +230,12 @@ static void wave_dispatch_part(struct step *step, struct part *part)
     }
     while (rollout_serves(part->rollout, TASK_RUN) && wave_take(step, part, TENANT_TASK_LIST_RUN)) {
     }
-    while (rollout_serves(part->rollout, TASK_DRY_RUN) &&
+    const struct tenant_task *reference = part->queues[TENANT_TASK_LIST_REFERENCE].head;
+    if (reference != NULL && rollout_serves(part->rollout, (enum task_mode)reference->mode) &&
+        reference_may_go(part->rollout)) {
+        wave_take(step, part, TENANT_TASK_LIST_REFERENCE);
+    }
+    while (rollout_serves(part->rollout, TASK_DRY_RUN) && !reference_holds_others(part->rollout) &&
            wave_take(step, part, TENANT_TASK_LIST_DRY)) {
     }
 }

@@ -307,8 +307,17 @@ void sim_faults_begin(struct sim *sim)
     sim_after(sim, 6000, sim_fault, NULL, 0, 0);
 }
 
+/* Without it rollouts are refused. */
+static void sim_faults_bring_reference(struct sim *sim)
+{
+    if (sim->has_reference && !sim->shards[0].tenants[0].exists) {
+        sim_database_create(sim, &sim->shards[0], 0, 0);
+    }
+}
+
 void sim_faults_heal(struct sim *sim)
 {
+    sim_faults_bring_reference(sim);
     sim_note(sim, "from now on nothing goes wrong");
     sim->healed = true;
     sim->store_down_until_ms = 0;

@@ -76,24 +76,23 @@ bool sim_operator_ask(struct sim *sim, struct operator_request request)
     return true;
 }
 
-static struct bytes sim_operator_archive(unsigned edition, struct arena *arena)
+static struct bytes sim_operator_archive(const struct sim *sim, unsigned edition,
+                                         struct arena *arena)
 {
-    struct set_file *files = arena_alloc_array(arena, edition, sizeof(*files));
+    struct set_file files[SIM_SET_FILES_MAX];
+    size_t count = sim_set_files(edition, sim->has_reference, arena, files);
 
-    for (unsigned i = 0; i < edition; i++) {
-        files[i] = (struct set_file){ .path = arena_printf(arena, "0.%u.0__step.sql", i + 1),
-                                      .content = bytes_of_text("SELECT 1;\n") };
-    }
-    return wire_encode_set_archive(files, edition, arena);
+    return wire_encode_set_archive(files, count, arena);
 }
 
 bool sim_operator_publish(struct sim *sim, unsigned edition)
 {
     sim->edition = edition;
-    return sim_operator_ask(
-        sim, (struct operator_request){ .verb = OPERATOR_PUBLISH,
-                                        .set = sim_set_new(edition),
-                                        .archive = sim_operator_archive(edition, &sim->arena) });
+    return sim_operator_ask(sim, (struct operator_request){
+                                     .verb = OPERATOR_PUBLISH,
+                                     .set = sim->has_reference ? sim_set_new_with_reference(edition)
+                                                               : sim_set_new(edition),
+                                     .archive = sim_operator_archive(sim, edition, &sim->arena) });
 }
 
 bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spec)

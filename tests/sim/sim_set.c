@@ -7,36 +7,60 @@
 
 #include "common/core/memory.h"
 
-struct set *sim_set_new(unsigned edition)
+size_t sim_set_files(unsigned edition, bool with_reference, struct arena *arena,
+                     struct set_file ret_files[SIM_SET_FILES_MAX])
 {
-    struct set *set = memory_alloc(sizeof(*set));
-    struct set_file files[SIM_SET_EDITIONS];
-    char paths[SIM_SET_EDITIONS][32];
-    struct error err = { 0 };
+    size_t count = 0;
 
     assert(edition >= 1);
     assert(edition <= SIM_SET_EDITIONS);
     for (unsigned i = 0; i < edition; i++) {
-        snprintf(paths[i], sizeof(paths[i]), "0.%u.0__step.sql", i + 1);
-        files[i] = (struct set_file){ .path = paths[i], .content = bytes_of_text("SELECT 1;\n") };
+        ret_files[count++] =
+            (struct set_file){ .path = arena_printf(arena, "0.%u.0__step.sql", i + 1),
+                               .content = bytes_of_text("SELECT 1;\n") };
     }
-    if (!set_parse(files, edition, "billing", set, &err)) {
+    if (with_reference) {
+        ret_files[count++] =
+            (struct set_file){ .path = "skein.yaml",
+                               .content = bytes_of_text("reference: " SIM_SET_REFERENCE "\n") };
+    }
+    return count;
+}
+
+static struct set *sim_set_make(unsigned edition, bool with_reference)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct set *set = memory_alloc(sizeof(*set));
+    struct set_file files[SIM_SET_FILES_MAX];
+    struct error err = { 0 };
+
+    if (!set_parse(files, sim_set_files(edition, with_reference, &arena, files), "billing", set,
+                   &err)) {
         fprintf(stderr, "sim: %s\n", err.message);
         abort();
     }
     return set;
 }
 
-unsigned sim_set_edition(const char *digest)
+struct set *sim_set_new(unsigned edition)
 {
-    for (unsigned edition = 1; edition <= SIM_SET_EDITIONS; edition++) {
-        struct set *set = sim_set_new(edition);
-        bool same = strcmp(set->digest, digest) == 0;
+    return sim_set_make(edition, false);
+}
+
+struct set *sim_set_new_with_reference(unsigned edition)
+{
+    return sim_set_make(edition, true);
+}
+
+struct set *sim_set_of_digest(const char *digest)
+{
+    for (unsigned i = 0; i < 2 * SIM_SET_EDITIONS; i++) {
+        struct set *set = sim_set_make(i / 2 + 1, i % 2 == 1);
+        if (strcmp(set->digest, digest) == 0) {
+            return set;
+        }
         set_release(set);
         free(set);
-        if (same) {
-            return edition;
-        }
     }
-    return 0;
+    return NULL;
 }

@@ -272,9 +272,9 @@ static void sim_store_load_set(struct loaded *loaded, const char *digest)
             return;
         }
     }
-    unsigned edition = sim_set_edition(digest);
-    assert(edition > 0);
-    loaded->sets[loaded->set_count++] = sim_set_new(edition);
+    struct set *set = sim_set_of_digest(digest);
+    assert(set != NULL);
+    loaded->sets[loaded->set_count++] = set;
 }
 
 static void sim_store_load_sets(const struct sim_store *store, struct event *event)

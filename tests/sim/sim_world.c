@@ -174,6 +174,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool verbose)
     sim->script_ms_max = (uint64_t[]){ 50, 400, 3000 }[sim_below(sim, 3)];
     sim->answer_loss = (unsigned[]){ 0, 5, 40 }[sim_below(sim, 3)];
     sim->clocks_jump = sim_chance(sim, 250);
+    sim->has_reference = seed % 3 == 0;
     sim->shard_count = (unsigned)sim_between(sim, 1, SIM_SHARDS_MAX);
     for (unsigned i = 0; i < sim->shard_count; i++) {
         sim_init_shard(sim, &sim->shards[i], i);

@@ -243,7 +243,8 @@ struct sim {
 
     struct sim_shard shards[SIM_SHARDS_MAX];
     unsigned shard_count;
-    unsigned edition; /* newest published */
+    unsigned edition;   /* newest published */
+    bool has_reference; /* the set names SIM_SET_REFERENCE */
     unsigned rollout_count;
     struct sim_rollout rollouts[SIM_ROLLOUTS_MAX]; /* whose start was answered */
     unsigned rollout_known;

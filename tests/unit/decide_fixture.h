@@ -547,6 +547,13 @@ static inline void fixture_expect_phase(struct fixture *f, const char *id, enum 
                                    c->unknown + c->rolled_back);
 }
 
+static inline const struct effect *fixture_publish_set(struct fixture *f, struct set *set)
+{
+    return fixture_ask(f, (struct operator_request){ .verb = OPERATOR_PUBLISH,
+                                                     .set = set,
+                                                     .archive = bytes_of_text("archive") });
+}
+
 /* A fleet of one shard with a published set and a rollout whose shard has answered: `stream`'s
  * tasks are assigned from the returned mark on. */
 static inline size_t fixture_begin(struct fixture *f, uint64_t stream, size_t tenants,
