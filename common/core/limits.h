@@ -29,6 +29,19 @@ enum {
     PUBLISH_CALLS_MAX = 4,    /* sets being received at once */
     PUBLISH_QUEUE_MAX = 4,    /* sets waiting to be checked */
 
+    /* Batches: see agent/run/README.md. */
+    BATCH_KEY_COLUMNS_MAX = 8,
+    BATCH_ROWS_DEFAULT = 1000,     /* of the first chunk */
+    BATCH_ROWS_MAX = 100000,       /* of any */
+    BATCH_TARGET_DEFAULT_MS = 200, /* that a chunk should take */
+    BATCH_TARGET_MAX_MS = 60 * 1000,
+    BATCH_PAUSE_MAX_MS = 600 * 1000,
+    BATCH_LAG_DEFAULT_MS = 10 * 1000, /* how far standbys may be behind */
+    BATCH_LAG_LOOK_MS = 250,          /* how often that is looked at while they are */
+    BATCH_LOCK_TRIES_MAX = 20,        /* of one chunk that does not get its locks, or no time */
+    BATCH_INDEX_ROWS_MIN = 10000,     /* with fewer keys it does not matter that no index helps */
+    BATCH_POSITION_BYTES_MAX = 64 << 10, /* of a key, as JSON */
+
     /* Wire. */
     MESSAGE_BYTES_MAX = 4 << 20,
     STREAM_OUTBOX_MESSAGES_MAX = 1024,

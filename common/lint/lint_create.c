@@ -117,7 +117,7 @@ static void lint_create_reads(struct lint_walk *walk, struct lint_relation *view
     struct lint_create_reads reads = { .walk = walk, .view = view };
 
     if (query != NULL) {
-        lint_tree_each(&query->base, lint_create_add_read, &reads);
+        sql_tree_each(&query->base, lint_create_add_read, &reads);
     }
 }
 

@@ -220,8 +220,8 @@ static void lint_query_run(struct lint_walk *walk, const ProtobufCMessage *root)
 {
     struct lint_query query = { .walk = walk, .read = LINT_ACCESS_SHARE };
 
-    lint_tree_each(root, lint_query_see_names, &query);
-    lint_tree_each(root, lint_query_see, &query);
+    sql_tree_each(root, lint_query_see_names, &query);
+    sql_tree_each(root, lint_query_see, &query);
     if (query.reads_live) {
         walk->works = true;
     }

@@ -198,7 +198,7 @@ void lint_statement_visit(void *context, const PgQuery__Node *statement)
             break;
         }
     }
-    lint_tree_each(&statement->base, lint_statement_look_schema, &schema);
+    sql_tree_each(&statement->base, lint_statement_look_schema, &schema);
     if (schema != NULL) {
         lint_walk_find(walk, LINT_LEAVES_TENANT, NULL, NULL);
     }

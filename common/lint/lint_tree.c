@@ -18,40 +18,6 @@ const char *lint_tree_schema(PgQuery__Node *const *names, size_t count)
     return count < 2 ? "" : lint_tree_string(names[count - 2]);
 }
 
-static bool lint_tree_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    const char *base = (const char *)message;
-
-    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
-           *(const uint32_t *)(const void *)(base + field->quantifier_offset) == field->id;
-}
-
-void lint_tree_each(const ProtobufCMessage *root, lint_tree_callback *callback, void *context)
-{
-    const char *base = (const char *)root;
-
-    callback(context, root);
-    for (unsigned i = 0; i < root->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &root->descriptor->fields[i];
-
-        if (field->type != PROTOBUF_C_TYPE_MESSAGE || !lint_tree_is_set(root, field)) {
-            continue;
-        }
-        ProtobufCMessage *const *children =
-            (ProtobufCMessage *const *)(const void *)(base + field->offset);
-        size_t count = 1;
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            count = *(const size_t *)(const void *)(base + field->quantifier_offset);
-            children = *(ProtobufCMessage *const *const *)(const void *)(base + field->offset);
-        }
-        for (size_t c = 0; c < count; c++) {
-            if (children[c] != NULL) {
-                lint_tree_each(children[c], callback, context);
-            }
-        }
-    }
-}
-
 bool lint_tree_option(PgQuery__Node *const *options, size_t count, const char *name)
 {
     static const char *const offs[] = { "off", "false", "0" };
@@ -128,7 +94,7 @@ void lint_tree_columns(struct lint_catalog *catalog, const PgQuery__Node *expres
     struct lint_tree_columns columns = { .catalog = catalog, .list = list };
 
     if (expression != NULL) {
-        lint_tree_each(&expression->base, lint_tree_add_column, &columns);
+        sql_tree_each(&expression->base, lint_tree_add_column, &columns);
     }
 }
 
@@ -174,7 +140,7 @@ bool lint_tree_is_volatile(const struct lint_catalog *catalog, const PgQuery__No
     struct lint_tree_volatility answer = { .catalog = catalog };
 
     if (expression != NULL) {
-        lint_tree_each(&expression->base, lint_tree_look_volatile, &answer);
+        sql_tree_each(&expression->base, lint_tree_look_volatile, &answer);
     }
     return answer.found;
 }

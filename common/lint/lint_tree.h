@@ -17,11 +17,6 @@ const char *lint_tree_string(const PgQuery__Node *node);
 const char *lint_tree_last(PgQuery__Node *const *names, size_t count);
 const char *lint_tree_schema(PgQuery__Node *const *names, size_t count);
 
-/* Calls for every message below `root`, `root` included, parents first. Messages are told apart by
- * comparing the descriptor. */
-typedef void lint_tree_callback(void *context, const ProtobufCMessage *message);
-void lint_tree_each(const ProtobufCMessage *root, lint_tree_callback *callback, void *context);
-
 /* Whether a DefElem of that name is there and not off: VACUUM (FULL), REINDEX (CONCURRENTLY). */
 bool lint_tree_option(PgQuery__Node *const *options, size_t count, const char *name);
 

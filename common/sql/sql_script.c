@@ -35,8 +35,7 @@ static uint32_t sql_script_count_lines(const char *data, size_t size)
     return lines;
 }
 
-/* The byte offset of a position that counts characters from 1. */
-static size_t sql_script_offset(const char *data, size_t size, uint32_t position)
+size_t sql_script_offset(const char *data, size_t size, uint32_t position)
 {
     size_t at = 0;
 

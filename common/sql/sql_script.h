@@ -52,5 +52,7 @@ MUST_CHECK bool sql_script_parse(struct sql_parser *parser, struct bytes text,
 /* The line of a position inside a statement, as PostgreSQL reports it: `position` counts characters
  * from 1; 0 gives the statement's own line. */
 uint32_t sql_statement_line_at(const struct sql_statement *statement, uint32_t position);
+/* The byte offset of such a position in any text; its size where the text ends before. */
+size_t sql_script_offset(const char *data, size_t size, uint32_t position);
 
 #endif

@@ -106,3 +106,37 @@ bool sql_tree_visit(struct sql_parser *parser, const char *text, sql_tree_visito
     sql_parser_call(parser, sql_tree_job, &request);
     return request.done;
 }
+
+static bool sql_tree_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const char *base = (const char *)message;
+
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
+           *(const uint32_t *)(const void *)(base + field->quantifier_offset) == field->id;
+}
+
+void sql_tree_each(const ProtobufCMessage *root, sql_tree_callback *callback, void *context)
+{
+    const char *base = (const char *)root;
+
+    callback(context, root);
+    for (unsigned i = 0; i < root->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &root->descriptor->fields[i];
+
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE || !sql_tree_is_set(root, field)) {
+            continue;
+        }
+        ProtobufCMessage *const *children =
+            (ProtobufCMessage *const *)(const void *)(base + field->offset);
+        size_t count = 1;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            count = *(const size_t *)(const void *)(base + field->quantifier_offset);
+            children = *(ProtobufCMessage *const *const *)(const void *)(base + field->offset);
+        }
+        for (size_t c = 0; c < count; c++) {
+            if (children[c] != NULL) {
+                sql_tree_each(children[c], callback, context);
+            }
+        }
+    }
+}

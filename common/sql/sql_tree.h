@@ -24,4 +24,9 @@ MUST_CHECK bool sql_tree_visit(struct sql_parser *parser, const char *text,
 /* The same from inside of a visitor, which is on that thread already. */
 MUST_CHECK bool sql_tree_visit_here(const char *text, sql_tree_visitor *visitor, void *context);
 
+/* Calls for every message below `root`, `root` included, parents first. Messages are told apart by
+ * comparing the descriptor. On the parser's thread only. */
+typedef void sql_tree_callback(void *context, const ProtobufCMessage *message);
+void sql_tree_each(const ProtobufCMessage *root, sql_tree_callback *callback, void *context);
+
 #endif
