@@ -147,12 +147,16 @@ static bool set_read_settings(struct set_builder *builder, const struct set_scri
         .transaction = true,
         .lock_timeout_ms = builder->yaml.lock_timeout_ms,
         .statement_timeout_ms = builder->yaml.statement_timeout_ms,
+        .batch = { .rows = BATCH_ROWS_DEFAULT,
+                   .target_ms = BATCH_TARGET_DEFAULT_MS,
+                   .max_lag_ms = BATCH_LAG_DEFAULT_MS },
     };
     enum operation_kind kind = script->path.kind;
 
     /* In YAML a line that starts with -- is no comment. */
     if ((kind == OPERATION_SQL || kind == OPERATION_BATCH) &&
-        !set_settings_parse(file->path, file->content, &settings, builder->err)) {
+        !set_settings_parse(file->path, kind == OPERATION_BATCH, file->content, &settings,
+                            builder->err)) {
         return false;
     }
     *ret_settings = settings;

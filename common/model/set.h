@@ -33,12 +33,21 @@ struct set_file {
     struct bytes content;
 };
 
+/* How a batch goes: `-- skein:batch_rows 1000` and so on. */
+struct batch_settings {
+    uint32_t rows;       /* of the first chunk; those that follow aim at `target_ms` */
+    uint64_t target_ms;  /* how long a chunk should take */
+    uint64_t pause_ms;   /* between chunks */
+    uint64_t max_lag_ms; /* a standby further behind is waited for; 0: none is */
+};
+
 /* Settings at the head of a file: `-- skein:key value`. */
 struct operation_settings {
     bool transaction;              /* false: `-- skein:transaction none` */
     bool control_scope;            /* `-- skein:scope control` */
     uint64_t lock_timeout_ms;      /* 0: the rollout's */
     uint64_t statement_timeout_ms; /* 0: none */
+    struct batch_settings batch;   /* of a .batch.sql */
 };
 
 struct operation {

@@ -9,6 +9,10 @@
 enum { SET_SETTINGS_WORD_BYTES_MAX = 127 };
 
 #define SET_SETTINGS_KEYS "transaction, lock_timeout, statement_timeout, scope or allow"
+#define SET_SETTINGS_BATCH_KEYS                                                                    \
+    "batch_rows, batch_target, batch_pause, batch_max_lag, lock_timeout, statement_timeout, "      \
+    "scope "                                                                                       \
+    "or allow"
 
 /* Each may stand once, but allow. */
 enum set_settings_key {
@@ -17,19 +21,37 @@ enum set_settings_key {
     SET_SETTINGS_STATEMENT_TIMEOUT,
     SET_SETTINGS_SCOPE,
     SET_SETTINGS_ALLOW,
+    SET_SETTINGS_BATCH_ROWS,
+    SET_SETTINGS_BATCH_TARGET,
+    SET_SETTINGS_BATCH_PAUSE,
+    SET_SETTINGS_BATCH_MAX_LAG,
     SET_SETTINGS_KEY_COUNT,
 };
 
-static const char *const set_settings_keys[SET_SETTINGS_KEY_COUNT] = {
-    [SET_SETTINGS_TRANSACTION] = "transaction",
-    [SET_SETTINGS_LOCK_TIMEOUT] = "lock_timeout",
-    [SET_SETTINGS_STATEMENT_TIMEOUT] = "statement_timeout",
-    [SET_SETTINGS_SCOPE] = "scope",
-    [SET_SETTINGS_ALLOW] = "allow",
+enum set_settings_files {
+    SET_SETTINGS_ANY_FILE,
+    SET_SETTINGS_NO_BATCH,
+    SET_SETTINGS_BATCH_ONLY,
+};
+
+static const struct set_settings_word {
+    const char *name;
+    enum set_settings_files files;
+} set_settings_keys[SET_SETTINGS_KEY_COUNT] = {
+    [SET_SETTINGS_TRANSACTION] = { "transaction", SET_SETTINGS_NO_BATCH },
+    [SET_SETTINGS_LOCK_TIMEOUT] = { "lock_timeout", SET_SETTINGS_ANY_FILE },
+    [SET_SETTINGS_STATEMENT_TIMEOUT] = { "statement_timeout", SET_SETTINGS_ANY_FILE },
+    [SET_SETTINGS_SCOPE] = { "scope", SET_SETTINGS_ANY_FILE },
+    [SET_SETTINGS_ALLOW] = { "allow", SET_SETTINGS_ANY_FILE },
+    [SET_SETTINGS_BATCH_ROWS] = { "batch_rows", SET_SETTINGS_BATCH_ONLY },
+    [SET_SETTINGS_BATCH_TARGET] = { "batch_target", SET_SETTINGS_BATCH_ONLY },
+    [SET_SETTINGS_BATCH_PAUSE] = { "batch_pause", SET_SETTINGS_BATCH_ONLY },
+    [SET_SETTINGS_BATCH_MAX_LAG] = { "batch_max_lag", SET_SETTINGS_BATCH_ONLY },
 };
 
 struct set_settings_reader {
     const char *path;
+    bool batch; /* the file is a .batch.sql */
     unsigned line;
     struct operation_settings *settings;
     bool seen[SET_SETTINGS_KEY_COUNT];
@@ -155,6 +177,71 @@ static bool set_settings_apply_allow(struct set_settings_reader *reader,
     return true;
 }
 
+/* A duration from `least` to `most`. */
+static bool set_settings_apply_time(struct set_settings_reader *reader, enum set_settings_key key,
+                                    struct set_settings_text value, uint64_t least, uint64_t most,
+                                    uint64_t *ret_ms)
+{
+    const char *name = set_settings_keys[key].name;
+    uint64_t ms;
+
+    if (!set_settings_apply_timeout(reader, name, value, &ms)) {
+        return false;
+    }
+    if (ms < least || ms > most) {
+        char least_text[DURATION_TEXT_BYTES];
+        char most_text[DURATION_TEXT_BYTES];
+
+        return error_set(reader->err, ERR_INVALID, "%s:%u: %s: expected %s to %s", reader->path,
+                         reader->line, name, duration_format(least, least_text),
+                         duration_format(most, most_text));
+    }
+    *ret_ms = ms;
+    return true;
+}
+
+static bool set_settings_apply_rows(struct set_settings_reader *reader,
+                                    struct set_settings_text value)
+{
+    uint32_t rows = 0;
+
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9' || rows > BATCH_ROWS_MAX) {
+            rows = 0;
+            break;
+        }
+        rows = 10 * rows + (uint32_t)(value.data[i] - '0');
+    }
+    if (rows == 0 || rows > BATCH_ROWS_MAX) {
+        return set_settings_fail(reader, value,
+                                 "expected a number of rows from 1 to 100000 after 'batch_rows'");
+    }
+    reader->settings->batch.rows = rows;
+    return true;
+}
+
+static bool set_settings_apply_batch(struct set_settings_reader *reader, enum set_settings_key key,
+                                     struct set_settings_text value)
+{
+    struct batch_settings *batch = &reader->settings->batch;
+
+    if (key == SET_SETTINGS_BATCH_ROWS) {
+        return set_settings_apply_rows(reader, value);
+    }
+    if (key == SET_SETTINGS_BATCH_TARGET) {
+        return set_settings_apply_time(reader, key, value, 1, BATCH_TARGET_MAX_MS,
+                                       &batch->target_ms);
+    }
+    if (key == SET_SETTINGS_BATCH_PAUSE) {
+        return set_settings_apply_time(reader, key, value, 0, BATCH_PAUSE_MAX_MS, &batch->pause_ms);
+    }
+    if (set_settings_equals(value, "none")) {
+        batch->max_lag_ms = 0;
+        return true;
+    }
+    return set_settings_apply_time(reader, key, value, 1, TIMEOUT_MS_MAX, &batch->max_lag_ms);
+}
+
 static bool set_settings_apply(struct set_settings_reader *reader, enum set_settings_key key,
                                struct set_settings_text value)
 {
@@ -179,6 +266,11 @@ static bool set_settings_apply(struct set_settings_reader *reader, enum set_sett
             return set_settings_fail(reader, value, "expected 'control' or 'tenant' after 'scope'");
         }
         return true;
+    case SET_SETTINGS_BATCH_ROWS:
+    case SET_SETTINGS_BATCH_TARGET:
+    case SET_SETTINGS_BATCH_PAUSE:
+    case SET_SETTINGS_BATCH_MAX_LAG:
+        return set_settings_apply_batch(reader, key, value);
     case SET_SETTINGS_ALLOW:
     case SET_SETTINGS_KEY_COUNT:
         break;
@@ -189,7 +281,7 @@ static bool set_settings_apply(struct set_settings_reader *reader, enum set_sett
 static bool set_settings_find_key(struct set_settings_text word, enum set_settings_key *ret_key)
 {
     for (size_t i = 0; i < SET_SETTINGS_KEY_COUNT; i++) {
-        if (set_settings_equals(word, set_settings_keys[i])) {
+        if (set_settings_equals(word, set_settings_keys[i].name)) {
             *ret_key = (enum set_settings_key)i;
             return true;
         }
@@ -205,7 +297,18 @@ static bool set_settings_read_line(struct set_settings_reader *reader,
         enum set_settings_key key;
         struct set_settings_text word = set_settings_take_word(&text);
         if (!set_settings_find_key(word, &key)) {
-            return set_settings_fail(reader, word, "unknown setting, expected " SET_SETTINGS_KEYS);
+            return set_settings_fail(reader, word,
+                                     reader->batch
+                                         ? "unknown setting, expected " SET_SETTINGS_BATCH_KEYS
+                                         : "unknown setting, expected " SET_SETTINGS_KEYS);
+        }
+        if (set_settings_keys[key].files == SET_SETTINGS_BATCH_ONLY && !reader->batch) {
+            return set_settings_fail(reader, word, "is a setting of a .batch.sql only");
+        }
+        if (set_settings_keys[key].files == SET_SETTINGS_NO_BATCH && reader->batch) {
+            return set_settings_fail(reader, word,
+                                     "is no setting of a .batch.sql: each chunk is a transaction "
+                                     "of its own");
         }
         struct set_settings_text value = set_settings_take_word(&text);
         if (value.size == 0) {
@@ -228,10 +331,12 @@ static bool set_settings_read_line(struct set_settings_reader *reader,
     return true;
 }
 
-bool set_settings_parse(const char *path, struct bytes script, struct operation_settings *settings,
-                        struct error *err)
+bool set_settings_parse(const char *path, bool batch, struct bytes script,
+                        struct operation_settings *settings, struct error *err)
 {
-    struct set_settings_reader reader = { .path = path, .settings = settings, .err = err };
+    struct set_settings_reader reader = {
+        .path = path, .batch = batch, .settings = settings, .err = err
+    };
     struct set_settings_text rest = { (const char *)script.data, script.size };
     bool head = true;
 

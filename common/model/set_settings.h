@@ -2,7 +2,9 @@
  *
  * Pure. The head is what stands before the first line that is neither blank nor a -- comment. One
  * line may carry several settings. Keys: transaction none, lock_timeout DURATION, statement_timeout
- * DURATION, scope control|tenant, allow RULE reason. */
+ * DURATION, scope control|tenant, allow RULE reason; of a batch, which is never `transaction none`,
+ * also batch_rows NUMBER, batch_target DURATION, batch_pause DURATION, batch_max_lag
+ * DURATION|none. */
 #ifndef SKEIN_COMMON_MODEL_SET_SETTINGS_H
 #define SKEIN_COMMON_MODEL_SET_SETTINGS_H
 
@@ -12,7 +14,7 @@
 
 /* Changes what the head names and leaves the rest of *settings alone. A setting below the head is
  * an error too: it would be ignored in silence otherwise. ERR_INVALID names file and line. */
-MUST_CHECK bool set_settings_parse(const char *path, struct bytes script,
+MUST_CHECK bool set_settings_parse(const char *path, bool batch, struct bytes script,
                                    struct operation_settings *settings, struct error *err);
 
 /* A duration that PostgreSQL takes as a timeout. */

@@ -145,6 +145,29 @@ static void settings_stand_at_the_head_of_a_script(void **state)
     assert_int_equal(set.migrations[1].operations[0].settings.lock_timeout_ms, 0);
 }
 
+static void a_batch_has_settings_of_its_own(void **state)
+{
+    CLEANUP(set_release) struct set set = { 0 };
+
+    (void)state;
+    parse_well(FILES("1.0.0__a.batch.sql",
+                     "-- skein:batch_rows 250 -- skein:batch_target 50ms\n"
+                     "-- skein:batch_pause 1s -- skein:batch_max_lag none\nSELECT 1",
+                     "1.0.0__a.down.batch.sql", "SELECT 1", "1.1.0__b.sql", "SELECT 1"),
+               &set);
+    const struct operation *operation = &set.migrations[0].operations[0];
+    assert_int_equal(operation->kind, OPERATION_BATCH);
+    assert_int_equal(operation->down_kind, OPERATION_BATCH);
+    assert_int_equal(operation->settings.batch.rows, 250);
+    assert_int_equal(operation->settings.batch.target_ms, 50);
+    assert_int_equal(operation->settings.batch.pause_ms, 1000);
+    assert_int_equal(operation->settings.batch.max_lag_ms, 0);
+    assert_int_equal(operation->down_settings.batch.rows, BATCH_ROWS_DEFAULT);
+    assert_int_equal(operation->down_settings.batch.target_ms, BATCH_TARGET_DEFAULT_MS);
+    assert_int_equal(operation->down_settings.batch.pause_ms, 0);
+    assert_int_equal(operation->down_settings.batch.max_lag_ms, BATCH_LAG_DEFAULT_MS);
+}
+
 struct refusal {
     const char *const *files;
     const char *part;
@@ -177,7 +200,8 @@ static void a_file_that_has_no_place_in_a_set_is_refused(void **state)
         { FILES("1.0.0__a b.sql", ""), "the name after VERSION__" },
         { FILES("1.0.0__a.sh", ""), "unknown file '1.0.0__a.sh': expected skein.yaml" },
         { FILES("1.0.0__a.foo.sql", ""), "the name after VERSION__" },
-        { FILES("1.0.0__a.down.batch.sql", ""), "the rollback of an operation ends in .down.sql" },
+        { FILES("1.0.0__a.down.exec.yaml", ""),
+          "the rollback of an operation ends in .down.sql or .down.batch.sql" },
         { FILES("1.0__a.sql", ""), "file '1.0__a.sql': version '1.0', position 4: expected '.'" },
         { FILES("v1.0.0__a.sql", ""), "version 'v1.0.0', position 1: expected a digit" },
         { FILES("1.0.0__a/add.sql", ""), "expected NUMBER_name in a migration's folder" },
@@ -274,6 +298,28 @@ static void a_wrong_setting_is_refused_with_its_line(void **state)
           "1.0.0__a.sql:1: starts with a byte order" },
         { FILES("1.0.0__a.sql", "", "1.0.0__a.down.sql", "-- skein:x y"),
           "1.0.0__a.down.sql:1: 'x'" },
+    };
+
+    (void)state;
+    check_refusals(refusals, COUNT_OF(refusals));
+}
+
+static void a_wrong_setting_of_a_batch_is_refused(void **state)
+{
+#define BATCH(text) FILES("1.0.0__a.batch.sql", text)
+    const struct refusal refusals[] = {
+        { BATCH("-- skein:batch_rows 0\n"),
+          "1.0.0__a.batch.sql:1: '0': expected a number of rows" },
+        { BATCH("-- skein:batch_rows 100001\n"), "'100001': expected a number of rows from 1 to" },
+        { BATCH("-- skein:batch_rows 99999999999999999999\n"), "expected a number of rows" },
+        { BATCH("-- skein:batch_rows 1k\n"), "'1k': expected a number of rows" },
+        { BATCH("-- skein:batch_target 0\n"), "batch_target: expected 1ms to 1m 00s" },
+        { BATCH("-- skein:batch_target 2m\n"), "batch_target: expected 1ms to 1m 00s" },
+        { BATCH("-- skein:batch_pause 11m\n"), "batch_pause: expected 0ms to 10m 00s" },
+        { BATCH("-- skein:batch_max_lag 10\n"), "batch_max_lag: duration '10'" },
+        { BATCH("-- skein:batch_size 10\n"), "expected batch_rows, batch_target, batch_pause" },
+        { BATCH("-- skein:transaction none\n"), "'transaction': is no setting of a .batch.sql" },
+        { SCRIPT("-- skein:batch_rows 10\n"), "'batch_rows': is a setting of a .batch.sql only" },
     };
 
     (void)state;
@@ -533,6 +579,8 @@ int main(void)
         cmocka_unit_test(scripts_that_contradict_each_other_are_refused),
         cmocka_unit_test(a_wrong_skein_yaml_is_refused_with_its_line),
         cmocka_unit_test(a_wrong_setting_is_refused_with_its_line),
+        cmocka_unit_test(a_batch_has_settings_of_its_own),
+        cmocka_unit_test(a_wrong_setting_of_a_batch_is_refused),
         cmocka_unit_test(a_folders_name_that_cannot_be_a_sets_name_is_refused),
         cmocka_unit_test(the_digest_covers_what_counts),
         cmocka_unit_test(a_published_set_may_only_grow),
