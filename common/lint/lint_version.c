@@ -244,7 +244,7 @@ void lint_version(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const uint32_t before = walk->statement->since;
 
-    lint_tree_each(&statement->base, lint_version_look, walk);
+    sql_tree_each(&statement->base, lint_version_look, walk);
     if (walk->version != 0 && walk->statement->since > walk->version &&
         walk->statement->since > before) {
         lint_walk_find(walk, LINT_POSTGRES_VERSION, NULL,

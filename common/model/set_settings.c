@@ -183,7 +183,7 @@ static bool set_settings_apply_time(struct set_settings_reader *reader, enum set
                                     uint64_t *ret_ms)
 {
     const char *name = set_settings_keys[key].name;
-    uint64_t ms;
+    uint64_t ms = 0;
 
     if (!set_settings_apply_timeout(reader, name, value, &ms)) {
         return false;
