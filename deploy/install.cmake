@@ -10,7 +10,7 @@ install(DIRECTORY proto/skein DESTINATION ${CMAKE_INSTALL_DATADIR}/skein/proto
   FILES_MATCHING PATTERN "*.proto")
 install(FILES agent/keep/journal.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/skein OPTIONAL)
 install(DIRECTORY deploy/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(FILES agent/run/skein_migration.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/skein OPTIONAL)
+install(FILES agent/helper/skein_migration.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/skein OPTIONAL)
 install(FILES ${deploy}/systemd/skein.sysusers DESTINATION lib/sysusers.d RENAME skein.conf)
 
 if(TARGET skein AND NOT SKEIN_SANITIZE AND NOT SKEIN_FUZZ)

@@ -152,6 +152,20 @@ enum {
     HOLD_GRACE_MS = 30000,          /* how long a new leader waits for that */
     ROLLOUT_LOCKED_SHOWN_MAX = 32,  /* locked tenants that a rollout's view names */
 
+    /* Programs and plugins that are operations of a set. */
+    PROCESS_ARGUMENTS_MAX = 256,
+    PROCESS_VARIABLES_MAX = 128,
+    PROCESS_ARGUMENT_BYTES_MAX = 32 << 10, /* the kernel takes 128 KiB */
+    PROCESS_TIMEOUT_DEFAULT_MS = 600 * 1000,
+    PROCESS_OUTPUT_BYTES_MAX = 16 << 10, /* of what it wrote, the end is kept */
+    PROCESS_OUTPUT_SHOWN_BYTES = 1024,   /* of that, in the message of a failure */
+    PROCESS_TICK_MS = 200,               /* how often it is looked whether it may go on */
+    PROCESS_GRACE_MS = 5000,             /* from SIGTERM to SIGKILL */
+    PROCESS_END_MAX_MS = 15000,          /* a helper that takes longer to end is killed */
+    PROCESS_SWEEP_MAX_MS = 5000,         /* for the children of a program that has ended */
+    PLUGIN_FRAME_BYTES_MAX = 1 << 20,    /* a statement, or an answer with its rows */
+    PLUGIN_PARAMETERS_MAX = 32,
+
     /* Decisions. */
     TASK_TRIES_MAX = 5, /* of one task, where its code is worth another */
     TASK_RETRY_MIN_MS = 200,
@@ -211,6 +225,8 @@ static_assert(SET_CHUNK_BYTES <= STORE_VALUE_BYTES_MAX, "a chunk fits in one val
 static_assert(STORE_VALUE_BYTES_MAX + STORE_TXN_OPS_MAX * STORE_KEY_BYTES_MAX <=
                   STORE_TXN_BYTES_MAX,
               "a value of full size fits in a transaction, keys and compares included");
+static_assert(PROCESS_GRACE_MS + PROCESS_SWEEP_MAX_MS < PROCESS_END_MAX_MS,
+              "a helper ends its program before it is killed itself");
 static_assert(2 * STORE_PAGE_BYTES_MAX <= ETCD_ANSWER_BYTES_MAX, "a page fits in one answer");
 
 #endif

@@ -51,7 +51,7 @@ static void set_lint_operation(struct lint_run *run, const struct operation *ope
 
 static void set_lint_down(struct lint_run *run, const struct operation *operation)
 {
-    if (operation->down_path != NULL) {
+    if (operation->down_path != NULL && operation->down_kind == OPERATION_SQL) {
         lint_run_script(run, operation->down_path, operation->down_content,
                         operation->down_settings.transaction);
     }

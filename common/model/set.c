@@ -11,6 +11,7 @@
 #include "common/model/checksum.h"
 #include "common/model/quote.h"
 #include "common/model/set_path.h"
+#include "common/model/set_process.h"
 #include "common/model/set_settings.h"
 #include "common/model/set_yaml.h"
 
@@ -163,6 +164,40 @@ static bool set_read_settings(struct set_builder *builder, const struct set_scri
     return true;
 }
 
+/* *ret_process stays NULL for what is no process. */
+static bool set_read_process(struct set_builder *builder, const struct set_script *script,
+                             const struct set_process **ret_process)
+{
+    static const struct {
+        bool is;
+        enum set_process_kind up;
+        enum set_process_kind down;
+    } kinds[OPERATION_KIND_COUNT] = {
+        [OPERATION_EXEC] = { true, SET_PROCESS_EXEC, SET_PROCESS_EXEC_DOWN },
+        [OPERATION_PLUGIN] = { true, SET_PROCESS_PLUGIN, SET_PROCESS_PLUGIN },
+    };
+    enum operation_kind kind = script->path.kind;
+
+    if (!kinds[kind].is) {
+        return true;
+    }
+    struct set_process *process = arena_alloc(&builder->set.arena, sizeof(*process));
+    *ret_process = process;
+    return set_process_parse(script->file->path,
+                             script->path.down ? kinds[kind].down : kinds[kind].up,
+                             script->file->content, &builder->set.arena, process, builder->err);
+}
+
+/* An object that can roll back is its own rollback. */
+static void set_add_own_down(struct operation *operation)
+{
+    operation->down_path = operation->path;
+    operation->down_kind = operation->kind;
+    operation->down_content = operation->content;
+    operation->down_process = operation->process;
+    operation->down_settings = operation->settings;
+}
+
 static bool set_add_operation(struct set_builder *builder, const struct set_script *script)
 {
     struct operation *operation = &builder->operations[builder->operation_count];
@@ -175,17 +210,30 @@ static bool set_add_operation(struct set_builder *builder, const struct set_scri
     };
     checksum_of_text(script->file->content, operation->checksum);
     builder->operation_count++;
-    return set_read_settings(builder, script, &operation->settings);
+    if (!set_read_settings(builder, script, &operation->settings) ||
+        !set_read_process(builder, script, &operation->process)) {
+        return false;
+    }
+    if (operation->process != NULL && operation->process->rollback) {
+        set_add_own_down(operation);
+    }
+    return true;
 }
 
 static bool set_add_down(struct set_builder *builder, const struct set_script *script)
 {
     struct operation *operation = &builder->operations[builder->operation_count - 1];
 
+    if (operation->down_path != NULL) {
+        return error_set(builder->err, ERR_INVALID,
+                         "file '%s': '%s' says rollback: true already, expected one rollback",
+                         script->file->path, operation->path);
+    }
     operation->down_path = arena_strdup(&builder->set.arena, script->file->path);
     operation->down_kind = script->path.kind;
     operation->down_content = set_copy_content(builder, script->file);
-    return set_read_settings(builder, script, &operation->down_settings);
+    return set_read_settings(builder, script, &operation->down_settings) &&
+           set_read_process(builder, script, &operation->down_process);
 }
 
 /* `last` is the script before this one in the same migration, or NULL. */

@@ -50,15 +50,20 @@ struct operation_settings {
     struct batch_settings batch;   /* of a .batch.sql */
 };
 
+struct set_process;
+
 struct operation {
     const char *path;      /* the up file, inside the set: "0.4.0__x/10_add.sql" */
     const char *down_path; /* NULL: no rollback */
     const char *stem;      /* "10_add"; of a migration that is one file, the script's name */
     enum operation_kind kind;
-    enum operation_kind down_kind; /* of the rollback's file */
+    enum operation_kind down_kind; /* of the rollback: any operation may be undone by SQL or by a
+                                      program; that of a plugin may be its own file again */
     struct bytes content;
     struct bytes down_content;
-    uint8_t checksum[CHECKSUM_BYTES]; /* SHA-256 of the content with \n line ends */
+    const struct set_process *process;      /* OPERATION_EXEC and OPERATION_PLUGIN, else NULL */
+    const struct set_process *down_process; /* the same for the rollback */
+    uint8_t checksum[CHECKSUM_BYTES];       /* SHA-256 of the content with \n line ends */
     struct operation_settings settings;
     struct operation_settings down_settings; /* of the rollback's own head */
 };

@@ -7,23 +7,21 @@
 
 enum { SET_PATH_COMPONENT_BYTES_MAX = 255, SET_PATH_NUMBER_DIGITS_MAX = 9 };
 
-/* Longer endings first: ".sql" ends the first of them too. */
+/* Longer endings first: ".sql" ends others of them too. */
 static const struct set_path_ending {
     const char *text;
     enum operation_kind kind;
     bool down;
 } set_path_endings[] = {
-    { ".down.batch.sql", OPERATION_BATCH, true },
-    { ".down.sql", OPERATION_SQL, true },
-    { ".batch.sql", OPERATION_BATCH, false },
-    { ".exec.yaml", OPERATION_EXEC, false },
-    { ".plugin.yaml", OPERATION_PLUGIN, false },
-    { ".state.yaml", OPERATION_STATE, false },
-    { ".sql", OPERATION_SQL, false },
+    { ".down.batch.sql", OPERATION_BATCH, true }, { ".down.sql", OPERATION_SQL, true },
+    { ".down.exec.yaml", OPERATION_EXEC, true },  { ".batch.sql", OPERATION_BATCH, false },
+    { ".exec.yaml", OPERATION_EXEC, false },      { ".plugin.yaml", OPERATION_PLUGIN, false },
+    { ".state.yaml", OPERATION_STATE, false },    { ".sql", OPERATION_SQL, false },
 };
 
 #define SET_PATH_ENDINGS                                                                           \
-    ".sql, .down.sql, .batch.sql, .down.batch.sql, .exec.yaml, .plugin.yaml or .state.yaml"
+    ".sql, .down.sql, .batch.sql, .down.batch.sql, .exec.yaml, .down.exec.yaml, .plugin.yaml or "  \
+    ".state.yaml"
 
 static bool set_path_fail(const char *path, struct error *err, const char *expected)
 {
@@ -96,7 +94,9 @@ static bool set_path_read_ending(const char *path, const char *file, size_t *ret
             *ret_size = size - ending_size;
             if (*ret_size > 5 && memcmp(file + *ret_size - 5, ".down", 5) == 0) {
                 return set_path_fail(
-                    path, err, "the rollback of an operation ends in .down.sql or .down.batch.sql");
+                    path, err,
+                    "the rollback of an operation ends in .down.sql, .down.batch.sql or "
+                    ".down.exec.yaml");
             }
             return true;
         }

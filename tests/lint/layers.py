@@ -21,7 +21,7 @@ MODEL = CORE + ["common/model"]
 COMMON = MODEL + ["common/rpc", "common/store", "common/pg", "common/sql", "common/http",
                   "common/wire", "common/lint"]
 COORDINATOR = ["coordinator/decide", "coordinator/store", "coordinator/serve"]
-AGENT = ["agent/decide", "agent/check", "agent/keep", "agent/run"]
+AGENT = ["agent/decide", "agent/check", "agent/keep", "agent/helper", "agent/run"]
 
 # folder -> the folders that its files may include, its own apart. The first four rows of layers
 # are libraries beside each other: they do not know one another.
@@ -43,7 +43,8 @@ LAYERS = {
     "agent/decide": MODEL,
     "agent/check": COMMON + ["agent/decide"],
     "agent/keep": COMMON + ["agent/decide"],
-    "agent/run": COMMON + ["agent/decide", "agent/check", "agent/keep"],
+    "agent/helper": CORE,
+    "agent/run": COMMON + ["agent/decide", "agent/check", "agent/keep", "agent/helper"],
     "agent": COMMON + AGENT,
 }
 

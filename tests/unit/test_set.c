@@ -80,10 +80,10 @@ static void a_folder_holds_operations_in_order_of_their_numbers(void **state)
     CLEANUP(set_release) struct set set = { 0 };
 
     (void)state;
-    parse_well(FILES("0.4.0__x/100_tell.exec.yaml", "run: true", "0.4.0__x/20_fill.batch.sql",
-                     "SELECT 2", "0.4.0__x/20_fill.down.sql", "SELECT 3", "0.4.0__x/9_add.sql",
-                     "SELECT 1", "0.4.0__x/110_so.plugin.yaml", "", "0.4.0__x/120_st.state.yaml",
-                     "", "0.4.0__x/README.md", "why"),
+    parse_well(FILES("0.4.0__x/100_tell.exec.yaml", "program: /bin/true",
+                     "0.4.0__x/20_fill.batch.sql", "SELECT 2", "0.4.0__x/20_fill.down.sql",
+                     "SELECT 3", "0.4.0__x/9_add.sql", "SELECT 1", "0.4.0__x/110_so.plugin.yaml",
+                     "object: a.so", "0.4.0__x/120_st.state.yaml", "", "0.4.0__x/README.md", "why"),
                &set);
     assert_int_equal(set.migration_count, 1);
     const struct migration *migration = &set.migrations[0];
@@ -132,7 +132,8 @@ static void settings_stand_at_the_head_of_a_script(void **state)
     (void)state;
     parse_well(FILES("1.0.0__a.sql", script, "1.0.0__a.down.sql",
                      "-- skein:lock_timeout 1s\nDROP INDEX i", "1.1.0__b.sql", "SELECT 1",
-                     "1.2.0__c.exec.yaml", "-- skein:nonsense"),
+                     "1.2.0__c.exec.yaml",
+                     "program: /bin/true\narguments:\n- |\n  -- skein:nonsense\n"),
                &set);
     const struct operation *operation = &set.migrations[0].operations[0];
     assert_false(operation->settings.transaction);
@@ -200,8 +201,8 @@ static void a_file_that_has_no_place_in_a_set_is_refused(void **state)
         { FILES("1.0.0__a b.sql", ""), "the name after VERSION__" },
         { FILES("1.0.0__a.sh", ""), "unknown file '1.0.0__a.sh': expected skein.yaml" },
         { FILES("1.0.0__a.foo.sql", ""), "the name after VERSION__" },
-        { FILES("1.0.0__a.down.exec.yaml", ""),
-          "the rollback of an operation ends in .down.sql or .down.batch.sql" },
+        { FILES("1.0.0__a.down.plugin.yaml", ""),
+          "the rollback of an operation ends in .down.sql, .down.batch.sql or .down.exec.yaml" },
         { FILES("1.0__a.sql", ""), "file '1.0__a.sql': version '1.0', position 4: expected '.'" },
         { FILES("v1.0.0__a.sql", ""), "version 'v1.0.0', position 1: expected a digit" },
         { FILES("1.0.0__a/add.sql", ""), "expected NUMBER_name in a migration's folder" },
