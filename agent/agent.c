@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent_brain.h"
+#include "agent/control_post.h"
 #include "common/core/limits.h"
 #include "common/core/log.h"
 #include "common/core/memory.h"
@@ -20,6 +21,7 @@ struct agent {
     struct metrics *metrics;
     struct mailbox *inbox;
     struct sql_parser *parser;
+    struct control_post *control;
     struct executor *executor;
     struct desk *desk;
     struct agent_brain *brain;
@@ -146,6 +148,19 @@ static bool agent_check_tls(struct agent *agent, const struct agent_options *opt
     return true;
 }
 
+static void agent_start_control(struct agent *agent, const struct agent_options *options)
+{
+    const struct control_desk_options desk_options = {
+        .conninfo = agent_text(agent, options->postgres),
+        .agent = agent->id,
+        .databases = (const char *const *)options->control_databases.items,
+        .database_count = options->control_databases.count,
+        .statement_timeout_ms = options->statement_timeout_ms,
+    };
+
+    agent->control = control_post_start(&desk_options, agent->seed, agent->inbox);
+}
+
 static bool agent_start_executor(struct agent *agent, const struct agent_options *options,
                                  struct error *err)
 {
@@ -157,6 +172,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .workers = (uint32_t)options->workers,
         .commit_group = strcmp(options->commit, "group") == 0,
         .statement_timeout_ms = options->statement_timeout_ms,
+        .control = control_post_client(agent->control),
         .on_result = agent_on_result,
         .context = agent,
     };
@@ -188,6 +204,7 @@ static void agent_start_brain(struct agent *agent, const struct agent_options *o
     const struct agent_brain_parts parts = {
         .inbox = agent->inbox,
         .executor = agent->executor,
+        .control = agent->control,
         .desk = agent->desk,
         .metrics = agent->metrics,
         .line = { .addresses = options->coordinators.items,
@@ -247,8 +264,12 @@ bool agent_start(const struct agent_options *options, struct agent **ret_agent, 
     agent->metrics = metrics_new();
     agent->inbox = mailbox_new(AGENT_MAILBOX_EVENTS, agent_discard);
     if (!agent_check_name(options->shard, err) || !agent_check_tls(agent, options, err) ||
-        !agent_make_labels(agent, &options->labels, &labels, err) ||
-        !agent_start_executor(agent, options, err)) {
+        !agent_make_labels(agent, &options->labels, &labels, err)) {
+        agent_stop(&agent);
+        return false;
+    }
+    agent_start_control(agent, options);
+    if (!agent_start_executor(agent, options, err)) {
         agent_stop(&agent);
         return false;
     }
@@ -286,6 +307,7 @@ void agent_stop(struct agent **pointer)
     }
     mailbox_close(agent->inbox);
     executor_free(&agent->executor);
+    control_post_stop(&agent->control);
     desk_stop(&agent->desk);
     mailbox_free(&agent->inbox);
     if (agent->parser != NULL) {

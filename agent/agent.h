@@ -23,6 +23,7 @@ struct agent_options {
     struct option_list tenants_match;
     struct option_list tenants_exclude;
     char *tenants_query;
+    struct option_list control_databases;
     uint64_t workers;
     char *commit; /* "single" or "group" */
     uint64_t statement_timeout_ms;

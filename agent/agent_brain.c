@@ -101,6 +101,11 @@ static void agent_on_set(struct agent_brain *brain, const char *name, const char
         log_failure("set_not_ready", err, "set=%s digest=%s", name, digest);
     }
     while ((event = shelf_take_waiting(brain->shelf, name, digest)) != NULL) {
+        if (event->message.kind == COORDINATOR_MESSAGE_CONTROL_RUN) {
+            control_post_run(brain->parts.control, event, set, err);
+            agent_event_free(&event);
+            continue;
+        }
         const struct task_assignment *assignment = &event->message.assign;
         if (set != NULL) {
             agent_start_tasks(brain, assignment, set);
@@ -126,15 +131,19 @@ static void agent_on_lease_end(struct agent_brain *brain)
     line_close(brain->line);
 }
 
-static void agent_fetch(struct agent_brain *brain, const struct task_assignment *assignment)
+/* The message waits for its set, which is fetched unless it is on its way. Takes the event over. */
+static void agent_wait_for_set(struct agent_brain *brain, struct agent_event *event)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
+    const char *name;
+    const char *digest;
     struct error err = { 0 };
 
-    if (!line_fetch(brain->line, assignment->set, assignment->digest, &err)) {
-        /* Copies: the assignment is freed when its tasks have been answered. */
-        agent_on_set(brain, arena_strdup(&arena, assignment->set),
-                     arena_strdup(&arena, assignment->digest), NULL, &err);
+    agent_event_wanted_set(event, &name, &digest);
+    name = arena_strdup(&arena, name);
+    digest = arena_strdup(&arena, digest);
+    if (shelf_wait(brain->shelf, event) && !line_fetch(brain->line, name, digest, &err)) {
+        agent_on_set(brain, name, digest, NULL, &err);
     }
 }
 
@@ -165,8 +174,24 @@ static void agent_on_assign(struct agent_brain *brain, struct agent_event *event
     if (set != NULL || brain->draining) {
         agent_start_tasks(brain, assignment, set);
         agent_event_free(&event);
-    } else if (shelf_wait(brain->shelf, event)) {
-        agent_fetch(brain, assignment);
+    } else {
+        agent_wait_for_set(brain, event);
+    }
+}
+
+/* Takes the event over. */
+static void agent_on_control_run(struct agent_brain *brain, struct agent_event *event)
+{
+    const struct control_run *run = &event->message.control_run;
+    struct prepared_set *set = shelf_find(brain->shelf, run->set, run->digest);
+    const struct error leaving = { .code = ERR_UNAVAILABLE,
+                                   .message = "the agent is shutting down" };
+
+    if (set != NULL || brain->draining) {
+        control_post_run(brain->parts.control, event, brain->draining ? NULL : set, &leaving);
+        agent_event_free(&event);
+    } else {
+        agent_wait_for_set(brain, event);
     }
 }
 
@@ -213,6 +238,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
     task_list_send_again(brain->tasks);
     result_post_due_at(&brain->post, brain->now_ms);
     tenant_book_welcome(brain->tenants, brain->line);
+    control_post_send(brain->parts.control, brain->line, brain->now_ms, true);
     agent_say_leaving(brain);
 }
 
@@ -344,6 +370,13 @@ static void agent_on_message(struct agent_brain *brain, struct agent_event **eve
     case COORDINATOR_MESSAGE_HISTORY:
         agent_on_history_request(brain, &message->history);
         break;
+    case COORDINATOR_MESSAGE_CONTROL_RUN:
+        agent_on_control_run(brain, *event);
+        *event = NULL;
+        break;
+    case COORDINATOR_MESSAGE_CONTROL_ANSWER:
+        control_client_answer(control_post_client(brain->parts.control), &message->control_answer);
+        break;
     case COORDINATOR_MESSAGE_COUNT:
         break;
     }
@@ -411,6 +444,9 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
                      &(*event)->set.error);
         (*event)->set.prepared = NULL;
         break;
+    case AGENT_EVENT_CONTROL:
+        agent_words_control_done(brain->line, &(*event)->control_done);
+        break;
     case AGENT_EVENT_WAKE:
     case AGENT_EVENT_COUNT:
         break;
@@ -470,6 +506,9 @@ static void agent_tick(struct agent_brain *brain)
     if (agent_is_heard(brain)) {
         result_post_send(&brain->post, brain->line, brain->tasks,
                          executor_load(brain->parts.executor), brain->now_ms);
+    }
+    if (brain->uplink.state == UPLINK_WORKING) {
+        control_post_send(brain->parts.control, brain->line, brain->now_ms, false);
     }
     agent_set_status(brain);
 }

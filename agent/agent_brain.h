@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "agent/agent_gate.h"
+#include "agent/control_post.h"
 #include "agent/desk.h"
 #include "agent/line.h"
 #include "agent/run/executor.h"
@@ -21,6 +22,7 @@ struct agent_brain;
 struct agent_brain_parts {
     struct mailbox *inbox; /* of struct agent_event */
     struct executor *executor;
+    struct control_post *control;
     struct desk *desk;
     struct metrics *metrics;
     struct line_options line;

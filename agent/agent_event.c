@@ -39,6 +39,16 @@ struct agent_event *agent_event_new_answer(const char *shard,
     return event;
 }
 
+void agent_event_wanted_set(const struct agent_event *event, const char **ret_name,
+                            const char **ret_digest)
+{
+    const struct coordinator_message *message = &event->message;
+    bool assigns = message->kind == COORDINATOR_MESSAGE_ASSIGN;
+
+    *ret_name = assigns ? message->assign.set : message->control_run.set;
+    *ret_digest = assigns ? message->assign.digest : message->control_run.digest;
+}
+
 void agent_event_free(struct agent_event **pointer)
 {
     struct agent_event *event = *pointer;

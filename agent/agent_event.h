@@ -20,7 +20,8 @@ enum agent_event_type {
     AGENT_EVENT_HISTORY, /* from the desk: `history` */
     AGENT_EVENT_ARCHIVE, /* a set was fetched, or not: `archive` */
     AGENT_EVENT_SET,     /* from the desk: a set was prepared, or not: `set` */
-    AGENT_EVENT_WAKE,    /* look at the stop flag */
+    AGENT_EVENT_CONTROL, /* from the control desk: `control_done` */
+    AGENT_EVENT_WAKE,    /* look at the stop flag, and at what workers want sent */
     AGENT_EVENT_COUNT,
 };
 
@@ -45,6 +46,7 @@ struct agent_event {
             const char *trouble;
         } tenants;
         struct history_reply history;
+        struct control_done control_done;
         struct {
             const char *name;
             const char *digest;
@@ -66,6 +68,9 @@ struct agent_event *agent_event_new_answer(const char *shard,
                                            const struct task_assignment *assignment,
                                            const struct task_item *item, enum task_code code,
                                            const char *why);
+/* Which set a message cannot do without: that of an assignment or a control run. */
+void agent_event_wanted_set(const struct agent_event *event, const char **ret_name,
+                            const char **ret_digest);
 void agent_event_free(struct agent_event **pointer);
 
 #endif

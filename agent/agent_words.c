@@ -44,6 +44,14 @@ void agent_words_history(struct line *line, const struct history_reply *reply)
     line_send(line, &message);
 }
 
+void agent_words_control_done(struct line *line, const struct control_done *done)
+{
+    const struct agent_message message = { .kind = AGENT_MESSAGE_CONTROL_DONE,
+                                           .control_done = *done };
+
+    line_send(line, &message);
+}
+
 void agent_words_leaving(struct line *line, bool done)
 {
     const struct agent_message message = { .kind = AGENT_MESSAGE_LEAVING, .leaving_done = done };

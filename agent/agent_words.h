@@ -18,6 +18,7 @@ void agent_words_hello(struct line *line, const struct agent_brain_parts *parts,
 void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *parts,
                            uint64_t sequence, const struct task_list *tasks, const char *trouble);
 void agent_words_history(struct line *line, const struct history_reply *reply);
+void agent_words_control_done(struct line *line, const struct control_done *done);
 /* The agent stops: it wants no more. `done` is its last word: with it a successor may begin at
  * once. */
 void agent_words_leaving(struct line *line, bool done);

@@ -91,23 +91,27 @@ void shelf_put(struct shelf *shelf, const char *name, const char *digest,
 
 static bool shelf_is_for(const struct shelf_waiting *waiting, const char *name, const char *digest)
 {
-    const struct task_assignment *assign = &waiting->event->message.assign;
+    const char *wanted_name;
+    const char *wanted_digest;
 
-    return strcmp(assign->digest, digest) == 0 && strcmp(assign->set, name) == 0;
+    agent_event_wanted_set(waiting->event, &wanted_name, &wanted_digest);
+    return strcmp(wanted_digest, digest) == 0 && strcmp(wanted_name, name) == 0;
 }
 
-bool shelf_wait(struct shelf *shelf, struct agent_event *assignment)
+bool shelf_wait(struct shelf *shelf, struct agent_event *message)
 {
-    const struct task_assignment *assign = &assignment->message.assign;
     struct shelf_waiting **end = &shelf->waiting;
+    const char *name;
+    const char *digest;
     bool first = true;
 
+    agent_event_wanted_set(message, &name, &digest);
     while (*end != NULL) {
-        first = first && !shelf_is_for(*end, assign->set, assign->digest);
+        first = first && !shelf_is_for(*end, name, digest);
         end = &(*end)->next;
     }
     *end = memory_alloc(sizeof(**end));
-    (*end)->event = assignment;
+    (*end)->event = message;
     return first;
 }
 
@@ -133,13 +137,14 @@ void shelf_drop_waiting(struct shelf *shelf, const char *rollout,
 
     while (*at != NULL) {
         struct shelf_waiting *waiting = *at;
-        const struct task_assignment *assign = &waiting->event->message.assign;
-        if (rollout != NULL && strcmp(assign->rollout, rollout) != 0) {
+        const struct coordinator_message *message = &waiting->event->message;
+        bool assigns = message->kind == COORDINATOR_MESSAGE_ASSIGN;
+        if (rollout != NULL && (!assigns || strcmp(message->assign.rollout, rollout) != 0)) {
             at = &waiting->next;
             continue;
         }
-        if (dropped != NULL) {
-            dropped(context, assign);
+        if (dropped != NULL && assigns) {
+            dropped(context, &message->assign);
         }
         *at = waiting->next;
         agent_event_free(&waiting->event);

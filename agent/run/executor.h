@@ -16,6 +16,7 @@
 #include "common/core/limits.h"
 #include "common/model/message.h"
 
+struct control_client;
 struct executor;
 
 struct executor_task {
@@ -43,7 +44,8 @@ struct executor_options {
     bool database_mode; /* a tenant is a database, else a schema of conninfo's database */
     uint32_t workers;
     bool commit_group; /* asynchronous commits, one barrier for many before they are reported */
-    uint64_t statement_timeout_ms; /* 0: none */
+    uint64_t statement_timeout_ms;  /* 0: none */
+    struct control_client *control; /* for operations of the scope control; NULL: refused */
     /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
      * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);

@@ -23,6 +23,16 @@ static const struct {
     { "55P03", TASK_CODE_LOCK_TIMEOUT, TASK_FAILED },
 };
 
+enum task_code task_answer_code_of(const char *sqlstate)
+{
+    for (size_t i = 0; i < COUNT_OF(task_answer_codes); i++) {
+        if (strcmp(sqlstate, task_answer_codes[i].sqlstate) == 0) {
+            return task_answer_codes[i].code;
+        }
+    }
+    return TASK_CODE_SQL;
+}
+
 struct task_result *task_answer_new(struct executor_task *task)
 {
     struct task_result *result = arena_alloc(&task->arena, sizeof(*result));

@@ -8,6 +8,9 @@
 #include "agent/run/task_batch.h"
 #include "common/core/base.h"
 
+/* What a SQLSTATE means to a rollout: TASK_CODE_SQL where nothing else. */
+enum task_code task_answer_code_of(const char *sqlstate);
+
 /* A result that says nothing yet. */
 struct task_result *task_answer_new(struct executor_task *task);
 

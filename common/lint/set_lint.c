@@ -27,12 +27,6 @@ static void set_lint_settings(struct lint_run *run, const struct operation *oper
                      "'transaction none' is not available in this version; take out what cannot "
                      "run in a transaction (such as CONCURRENTLY)");
     }
-    if (operation->settings.control_scope) {
-        lint_run_add(run, LINT_UNSUPPORTED_SETTING, operation->path,
-                     set_lint_line_of(operation->content, "skein:scope"),
-                     "'scope control' is not available in this version; scripts work on the tenant "
-                     "only");
-    }
 }
 
 static void set_lint_operation(struct lint_run *run, const struct operation *operation)

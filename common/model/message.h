@@ -129,6 +129,25 @@ struct history_reply {
     const char *error;
 };
 
+struct control_call {
+    uint64_t number;
+    const char *rollout;
+    const char *tenant; /* without the shard */
+    uint64_t token;
+    enum task_mode mode;
+    const char *from; /* "" for none */
+    const char *file; /* "" in a dry run: all of the plan */
+    bool down;
+    const char *key;
+    uint64_t lock_timeout_ms;
+};
+
+struct control_done {
+    uint64_t number;
+    const char *shard;
+    struct task_error error; /* code TASK_CODE_NONE: it is done */
+};
+
 enum agent_message_kind {
     AGENT_MESSAGE_HELLO,
     AGENT_MESSAGE_HEARTBEAT,
@@ -136,6 +155,8 @@ enum agent_message_kind {
     AGENT_MESSAGE_RESULTS,
     AGENT_MESSAGE_HISTORY,
     AGENT_MESSAGE_LEAVING,
+    AGENT_MESSAGE_CONTROL_CALL,
+    AGENT_MESSAGE_CONTROL_DONE,
     AGENT_MESSAGE_COUNT,
 };
 
@@ -148,6 +169,8 @@ struct agent_message {
         struct task_results results;
         struct history_reply history;
         bool leaving_done; /* LEAVING: nothing runs any more */
+        struct control_call control_call;
+        struct control_done control_done;
     };
 };
 
@@ -190,6 +213,20 @@ struct history_request {
     uint32_t limit;
 };
 
+struct control_run {
+    struct control_call call;
+    const char *shard; /* of the tenant */
+    const char *set;
+    const char *digest;
+    const char *target;
+    const char *database;
+};
+
+struct control_answer {
+    uint64_t number;
+    struct task_error error; /* code TASK_CODE_NONE: it is done */
+};
+
 enum coordinator_message_kind {
     COORDINATOR_MESSAGE_WELCOME,
     COORDINATOR_MESSAGE_STANDBY,
@@ -199,6 +236,8 @@ enum coordinator_message_kind {
     COORDINATOR_MESSAGE_REFRESH,
     COORDINATOR_MESSAGE_RESULTS_ACK,
     COORDINATOR_MESSAGE_HISTORY,
+    COORDINATOR_MESSAGE_CONTROL_RUN,
+    COORDINATOR_MESSAGE_CONTROL_ANSWER,
     COORDINATOR_MESSAGE_COUNT,
 };
 
@@ -213,6 +252,8 @@ struct coordinator_message {
         struct task_assignment assign;
         struct task_cancel cancel;
         struct history_request history;
+        struct control_run control_run;
+        struct control_answer control_answer;
     };
 };
 

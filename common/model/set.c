@@ -12,6 +12,7 @@
 #include "common/model/quote.h"
 #include "common/model/set_path.h"
 #include "common/model/set_process.h"
+#include "common/model/set_scope.h"
 #include "common/model/set_settings.h"
 #include "common/model/set_yaml.h"
 
@@ -432,6 +433,7 @@ static bool set_build_name(struct set_builder *builder, const char *fallback_nam
     }
     builder->set.name = arena_strdup(&builder->set.arena, name);
     builder->set.prereleases = builder->yaml.prereleases;
+    builder->set.control = builder->yaml.control == NULL ? "" : builder->yaml.control;
     builder->set.reference = builder->yaml.reference == NULL ? "" : builder->yaml.reference;
     return true;
 }
@@ -486,6 +488,9 @@ bool set_parse(const struct set_file *files, size_t file_count, const char *fall
     if (!set_check_sizes(files, file_count, err) || !set_read_paths(&builder, files, file_count) ||
         !set_build_name(&builder, fallback_name) || !set_build_migrations(&builder) ||
         !set_build_latest(&builder) || !set_build_min_version(&builder)) {
+        return false;
+    }
+    if (!set_scope_check(&builder.set, err)) {
         return false;
     }
     set_build_digest(&builder, files, file_count);

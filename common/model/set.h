@@ -88,7 +88,8 @@ struct set {
     struct semver min_version;
     const char *min_version_text; /* "" for none */
     bool prereleases;
-    const char *reference;              /* "shard/name", "" for none */
+    const char *reference; /* "shard/name", "" for none */
+    const char *control; /* "shard/database": where operations of the scope control run; "" none */
     const struct migration *migrations; /* ascending by version */
     size_t migration_count;
 };

@@ -81,6 +81,20 @@ static bool set_yaml_apply_reference(struct set_yaml *yaml, const struct option_
     return true;
 }
 
+static bool set_yaml_apply_control(struct set_yaml *yaml, const struct option_source *entry,
+                                   struct arena *arena, struct error *err)
+{
+    const char *slash = strchr(entry->value, '/');
+
+    if (slash == NULL || slash == entry->value || slash[1] == '\0' ||
+        strchr(slash + 1, '/') != NULL || strlen(entry->value) > NAME_BYTES_MAX) {
+        return error_set(err, ERR_INVALID, "expected a database as SHARD/DATABASE");
+    }
+    yaml->control = arena_strdup(arena, entry->value);
+    yaml->control_line = entry->line;
+    return true;
+}
+
 static bool set_yaml_apply_lock_timeout(struct set_yaml *yaml, const struct option_source *entry,
                                         struct arena *arena, struct error *err)
 {
@@ -102,6 +116,7 @@ static const struct set_yaml_key set_yaml_keys[] = {
     { "min_version", set_yaml_apply_min_version },
     { "prereleases", set_yaml_apply_prereleases },
     { "reference", set_yaml_apply_reference },
+    { "control", set_yaml_apply_control },
     { "defaults.lock_timeout", set_yaml_apply_lock_timeout },
     { "defaults.statement_timeout", set_yaml_apply_statement_timeout },
 };
@@ -134,7 +149,7 @@ static bool set_yaml_apply(const char *path, struct set_yaml *yaml, bool *seen,
     }
     return error_set(err, ERR_INVALID,
                      "%s:%u: unknown key %s: expected name, latest, min_version, prereleases, "
-                     "reference, defaults.lock_timeout or defaults.statement_timeout",
+                     "reference, control, defaults.lock_timeout or defaults.statement_timeout",
                      path, entry->line, key);
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/core/limits.h"
 #include "common/wire/wire_codec.h"
+#include "common/wire/wire_control.h"
 #include "common/wire/wire_enum.h"
 #include "common/wire/wire_parts.h"
 #include "skein/v1/agent.pb-c.h"
@@ -147,6 +148,14 @@ struct bytes wire_encode_agent_message(const struct agent_message *message, stru
         wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_LEAVING;
         wire->leaving = wire_codec_new(&skein__v1__leaving__descriptor, arena);
         wire->leaving->done = message->leaving_done;
+        break;
+    case AGENT_MESSAGE_CONTROL_CALL:
+        wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_CONTROL_CALL;
+        wire->control_call = wire_control_of_call(&message->control_call, arena);
+        break;
+    case AGENT_MESSAGE_CONTROL_DONE:
+        wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_CONTROL_DONE;
+        wire->control_done = wire_control_of_done(&message->control_done, arena);
         break;
     case AGENT_MESSAGE_COUNT:
         assert(message->kind != AGENT_MESSAGE_COUNT);
@@ -333,6 +342,12 @@ bool wire_decode_agent_message(struct bytes wire, struct arena *arena,
     } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_LEAVING) {
         message.kind = AGENT_MESSAGE_LEAVING;
         message.leaving_done = from->leaving->done != 0;
+    } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_CONTROL_CALL) {
+        message.kind = AGENT_MESSAGE_CONTROL_CALL;
+        message.control_call = wire_control_to_call(&check, from->control_call);
+    } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_CONTROL_DONE) {
+        message.kind = AGENT_MESSAGE_CONTROL_DONE;
+        message.control_done = wire_control_to_done(&check, from->control_done);
     } else {
         wire_check_fail(&check, "body", "none that this version knows is set");
     }

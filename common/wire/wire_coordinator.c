@@ -5,6 +5,7 @@
 
 #include "common/core/limits.h"
 #include "common/wire/wire_codec.h"
+#include "common/wire/wire_control.h"
 #include "common/wire/wire_enum.h"
 #include "common/wire/wire_parts.h"
 #include "skein/v1/agent.pb-c.h"
@@ -119,6 +120,14 @@ struct bytes wire_encode_coordinator_message(const struct coordinator_message *m
         wire->body_case = SKEIN__V1__COORDINATOR_MESSAGE__BODY_HISTORY;
         wire->history = wire_coordinator_of_history(&message->history, arena);
         break;
+    case COORDINATOR_MESSAGE_CONTROL_RUN:
+        wire->body_case = SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_RUN;
+        wire->control_run = wire_control_of_run(&message->control_run, arena);
+        break;
+    case COORDINATOR_MESSAGE_CONTROL_ANSWER:
+        wire->body_case = SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_ANSWER;
+        wire->control_answer = wire_control_of_answer(&message->control_answer, arena);
+        break;
     case COORDINATOR_MESSAGE_STANDBY:
     case COORDINATOR_MESSAGE_HEARTBEAT_ACK:
     case COORDINATOR_MESSAGE_REFRESH:
@@ -232,6 +241,12 @@ static void wire_coordinator_to_body(struct wire_check *check,
     } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_HISTORY) {
         message->kind = COORDINATOR_MESSAGE_HISTORY;
         message->history = wire_coordinator_to_history(check, from->history);
+    } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_RUN) {
+        message->kind = COORDINATOR_MESSAGE_CONTROL_RUN;
+        message->control_run = wire_control_to_run(check, from->control_run);
+    } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_ANSWER) {
+        message->kind = COORDINATOR_MESSAGE_CONTROL_ANSWER;
+        message->control_answer = wire_control_to_answer(check, from->control_answer);
     } else {
         wire_check_fail(check, "body", "none that this version knows is set");
     }

@@ -6,6 +6,7 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "coordinator/decide/control_relay.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/fleet_load.h"
 #include "coordinator/decide/history.h"
@@ -189,6 +190,12 @@ static void fleet_on_agent_message(struct step *step, const struct event *event)
         break;
     case AGENT_MESSAGE_LEAVING:
         session_on_leaving(step, link, message->leaving_done);
+        break;
+    case AGENT_MESSAGE_CONTROL_CALL:
+        control_relay_on_call(step, link, &message->control_call);
+        break;
+    case AGENT_MESSAGE_CONTROL_DONE:
+        control_relay_on_done(step, link, &message->control_done);
         break;
     case AGENT_MESSAGE_HELLO:
     case AGENT_MESSAGE_COUNT:

@@ -230,6 +230,8 @@ void scale_agents_message(struct scale_world *world, struct scale_agent *agent,
     case COORDINATOR_MESSAGE_STANDBY:
     case COORDINATOR_MESSAGE_CANCEL:
     case COORDINATOR_MESSAGE_HISTORY:
+    case COORDINATOR_MESSAGE_CONTROL_RUN:
+    case COORDINATOR_MESSAGE_CONTROL_ANSWER:
     case COORDINATOR_MESSAGE_COUNT:
         assert(false && "not in a fleet where nothing goes wrong");
         break;

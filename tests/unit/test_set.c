@@ -15,6 +15,7 @@
 #include "common/core/limits.h"
 #include "common/core/memory.h"
 #include "common/model/set.h"
+#include "common/model/set_scope.h"
 
 enum { TEST_FILES_MAX = 16 };
 
@@ -125,7 +126,7 @@ static void settings_stand_at_the_head_of_a_script(void **state)
     CLEANUP(set_release) struct set set = { 0 };
     const char *script = "-- Adds an index.\r\n\r\n--skein:transaction none\r\n"
                          "  -- skein:lock_timeout 2s   -- skein:statement_timeout 1h30m -- long\r\n"
-                         "-- skein:scope control\n-- skein:allow create-index    tables are small\n"
+                         "-- skein:scope tenant\n-- skein:allow create-index    tables are small\n"
                          "-- skein:allow other it is so\n\nCREATE INDEX CONCURRENTLY i ON t (a);\n"
                          "-- a comment about skein: settings\n";
 
@@ -137,13 +138,31 @@ static void settings_stand_at_the_head_of_a_script(void **state)
                &set);
     const struct operation *operation = &set.migrations[0].operations[0];
     assert_false(operation->settings.transaction);
-    assert_true(operation->settings.control_scope);
+    assert_false(operation->settings.control_scope);
     assert_int_equal(operation->settings.lock_timeout_ms, 2000);
     assert_int_equal(operation->settings.statement_timeout_ms, 5400000);
     assert_true(operation->down_settings.transaction);
     assert_int_equal(operation->down_settings.lock_timeout_ms, 1000);
     assert_true(set.migrations[1].operations[0].settings.transaction);
     assert_int_equal(set.migrations[1].operations[0].settings.lock_timeout_ms, 0);
+}
+
+#define CONTROL_YAML "control: eu-2/registry\n"
+
+static void a_set_says_where_its_control_database_is(void **state)
+{
+    CLEANUP(set_release) struct set set = { 0 };
+    char shard[NAME_BYTES_MAX + 1];
+
+    (void)state;
+    parse_well(FILES("skein.yaml", CONTROL_YAML, "1.0.0__a/1_a.sql", "SELECT 1", "1.0.0__a/2_b.sql",
+                     "-- skein:scope control\nSELECT 1", "1.0.0__a/2_b.down.sql",
+                     "-- skein:scope control\nSELECT 1"),
+               &set);
+    assert_false(set.migrations[0].operations[0].settings.control_scope);
+    assert_true(set.migrations[0].operations[1].settings.control_scope);
+    assert_string_equal(set_scope_control(&set, shard), "registry");
+    assert_string_equal(shard, "eu-2");
 }
 
 static void a_batch_has_settings_of_its_own(void **state)
@@ -216,6 +235,26 @@ static void a_file_that_has_no_place_in_a_set_is_refused(void **state)
         { FILES("../1.0.0__a.sql", ""), "'.' and '..' have no place" },
         { FILES("1.0.0__a/..", ""), "'.' and '..' have no place" },
         { FILES("a\nb\x1b.sql", ""), "unknown file 'a\\x0Ab\\x1B.sql'" },
+    };
+
+    (void)state;
+    check_refusals(refusals, COUNT_OF(refusals));
+}
+
+static void a_scope_that_cannot_be_is_refused(void **state)
+{
+    const struct refusal refusals[] = {
+        { FILES("1.0.0__a.sql", "-- skein:scope control\nSELECT 1"),
+          "file '1.0.0__a.sql': skein:scope control needs to know the database: expected "
+          "control:" },
+        { FILES("skein.yaml", CONTROL_YAML, "1.0.0__a.sql",
+                "-- skein:scope control\n-- skein:transaction none\nSELECT 1"),
+          "is for SQL scripts in a transaction" },
+        { FILES("skein.yaml", CONTROL_YAML, "1.0.0__a.sql", "-- skein:scope control\nSELECT 1",
+                "1.0.0__a.down.sql", "SELECT 1"),
+          "1.0.0__a.down.sql': expected -- skein:scope control at its head" },
+        { FILES("skein.yaml", "control: registry\n", "1.0.0__a.sql", "SELECT 1"),
+          "expected a database as SHARD/DATABASE" },
     };
 
     (void)state;
@@ -580,6 +619,8 @@ int main(void)
         cmocka_unit_test(scripts_that_contradict_each_other_are_refused),
         cmocka_unit_test(a_wrong_skein_yaml_is_refused_with_its_line),
         cmocka_unit_test(a_wrong_setting_is_refused_with_its_line),
+        cmocka_unit_test(a_set_says_where_its_control_database_is),
+        cmocka_unit_test(a_scope_that_cannot_be_is_refused),
         cmocka_unit_test(a_batch_has_settings_of_its_own),
         cmocka_unit_test(a_wrong_setting_of_a_batch_is_refused),
         cmocka_unit_test(a_folders_name_that_cannot_be_a_sets_name_is_refused),

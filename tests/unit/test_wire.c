@@ -33,6 +33,18 @@ static const struct task_error task_error = {
     .statement = 2,
     .line = 14,
 };
+static const struct control_call control_call = {
+    .number = 7,
+    .rollout = "r7",
+    .tenant = "t_7",
+    .token = 42,
+    .mode = TASK_RUN,
+    .from = "0.4.2",
+    .file = "0.4.3__x/10_tell.sql",
+    .down = true,
+    .key = "r6",
+    .lock_timeout_ms = 2000,
+};
 static const struct rollout_counts counts = { 9, 8, 7, 6, 5, 4, 3, 2, 1 };
 
 /* A field at its default would hide that it is never encoded. */
@@ -126,6 +138,12 @@ static void what_an_agent_says_arrives_whole(void **state)
     message.kind = AGENT_MESSAGE_LEAVING;
     message.leaving_done = true;
     check_agent_message(&message);
+    message.kind = AGENT_MESSAGE_CONTROL_CALL;
+    message.control_call = control_call;
+    check_agent_message(&message);
+    message.kind = AGENT_MESSAGE_CONTROL_DONE;
+    message.control_done = (struct control_done){ 7, "eu-1", task_error };
+    check_agent_message(&message);
 }
 
 static void check_coordinator_message(const struct coordinator_message *message)
@@ -173,6 +191,13 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
     message.cancel = (struct task_cancel){ "r7", names, 2 };
+    check_coordinator_message(&message);
+    message.kind = COORDINATOR_MESSAGE_CONTROL_RUN;
+    message.control_run =
+        (struct control_run){ control_call, "eu-1", "billing", "sha256:ab", "0.4.3", "control" };
+    check_coordinator_message(&message);
+    message.kind = COORDINATOR_MESSAGE_CONTROL_ANSWER;
+    message.control_answer = (struct control_answer){ 7, task_error };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_HISTORY;
     message.history = (struct history_request){ 4, "t_7", 100 };

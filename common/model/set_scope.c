@@ -1,0 +1,67 @@
+#include "common/model/set_scope.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool set_scope_check_file(const struct set *set, const char *path, enum operation_kind kind,
+                                 const struct operation_settings *settings, struct error *err)
+{
+    if (!settings->control_scope) {
+        return true;
+    }
+    if (set->control[0] == '\0') {
+        return error_set(err, ERR_INVALID,
+                         "file '%s': skein:scope control needs to know the database: expected "
+                         "control: SHARD/DATABASE in skein.yaml",
+                         path);
+    }
+    if (kind != OPERATION_SQL || !settings->transaction) {
+        return error_set(err, ERR_INVALID,
+                         "file '%s': skein:scope control is for SQL scripts in a transaction; this "
+                         "one is %s",
+                         path, kind == OPERATION_SQL ? "outside of it" : "of another kind");
+    }
+    return true;
+}
+
+static bool set_scope_check_operation(const struct set *set, const struct operation *operation,
+                                      struct error *err)
+{
+    if (!set_scope_check_file(set, operation->path, operation->kind, &operation->settings, err)) {
+        return false;
+    }
+    if (operation->down_path == NULL) {
+        return true;
+    }
+    if (operation->settings.control_scope != operation->down_settings.control_scope) {
+        return error_set(err, ERR_INVALID,
+                         "file '%s': expected -- skein:scope %s at its head, as '%s' has",
+                         operation->down_path,
+                         operation->settings.control_scope ? "control" : "tenant", operation->path);
+    }
+    return set_scope_check_file(set, operation->down_path, operation->down_kind,
+                                &operation->down_settings, err);
+}
+
+bool set_scope_check(const struct set *set, struct error *err)
+{
+    for (size_t m = 0; m < set->migration_count; m++) {
+        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
+            if (!set_scope_check_operation(set, &set->migrations[m].operations[o], err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+const char *set_scope_control(const struct set *set, char ret_shard[static NAME_BYTES_MAX + 1])
+{
+    const char *slash = strchr(set->control, '/');
+    size_t size = (size_t)(slash - set->control);
+
+    assert(slash != NULL && size <= NAME_BYTES_MAX);
+    memcpy(ret_shard, set->control, size);
+    ret_shard[size] = '\0';
+    return slash + 1;
+}
