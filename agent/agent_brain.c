@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/agent_gate.h"
+#include "agent/agent_intake.h"
 #include "agent/agent_metrics.h"
 #include "agent/agent_words.h"
 #include "agent/complaint.h"
@@ -33,7 +34,7 @@ struct agent_brain {
     struct uplink uplink;
     struct line *line;
     uint64_t stream; /* the one whose events count */
-    struct shelf *shelf;
+    struct agent_intake intake;
     struct task_list *tasks;
     struct agent_metrics *metrics;
     struct result_post post;
@@ -44,8 +45,7 @@ struct agent_brain {
     struct complaint complaint;
     uint64_t now_ms;
     struct agent_gate gate; /* what others ask of us */
-    bool draining;
-    uint64_t gone_ms; /* when the stream is given up, after the last word; 0: not said yet */
+    uint64_t gone_ms;       /* when the stream is given up, after the last word; 0: not said yet */
 };
 
 /* One that stands by may have results of its last session: the truth about those tries, and perhaps
@@ -55,70 +55,7 @@ static bool agent_is_heard(const struct agent_brain *brain)
     return brain->uplink.state == UPLINK_WORKING || brain->uplink.state == UPLINK_STANDBY;
 }
 
-/* ---- tasks ---- */
-
-/* The task never started. */
-static void agent_answer(struct agent_brain *brain, const struct task_assignment *assignment,
-                         const struct task_item *item, enum task_code code, const char *why)
-{
-    task_list_finish(brain->tasks,
-                     agent_event_new_answer(brain->parts.shard, assignment, item, code, why));
-    result_post_due_at(&brain->post, brain->now_ms);
-}
-
-static void agent_start_tasks(struct agent_brain *brain, const struct task_assignment *assignment,
-                              struct prepared_set *set)
-{
-    for (size_t i = 0; i < assignment->task_count; i++) {
-        if (brain->draining) {
-            agent_answer(brain, assignment, &assignment->tasks[i], TASK_CODE_CANCELLED,
-                         "the agent is shutting down");
-        } else {
-            executor_submit(brain->parts.executor,
-                            executor_task_new(assignment, &assignment->tasks[i], set));
-        }
-    }
-}
-
-static void agent_on_dropped(void *context, const struct task_assignment *assignment)
-{
-    struct agent_brain *brain = context;
-
-    for (size_t i = 0; i < assignment->task_count; i++) {
-        agent_answer(brain, assignment, &assignment->tasks[i], TASK_CODE_CANCELLED,
-                     "cancelled before it started");
-    }
-}
-
-static void agent_on_set(struct agent_brain *brain, const char *name, const char *digest,
-                         struct prepared_set *set, const struct error *err)
-{
-    struct agent_event *event;
-
-    if (set != NULL) {
-        shelf_put(brain->shelf, name, digest, set);
-    } else {
-        log_failure("set_not_ready", err, "set=%s digest=%s", name, digest);
-    }
-    while ((event = shelf_take_waiting(brain->shelf, name, digest)) != NULL) {
-        if (event->message.kind == COORDINATOR_MESSAGE_CONTROL_RUN) {
-            control_post_run(brain->parts.control, event, set, err);
-            agent_event_free(&event);
-            continue;
-        }
-        const struct task_assignment *assignment = &event->message.assign;
-        if (set != NULL) {
-            agent_start_tasks(brain, assignment, set);
-        } else {
-            for (size_t i = 0; i < assignment->task_count; i++) {
-                agent_answer(brain, assignment, &assignment->tasks[i],
-                             err->code == ERR_INVALID ? TASK_CODE_RUNNER : TASK_CODE_AGENT_LOST,
-                             err->message);
-            }
-        }
-        agent_event_free(&event);
-    }
-}
+/* ---- the session ---- */
 
 static void agent_on_lease_end(struct agent_brain *brain)
 {
@@ -127,34 +64,13 @@ static void agent_on_lease_end(struct agent_brain *brain)
     /* What commits before the cancel arrives is kept out by the fence if somebody else has taken
      * the tenant meanwhile, and stands in the journal if not. */
     executor_cancel(brain->parts.executor, NULL, NULL, 0);
-    shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
+    agent_intake_drop(&brain->intake, NULL);
     line_close(brain->line);
-}
-
-/* The message waits for its set, which is fetched unless it is on its way. Takes the event over. */
-static void agent_wait_for_set(struct agent_brain *brain, struct agent_event *event)
-{
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    const char *name;
-    const char *digest;
-    struct error err = { 0 };
-
-    agent_event_wanted_set(event, &name, &digest);
-    name = arena_strdup(&arena, name);
-    digest = arena_strdup(&arena, digest);
-    if (shelf_wait(brain->shelf, event) && !line_fetch(brain->line, name, digest, &err)) {
-        agent_on_set(brain, name, digest, NULL, &err);
-    }
 }
 
 /* Takes the event over. */
 static void agent_on_assign(struct agent_brain *brain, struct agent_event *event)
 {
-    struct task_assignment *assignment = &event->message.assign;
-    struct task_item *fresh =
-        arena_alloc_array(&event->arena, assignment->task_count, sizeof(*fresh));
-    size_t count = 0;
-
     /* After a pause the lease may have run out before this message was looked at. */
     if (uplink_lease_ran_out(&brain->uplink, brain->now_ms)) {
         agent_on_lease_end(brain);
@@ -163,53 +79,22 @@ static void agent_on_assign(struct agent_brain *brain, struct agent_event *event
         agent_event_free(&event); /* without a session nothing may start */
         return;
     }
-    for (size_t i = 0; i < assignment->task_count; i++) {
-        if (task_list_add(brain->tasks, assignment, &assignment->tasks[i])) {
-            fresh[count++] = assignment->tasks[i];
-        }
-    }
-    assignment->tasks = fresh;
-    assignment->task_count = count;
-    struct prepared_set *set = shelf_find(brain->shelf, assignment->set, assignment->digest);
-    if (set != NULL || brain->draining) {
-        agent_start_tasks(brain, assignment, set);
-        agent_event_free(&event);
-    } else {
-        agent_wait_for_set(brain, event);
-    }
-}
-
-/* Takes the event over. */
-static void agent_on_control_run(struct agent_brain *brain, struct agent_event *event)
-{
-    const struct control_run *run = &event->message.control_run;
-    struct prepared_set *set = shelf_find(brain->shelf, run->set, run->digest);
-    const struct error leaving = { .code = ERR_UNAVAILABLE,
-                                   .message = "the agent is shutting down" };
-
-    if (set != NULL || brain->draining) {
-        control_post_run(brain->parts.control, event, brain->draining ? NULL : set, &leaving);
-        agent_event_free(&event);
-    } else {
-        agent_wait_for_set(brain, event);
-    }
+    agent_intake_assign(&brain->intake, event);
 }
 
 static void agent_on_cancel(struct agent_brain *brain, const struct task_cancel *cancel)
 {
     if (cancel->tenant_count == 0) {
-        shelf_drop_waiting(brain->shelf, cancel->rollout, agent_on_dropped, brain);
+        agent_intake_drop(&brain->intake, cancel->rollout);
     }
     executor_cancel(brain->parts.executor, cancel->rollout,
                     cancel->tenant_count == 0 ? NULL : cancel->tenants, cancel->tenant_count);
 }
 
-/* ---- the session ---- */
-
 /* Said on each stream, so that the coordinator hands out no task which would only come back. */
 static void agent_say_leaving(struct agent_brain *brain)
 {
-    if (brain->draining) {
+    if (brain->intake.draining) {
         agent_words_leaving(brain->line, false);
     }
 }
@@ -224,7 +109,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
     if (welcome->lease_id != brain->uplink.lease_id) {
         /* What still runs was locked under another lease: somebody else may have it by now. */
         executor_cancel(brain->parts.executor, NULL, NULL, 0);
-        shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
+        agent_intake_drop(&brain->intake, NULL);
         if (from_standby || brain->has_worked) {
             tenant_book_distrust(brain->tenants, desk_read_anew(brain->parts.desk));
         }
@@ -254,7 +139,7 @@ static void agent_on_standby(struct agent_brain *brain, const char *other)
         if (brain->uplink.lease_id != 0) {
             brain->uplink.lease_id = 0;
             executor_cancel(brain->parts.executor, NULL, NULL, 0);
-            shelf_drop_waiting(brain->shelf, NULL, agent_on_dropped, brain);
+            agent_intake_drop(&brain->intake, NULL);
         }
     }
 }
@@ -371,7 +256,7 @@ static void agent_on_message(struct agent_brain *brain, struct agent_event **eve
         agent_on_history_request(brain, &message->history);
         break;
     case COORDINATOR_MESSAGE_CONTROL_RUN:
-        agent_on_control_run(brain, *event);
+        agent_intake_control(&brain->intake, *event);
         *event = NULL;
         break;
     case COORDINATOR_MESSAGE_CONTROL_ANSWER:
@@ -380,24 +265,6 @@ static void agent_on_message(struct agent_brain *brain, struct agent_event **eve
     case COORDINATOR_MESSAGE_COUNT:
         break;
     }
-}
-
-static void agent_on_archive(struct agent_brain *brain, struct agent_event **event)
-{
-    const struct error *err = &(*event)->archive.error;
-
-    if (err->code != ERR_NONE) {
-        agent_on_set(brain, (*event)->archive.name, (*event)->archive.digest, NULL, err);
-        return;
-    }
-    struct error busy = { .code = ERR_LIMIT, .message = "the agent's desk is full" };
-    CLEANUP(arena_release) struct arena arena = { 0 };
-    const char *name = arena_strdup(&arena, (*event)->archive.name);
-    const char *digest = arena_strdup(&arena, (*event)->archive.digest);
-    if (!desk_prepare(brain->parts.desk, *event)) {
-        agent_on_set(brain, name, digest, NULL, &busy);
-    }
-    *event = NULL;
 }
 
 /* Takes the event over. */
@@ -437,11 +304,11 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
         agent_words_history(brain->line, &(*event)->history);
         break;
     case AGENT_EVENT_ARCHIVE:
-        agent_on_archive(brain, event);
+        agent_intake_archive(&brain->intake, event);
         break;
     case AGENT_EVENT_SET:
-        agent_on_set(brain, (*event)->set.name, (*event)->set.digest, (*event)->set.prepared,
-                     &(*event)->set.error);
+        agent_intake_set(&brain->intake, (*event)->set.name, (*event)->set.digest,
+                         (*event)->set.prepared, &(*event)->set.error);
         (*event)->set.prepared = NULL;
         break;
     case AGENT_EVENT_CONTROL:
@@ -470,8 +337,8 @@ static void agent_set_status(struct agent_brain *brain)
         snprintf(reason, sizeof(reason), "%.200s", brain->trouble);
     }
     agent_gate_set_ready(&brain->gate, connected && brain->trouble[0] == '\0', reason);
-    if (!brain->draining && agent_gate_is_draining(&brain->gate)) {
-        brain->draining = true;
+    if (!brain->intake.draining && agent_gate_is_draining(&brain->gate)) {
+        brain->intake.draining = true;
         agent_say_leaving(brain);
         agent_gate_say_drained(&brain->gate);
     }
@@ -536,7 +403,7 @@ static uint64_t agent_next_ms(const struct agent_brain *brain)
     if (agent_is_heard(brain) && brain->post.due_ms < next) {
         next = brain->post.due_ms;
     }
-    uint64_t idle = brain->now_ms + (brain->draining ? 20 : AGENT_IDLE_MS);
+    uint64_t idle = brain->now_ms + (brain->intake.draining ? 20 : AGENT_IDLE_MS);
     return next < idle ? next : idle;
 }
 
@@ -550,6 +417,7 @@ static void *agent_brain_run(void *argument)
         size_t count =
             mailbox_take(brain->parts.inbox, batch, EVENT_BATCH_MAX, agent_next_ms(brain));
         brain->now_ms = clock_monotonic_ms();
+        brain->intake.now_ms = brain->now_ms;
         for (size_t i = 0; i < count; i++) {
             struct agent_event *event = batch[i];
             agent_apply(brain, &event);
@@ -573,9 +441,14 @@ struct agent_brain *agent_brain_start(const struct agent_brain_parts *parts)
     result_post_init(&brain->post);
     executor_set_lease(parts->executor, 0);
     brain->line = line_new(&parts->line);
-    brain->shelf = shelf_new();
     brain->tasks = task_list_new();
     brain->metrics = agent_metrics_new(parts->metrics);
+    brain->intake = (struct agent_intake){ .parts = &brain->parts,
+                                           .line = brain->line,
+                                           .shelf = shelf_new(),
+                                           .tasks = brain->tasks,
+                                           .post = &brain->post,
+                                           .now_ms = brain->now_ms };
     agent_gate_init(&brain->gate);
     pthread_create(&brain->thread, NULL, agent_brain_run, brain);
     return brain;
@@ -604,7 +477,7 @@ void agent_brain_stop(struct agent_brain **pointer, uint64_t wait_ms)
     agent_brain_wake(brain);
     pthread_join(brain->thread, NULL);
     line_free(&brain->line);
-    shelf_free(&brain->shelf);
+    shelf_free(&brain->intake.shelf);
     task_list_free(&brain->tasks);
     agent_metrics_free(&brain->metrics);
     tenant_book_free(&brain->tenants);

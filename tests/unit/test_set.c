@@ -15,33 +15,7 @@
 #include "common/core/limits.h"
 #include "common/core/memory.h"
 #include "common/model/set.h"
-#include "common/model/set_scope.h"
-
-enum { TEST_FILES_MAX = 16 };
-
-/* Pairs of path and content, up to a NULL. */
-static bool parse(const char *const pairs[], struct set *ret_set, struct error *err)
-{
-    struct set_file files[TEST_FILES_MAX];
-    size_t count = 0;
-
-    for (; pairs[2 * count] != NULL; count++) {
-        assert_true(count < TEST_FILES_MAX);
-        files[count] = (struct set_file){ pairs[2 * count], bytes_of_text(pairs[2 * count + 1]) };
-    }
-    return set_parse(files, count, "billing", ret_set, err);
-}
-
-#define FILES(...) ((const char *const[]){ __VA_ARGS__, NULL })
-
-static void parse_well(const char *const pairs[], struct set *ret_set)
-{
-    struct error err = { 0 };
-
-    if (!parse(pairs, ret_set, &err)) {
-        fail_msg("%s", err.message);
-    }
-}
+#include "tests/unit/set_fixture.h"
 
 static void files_become_migrations_in_order_of_version(void **state)
 {
@@ -147,24 +121,6 @@ static void settings_stand_at_the_head_of_a_script(void **state)
     assert_int_equal(set.migrations[1].operations[0].settings.lock_timeout_ms, 0);
 }
 
-#define CONTROL_YAML "control: eu-2/registry\n"
-
-static void a_set_says_where_its_control_database_is(void **state)
-{
-    CLEANUP(set_release) struct set set = { 0 };
-    char shard[NAME_BYTES_MAX + 1];
-
-    (void)state;
-    parse_well(FILES("skein.yaml", CONTROL_YAML, "1.0.0__a/1_a.sql", "SELECT 1", "1.0.0__a/2_b.sql",
-                     "-- skein:scope control\nSELECT 1", "1.0.0__a/2_b.down.sql",
-                     "-- skein:scope control\nSELECT 1"),
-               &set);
-    assert_false(set.migrations[0].operations[0].settings.control_scope);
-    assert_true(set.migrations[0].operations[1].settings.control_scope);
-    assert_string_equal(set_scope_control(&set, shard), "registry");
-    assert_string_equal(shard, "eu-2");
-}
-
 static void a_batch_has_settings_of_its_own(void **state)
 {
     CLEANUP(set_release) struct set set = { 0 };
@@ -186,26 +142,6 @@ static void a_batch_has_settings_of_its_own(void **state)
     assert_int_equal(operation->down_settings.batch.target_ms, BATCH_TARGET_DEFAULT_MS);
     assert_int_equal(operation->down_settings.batch.pause_ms, 0);
     assert_int_equal(operation->down_settings.batch.max_lag_ms, BATCH_LAG_DEFAULT_MS);
-}
-
-struct refusal {
-    const char *const *files;
-    const char *part;
-};
-
-static void check_refusals(const struct refusal refusals[], size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        CLEANUP(set_release) struct set set = { 0 };
-        struct error err = { 0 };
-        if (parse(refusals[i].files, &set, &err)) {
-            fail_msg("accepted: %s", refusals[i].part);
-        }
-        assert_int_equal(err.code, ERR_INVALID);
-        if (strstr(err.message, refusals[i].part) == NULL) {
-            fail_msg("%s", err.message);
-        }
-    }
 }
 
 static void a_file_that_has_no_place_in_a_set_is_refused(void **state)
@@ -235,26 +171,6 @@ static void a_file_that_has_no_place_in_a_set_is_refused(void **state)
         { FILES("../1.0.0__a.sql", ""), "'.' and '..' have no place" },
         { FILES("1.0.0__a/..", ""), "'.' and '..' have no place" },
         { FILES("a\nb\x1b.sql", ""), "unknown file 'a\\x0Ab\\x1B.sql'" },
-    };
-
-    (void)state;
-    check_refusals(refusals, COUNT_OF(refusals));
-}
-
-static void a_scope_that_cannot_be_is_refused(void **state)
-{
-    const struct refusal refusals[] = {
-        { FILES("1.0.0__a.sql", "-- skein:scope control\nSELECT 1"),
-          "file '1.0.0__a.sql': skein:scope control needs to know the database: expected "
-          "control:" },
-        { FILES("skein.yaml", CONTROL_YAML, "1.0.0__a.sql",
-                "-- skein:scope control\n-- skein:transaction none\nSELECT 1"),
-          "is for SQL scripts in a transaction" },
-        { FILES("skein.yaml", CONTROL_YAML, "1.0.0__a.sql", "-- skein:scope control\nSELECT 1",
-                "1.0.0__a.down.sql", "SELECT 1"),
-          "1.0.0__a.down.sql': expected -- skein:scope control at its head" },
-        { FILES("skein.yaml", "control: registry\n", "1.0.0__a.sql", "SELECT 1"),
-          "expected a database as SHARD/DATABASE" },
     };
 
     (void)state;
@@ -619,8 +535,6 @@ int main(void)
         cmocka_unit_test(scripts_that_contradict_each_other_are_refused),
         cmocka_unit_test(a_wrong_skein_yaml_is_refused_with_its_line),
         cmocka_unit_test(a_wrong_setting_is_refused_with_its_line),
-        cmocka_unit_test(a_set_says_where_its_control_database_is),
-        cmocka_unit_test(a_scope_that_cannot_be_is_refused),
         cmocka_unit_test(a_batch_has_settings_of_its_own),
         cmocka_unit_test(a_wrong_setting_of_a_batch_is_refused),
         cmocka_unit_test(a_folders_name_that_cannot_be_a_sets_name_is_refused),
