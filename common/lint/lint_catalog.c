@@ -15,7 +15,10 @@ static const char *lint_catalog_schema(const struct lint_catalog *catalog, const
 {
     const char *chosen = schema[0] != '\0' ? schema : catalog->path;
 
-    return chosen == NULL || strcmp(chosen, "public") == 0 ? "" : chosen;
+    return chosen == NULL || strcmp(chosen, "public") == 0 ||
+                   (catalog->home != NULL && strcmp(chosen, catalog->home) == 0)
+               ? ""
+               : chosen;
 }
 
 static struct lint_relation *lint_catalog_by_key(const struct lint_catalog *catalog,
@@ -206,4 +209,31 @@ bool lint_name_has(const struct lint_name *list, const char *name)
         list = list->next;
     }
     return list != NULL;
+}
+
+void lint_catalog_settle(struct lint_catalog *catalog)
+{
+    const char *home = catalog->relations == NULL ? "" : catalog->relations->schema;
+    const size_t count = HASH_COUNT(catalog->relations);
+    size_t renamed = 0;
+
+    for (const struct lint_relation *r = catalog->relations; r != NULL; r = r->hh.next) {
+        if (strcmp(r->schema, home) != 0) {
+            return;
+        }
+    }
+    if (home[0] == '\0') {
+        return;
+    }
+    catalog->home = home;
+    /* Each is put behind the last one, so the first is the next. */
+    for (; renamed < count; renamed++) {
+        struct lint_relation *relation = catalog->relations;
+        HASH_DEL(catalog->relations, relation);
+        relation->schema = "";
+        for (struct lint_name *read = relation->reads; read != NULL; read = read->next) {
+            read->name += strlen(home); /* "home.name" to ".name", the key of a relation at home */
+        }
+        lint_catalog_put(catalog, relation);
+    }
 }

@@ -105,6 +105,7 @@ struct lint_catalog {
     struct lint_relation *relations;
     struct lint_thing *things;
     const char *path; /* the schema of names without one; "" is the tenant's */
+    const char *home; /* the tenant's own schema, where it has another name than public; NULL */
     uint32_t epoch;   /* of the migration that is being read */
 };
 
@@ -127,6 +128,9 @@ void lint_catalog_rename(struct lint_catalog *catalog, struct lint_relation *rel
 
 /* Whether it was there before the migration that is being read, for others to see. */
 bool lint_catalog_is_live(const struct lint_catalog *catalog, const struct lint_relation *relation);
+
+/* Where all relations are in one schema, it is the tenant's: what a dump of it says. */
+void lint_catalog_settle(struct lint_catalog *catalog);
 
 struct lint_thing *lint_catalog_thing(const struct lint_catalog *catalog, const char *name);
 struct lint_thing *lint_catalog_add_thing(struct lint_catalog *catalog, const char *name);

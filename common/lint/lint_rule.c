@@ -203,7 +203,11 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
                        "this reaches outside the database, where no rollback reaches",
                        "Use an exec operation for work outside the database." },
     [LINT_OPAQUE] = { "opaque", "note", "what the code inside does cannot be seen from outside",
-                      "Write the statements out, or look at what a dry run reports." },
+                      "Write the statements out, or look at what --trace reports." },
+    [LINT_TRACE] = { "trace", "warning", "a real server did something else than was foreseen",
+                     "Believe the server, and report it: lint should have known." },
+    [LINT_TRACE_FAILED] = { "trace-failed", "error", "the scratch database refused it",
+                            "Correct the statement; or give --schema what it stands on." },
 };
 
 const struct lint_rule_text *lint_rule_text(enum lint_rule rule)

@@ -62,6 +62,8 @@ enum lint_rule {
     LINT_CATALOG_WRITE,
     LINT_OUTSIDE,
     LINT_OPAQUE,
+    LINT_TRACE,
+    LINT_TRACE_FAILED,
     LINT_RULE_COUNT,
 };
 

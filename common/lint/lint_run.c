@@ -102,6 +102,24 @@ void lint_run_add(struct lint_run *run, enum lint_rule rule, const char *path, u
     lint_run_put(run->report, finding);
 }
 
+void lint_run_add_at(struct lint_run *run, enum lint_rule rule,
+                     const struct lint_statement *statement, const char *message)
+{
+    const struct lint_rule_text *text = lint_rule_text(rule);
+    bool softer = run->down && strcmp(text->severity, "error") == 0;
+    const struct lint_finding finding = { .severity = softer ? "warning" : text->severity,
+                                          .rule = text->id,
+                                          .file = statement->file,
+                                          .line = statement->line,
+                                          .statement = statement->number,
+                                          .message = message,
+                                          .relation = "",
+                                          .lock = "",
+                                          .fix = text->safe };
+
+    lint_run_put(run->report, finding);
+}
+
 void lint_run_begin(struct lint_run *run, struct sql_parser *parser, struct lint_report *report)
 {
     *run = (struct lint_run){ .parser = parser, .report = report };
@@ -248,5 +266,6 @@ bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err)
         }
     }
     run->catalog.path = NULL;
+    lint_catalog_settle(&run->catalog);
     return true;
 }

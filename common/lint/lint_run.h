@@ -56,4 +56,8 @@ void lint_run_script(struct lint_run *run, const char *path, struct bytes conten
 void lint_run_add(struct lint_run *run, enum lint_rule rule, const char *path, uint32_t line,
                   const char *message);
 
+/* The same about a statement that was read: what somebody who ran it has found. */
+void lint_run_add_at(struct lint_run *run, enum lint_rule rule,
+                     const struct lint_statement *statement, const char *message);
+
 #endif

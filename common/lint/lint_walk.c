@@ -62,6 +62,7 @@ void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation
     statement->locks[statement->lock_count++] = (struct lint_lock){
         .relation = name,
         .mode = mode,
+        .index = relation->kind == LINT_KIND_INDEX,
         .own = relation->kind != LINT_KIND_INDEX && relation->parent == NULL,
     };
 }

@@ -30,6 +30,7 @@ const char *lint_mode_name(enum lint_mode mode); /* "ACCESS EXCLUSIVE"; "" for n
 struct lint_lock {
     const char *relation;
     enum lint_mode mode;
+    bool index;
     bool own; /* of a table that is locked for its own sake: no index, no partition */
 };
 

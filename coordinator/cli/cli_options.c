@@ -84,7 +84,7 @@ static const struct option_spec cli_verb_options[] = {
     { "explain", OPTION_TEXT, CLI_FIELD(explain), .argument = "RULE", .fallback = "",
       .flag_only = true, .help = "what a rule means and what is safe instead; 'all' lists them" },
     { "trace", OPTION_TEXT, CLI_FIELD(trace), .argument = "CONNINFO", .fallback = "",
-      .help = "try it on a real server (not available in this version)" },
+      .help = "run the set on a new scratch database of this server, and compare" },
 };
 
 static_assert(COUNT_OF(cli_global_options) + COUNT_OF(cli_verb_options) <= CLI_OPTIONS_MAX,

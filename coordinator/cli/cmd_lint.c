@@ -10,6 +10,7 @@
 #include "common/core/memory.h"
 #include "common/lint/set_lint.h"
 #include "coordinator/cli/cmd.h"
+#include "coordinator/cli/cmd_lint_trace.h"
 #include "coordinator/cli/lint_view.h"
 
 static void cmd_lint_sql_parser_free(struct sql_parser **parser)
@@ -38,19 +39,23 @@ bool cmd_lint_read_set(const char *directory, struct arena *arena, struct set_fi
            set_parse(*ret_files, *ret_count, name, ret_set, err);
 }
 
-static void cmd_lint_directory(struct lint_run *run, const char *directory)
+/* A directory as a whole set; traced, too, where that is asked for. False: the trace failed. */
+static bool cmd_lint_directory(struct cli *cli, struct lint_run *run, const char *directory,
+                               struct trace *trace, struct error *err)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     CLEANUP(set_release) struct set set = { 0 };
     struct set_file *files = NULL;
     size_t count = 0;
-    struct error err = { 0 };
+    struct error why = { 0 };
 
-    if (!cmd_lint_read_set(directory, &arena, &files, &count, &set, &err)) {
-        lint_run_add(run, LINT_SET, directory, 0, err.message);
-        return;
+    if (!cmd_lint_read_set(directory, &arena, &files, &count, &set, &why)) {
+        lint_run_add(run, LINT_SET, directory, 0, why.message);
+        return true;
     }
     set_lint(run, &set);
+    return cli->options.trace[0] == '\0' || run->report->error_count > 0 ||
+           cmd_lint_trace(cli, run, &set, trace, err);
 }
 
 static bool cmd_lint_file(struct lint_run *run, const char *path, struct error *err)
@@ -66,6 +71,29 @@ static bool cmd_lint_file(struct lint_run *run, const char *path, struct error *
     return true;
 }
 
+/* pg_dump writes lines for psql: \restrict and \unrestrict. */
+static void cmd_lint_blank_restrict(struct buf *text)
+{
+    for (char *at = text->data; at != NULL && *at != '\0';) {
+        char *end = strchrnul(at, '\n');
+
+        if (strncmp(at, "\\restrict ", 10) == 0 || strncmp(at, "\\unrestrict ", 12) == 0) {
+            memset(at, ' ', (size_t)(end - at));
+        }
+        at = *end == '\0' ? end : end + 1;
+    }
+}
+
+bool cmd_lint_read_schema(const char *path, struct buf *text, struct error *err)
+{
+    if (!file_read(path, text, err)) {
+        return false;
+    }
+    (void)buf_text(text); /* ends it with a NUL */
+    cmd_lint_blank_restrict(text);
+    return true;
+}
+
 static bool cmd_lint_schema(struct lint_run *run, const char *path, struct error *err)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = SCRIPT_BYTES_MAX };
@@ -73,11 +101,12 @@ static bool cmd_lint_schema(struct lint_run *run, const char *path, struct error
     if (path[0] == '\0') {
         return true;
     }
-    return file_read(path, &text, err) &&
+    return cmd_lint_read_schema(path, &text, err) &&
            (lint_run_schema(run, buf_view(&text), err) || error_wrap(err, "%s", path));
 }
 
-static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct error *err)
+static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct trace *trace,
+                          struct error *err)
 {
     if (!cmd_lint_schema(run, cli->options.schema, err)) {
         return false;
@@ -85,7 +114,9 @@ static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct error *e
     for (size_t i = 0; i < cli->argument_count; i++) {
         struct stat status;
         if (stat(cli->arguments[i], &status) == 0 && S_ISDIR(status.st_mode)) {
-            cmd_lint_directory(run, cli->arguments[i]);
+            if (!cmd_lint_directory(cli, run, cli->arguments[i], trace, err)) {
+                return false;
+            }
         } else if (!cmd_lint_file(run, cli->arguments[i], err)) {
             return false;
         }
@@ -93,12 +124,13 @@ static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct error *e
     return true;
 }
 
-static void cmd_lint_print(const struct cli *cli, const struct lint_report *report)
+static void cmd_lint_print(const struct cli *cli, const struct lint_report *report,
+                           const struct trace *trace)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
 
     if (cli->format != OUTPUT_TABLE) {
-        json_t *view = lint_view_json(report);
+        json_t *view = lint_view_json(report, trace);
         output_json(cli->format, view);
         json_decref(view);
         return;
@@ -106,7 +138,7 @@ static void cmd_lint_print(const struct cli *cli, const struct lint_report *repo
     if (strcmp(cli->options.format, "github") == 0) {
         lint_view_github(report, &text);
     } else {
-        lint_view_print(report, &cli->style, &text);
+        lint_view_print(report, trace, &cli->style, &text);
     }
     output_text(&text);
 }
@@ -127,6 +159,7 @@ int cmd_lint(struct cli *cli)
 {
     CLEANUP(cmd_lint_sql_parser_free) struct sql_parser *parser = NULL;
     CLEANUP(lint_report_release) struct lint_report report = { 0 };
+    CLEANUP(trace_release) struct trace trace = { 0 };
     struct lint_run run;
     struct error err = { 0 };
 
@@ -136,17 +169,21 @@ int cmd_lint(struct cli *cli)
     if (cli->argument_count == 0) {
         return cli_usage(cli, "expected a directory or files to read");
     }
-    if (cli->options.trace[0] != '\0') {
-        return cli_usage(cli, "--trace is not available in this version");
+    if (cli->options.trace[0] != '\0' && !cmd_lint_trace_may(cli)) {
+        return cli_usage(cli, "--trace runs a whole set: expected one directory");
     }
     parser = sql_parser_new();
     lint_run_begin(&run, parser, &report);
     run.version = (uint32_t)cli->options.postgres_version;
-    bool read = cmd_lint_read(cli, &run, &err);
+    bool read = cmd_lint_read(cli, &run, &trace, &err);
     lint_run_end(&run);
+    if (!read && cli->options.trace[0] != '\0') {
+        output_say("%s", err.message);
+        return err.code == ERR_UNAVAILABLE ? EXIT_CODE_UNREACHABLE : EXIT_CODE_INTERNAL;
+    }
     if (!read) {
         return cli_usage(cli, "%s", err.message);
     }
-    cmd_lint_print(cli, &report);
+    cmd_lint_print(cli, &report, &trace);
     return report.error_count == 0 ? EXIT_CODE_DONE : EXIT_CODE_REJECTED;
 }

@@ -28,11 +28,11 @@ static bool cmd_set_lint(const struct cli *cli, const struct set *set)
     lint_run_end(&run);
     sql_parser_free(&parser);
     if (report.error_count > 0 && cli->format != OUTPUT_TABLE) {
-        json_t *view = lint_view_json(&report);
+        json_t *view = lint_view_json(&report, &(const struct trace){ 0 });
         output_json(cli->format, view);
         json_decref(view);
     } else if (report.error_count > 0) {
-        lint_view_print(&report, &cli->style, &text);
+        lint_view_print(&report, &(const struct trace){ 0 }, &cli->style, &text);
         (void)fputs(buf_text(&text), stderr);
     } else if (report.count > 0) {
         output_say("lint has %zu finding%s that do not stand in the way: skein lint '%s'",

@@ -26,10 +26,14 @@ static const struct command commands[] = {
       "check scripts without a coordinator",
       "Says which locks each statement takes, what it rewrites or reads whole, and what is safe\n"
       "instead. A directory is checked as a whole set; files one after another, each knowing\n"
-      "what those before it made. Exits with 6 if there is an error.\n\n"
+      "what those before it made. Exits with 6 if there is an error.\n"
+      "With --trace a set is also run for real, on a database skein_trace_... that is made on "
+      "that\n"
+      "server and dropped again; what lint did not foresee is a warning.\n\n"
       "  skein lint ./billing\n"
       "  skein lint ./billing --schema dump.sql --format github\n"
       "  skein lint ./billing --postgres-version 13\n"
+      "  skein lint ./billing --schema dump.sql --trace 'host=localhost dbname=postgres'\n"
       "  skein lint --explain create-index\n"
       "  skein lint billing/0.4.0__x.sql -o json\n",
       true, false },

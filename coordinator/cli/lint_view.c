@@ -47,7 +47,25 @@ static json_t *lint_view_statement(const struct lint_statement *statement)
                      statement->grows ? 1 : 0);
 }
 
-json_t *lint_view_json(const struct lint_report *report)
+/* Locks are those that the statement took itself; null outside of a transaction. */
+static json_t *lint_view_measure(const struct trace_measure *measure)
+{
+    json_t *locks = measure->locks_known ? json_array() : json_null();
+
+    for (size_t i = 0; i < measure->lock_count; i++) {
+        if (measure->locks[i].is_new) {
+            json_array_append_new(locks,
+                                  json_pack("{s:s, s:s}", "relation", measure->locks[i].relation,
+                                            "mode", lint_mode_name(measure->locks[i].mode)));
+        }
+    }
+    return json_pack("{s:f, s:o, s:o, s:o, s:o}", "ms", (double)measure->took_us / 1000.0, "locks",
+                     locks, "rewrites", lint_view_names(measure->rewrites, measure->rewrite_count),
+                     "scans", lint_view_names(measure->scans, measure->scan_count), "grows",
+                     measure->locks_known ? json_boolean(measure->grows) : json_null());
+}
+
+json_t *lint_view_json(const struct lint_report *report, const struct trace *trace)
 {
     json_t *findings = json_array();
     json_t *statements = json_array();
@@ -56,7 +74,11 @@ json_t *lint_view_json(const struct lint_report *report)
         json_array_append_new(findings, lint_view_finding(&report->findings[i]));
     }
     for (size_t i = 0; i < report->statement_count; i++) {
-        json_array_append_new(statements, lint_view_statement(&report->statements[i]));
+        json_t *statement = lint_view_statement(&report->statements[i]);
+        if (i < trace->count && trace->measures[i] != NULL) {
+            json_object_set_new(statement, "measured", lint_view_measure(trace->measures[i]));
+        }
+        json_array_append_new(statements, statement);
     }
     return json_pack("{s:o, s:o}", "findings", findings, "statements", statements);
 }
@@ -69,7 +91,20 @@ static enum tone lint_view_tone(const char *severity)
     return strcmp(severity, "warning") == 0 ? TONE_WAIT : TONE_DIM;
 }
 
-void lint_view_print(const struct lint_report *report, const struct style *style, struct buf *buf)
+static void lint_view_print_trace(const struct trace *trace, struct buf *buf)
+{
+    size_t ran = 0;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        ran += trace->measures[i] != NULL ? 1 : 0;
+    }
+    if (trace->count > 0) {
+        buf_printf(buf, "%zu of them ran on a scratch database, which is gone again\n", ran);
+    }
+}
+
+void lint_view_print(const struct lint_report *report, const struct trace *trace,
+                     const struct style *style, struct buf *buf)
 {
     size_t others = 0;
 
@@ -91,6 +126,7 @@ void lint_view_print(const struct lint_report *report, const struct style *style
     buf_printf(buf, "%zu statement%s: %zu error%s, %zu other finding%s\n", report->statement_count,
                report->statement_count == 1 ? "" : "s", report->error_count,
                report->error_count == 1 ? "" : "s", others, others == 1 ? "" : "s");
+    lint_view_print_trace(trace, buf);
     if (others + report->error_count > 0) {
         buf_puts(buf, "`skein lint --explain RULE` says more about one; `-- skein:allow RULE "
                       "reason` before a statement silences it.\n");
@@ -159,7 +195,7 @@ bool lint_view_explain(const char *rule, const struct style *style, struct buf *
     style_put(style, buf, lint_view_tone(text->severity), text->id);
     buf_printf(buf, " (%s): %s.\n\n%.*s\n", text->severity, text->why, (int)page.size,
                (const char *)page.data);
-    if (strcmp(text->severity, "error") != 0) {
+    if (strcmp(text->severity, "error") != 0 && found != LINT_TRACE) {
         buf_printf(buf,
                    "\nWhere it is safe all the same, say why above the statement:\n\n"
                    "    -- skein:allow %s because ...\n",

@@ -8,13 +8,16 @@
 
 #include "common/core/buf.h"
 #include "common/lint/lint_run.h"
+#include "common/trace/trace_set.h"
 #include "coordinator/cli/style.h"
 
-/* {"findings": [...], "statements": [...]}; the caller owns it. */
-json_t *lint_view_json(const struct lint_report *report);
+/* `trace` is what was measured beside the report; an empty one where nothing was.
+ * {"findings": [...], "statements": [...]}; the caller owns it. */
+json_t *lint_view_json(const struct lint_report *report, const struct trace *trace);
 
 /* A few lines for each finding, and a summary. */
-void lint_view_print(const struct lint_report *report, const struct style *style, struct buf *buf);
+void lint_view_print(const struct lint_report *report, const struct trace *trace,
+                     const struct style *style, struct buf *buf);
 
 /* Workflow commands of GitHub Actions: annotations at the lines of a pull request. */
 void lint_view_github(const struct lint_report *report, struct buf *buf);
