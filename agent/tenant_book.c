@@ -120,7 +120,8 @@ static void tenant_book_apply(struct tenants_snapshot *tenants, const struct ten
     versions[count++] = (struct set_version){ .set = arena_strdup(arena, note->version.set),
                                               .version = arena_strdup(arena, note->version.version),
                                               .rollout = arena_strdup(arena, note->version.rollout),
-                                              .fence = note->version.fence };
+                                              .fence = note->version.fence,
+                                              .undone = arena_strdup(arena, note->version.undone) };
     tenant->versions = versions;
     tenant->version_count = count;
 }
@@ -136,7 +137,8 @@ static void tenant_book_keep(struct tenant_book *book, const struct tenant_note 
         .version = { .set = arena_strdup(arena, note->version.set),
                      .version = arena_strdup(arena, note->version.version),
                      .rollout = arena_strdup(arena, note->version.rollout),
-                     .fence = note->version.fence },
+                     .fence = note->version.fence,
+                     .undone = arena_strdup(arena, note->version.undone) },
         .at_ms = note->at_ms,
     };
 }
@@ -144,15 +146,17 @@ static void tenant_book_keep(struct tenant_book *book, const struct tenant_note 
 void tenant_book_note(struct tenant_book *book, const struct task_result *result, const char *set,
                       uint64_t now_ms)
 {
-    bool moved = result->outcome == TASK_SUCCEEDED && result->mode != TASK_DRY_RUN &&
-                 result->version != NULL && result->version[0] != '\0';
+    bool undone = result->mode == TASK_ROLLBACK;
+    bool moved = result->outcome == TASK_SUCCEEDED && !task_mode_is_dry(result->mode) &&
+                 result->version != NULL && (undone || result->version[0] != '\0');
 
     if (moved) {
         const struct tenant_note note = { .tenant = result->tenant,
                                           .version = { .set = set,
                                                        .version = result->version,
-                                                       .rollout = result->rollout,
-                                                       .fence = result->token },
+                                                       .rollout = undone ? "" : result->rollout,
+                                                       .fence = result->token,
+                                                       .undone = undone ? result->rollout : "" },
                                           .at_ms = now_ms };
         tenant_book_keep(book, &note);
         tenant_book_apply(&book->tenants, &note);

@@ -31,7 +31,8 @@ static bool tenant_equal(const struct tenant_info *a, const struct tenant_info *
         const struct set_version *va = &a->versions[i];
         const struct set_version *vb = &b->versions[i];
         if (va->fence != vb->fence || strcmp(va->set, vb->set) != 0 ||
-            strcmp(va->version, vb->version) != 0 || strcmp(va->rollout, vb->rollout) != 0) {
+            strcmp(va->version, vb->version) != 0 || strcmp(va->rollout, vb->rollout) != 0 ||
+            strcmp(va->undone, vb->undone) != 0) {
             return false;
         }
     }
@@ -49,7 +50,7 @@ static size_t tenant_bytes(const struct tenant_info *tenant)
     for (size_t i = 0; i < tenant->version_count; i++) {
         const struct set_version *version = &tenant->versions[i];
         bytes += strlen(version->set) + strlen(version->version) + strlen(version->rollout) +
-                 TENANT_FRAMING_BYTES;
+                 strlen(version->undone) + TENANT_FRAMING_BYTES;
     }
     return bytes;
 }

@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS skein.tenant (
 -- its own. See skein.row_is_old.
 ALTER TABLE skein.tenant ADD COLUMN IF NOT EXISTS database_oid oid,
                          ADD COLUMN IF NOT EXISTS schema_oid oid;
+-- The rollout whose rollback led back to this version; NULL as soon as anything else has moved it.
+ALTER TABLE skein.tenant ADD COLUMN IF NOT EXISTS undone text;
 
 CREATE TABLE IF NOT EXISTS skein.history (
     id          bigserial,

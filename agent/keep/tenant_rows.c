@@ -16,9 +16,10 @@ static const char tenant_rows_schemas_sql[] =
     " AND d.deptype = 'n' AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classid"
     " AND e.objid = d.objid AND e.deptype = 'e')),"
-    " t.set_name, t.version, t.rollout, t.fence"
+    " t.set_name, t.version, t.rollout, t.fence, t.undone"
     " FROM pg_catalog.pg_namespace n"
-    " LEFT JOIN skein.tenant t ON t.tenant = n.nspname::text AND t.version IS NOT NULL"
+    " LEFT JOIN skein.tenant t ON t.tenant = n.nspname::text"
+    " AND (t.version IS NOT NULL OR t.undone IS NOT NULL)"
     " AND (t.schema_oid IS NULL OR t.schema_oid = n.oid"
     " OR NOT skein.row_is_old(t.database_oid, t.schema_oid, n.oid))"
     " WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein')"
@@ -26,9 +27,10 @@ static const char tenant_rows_schemas_sql[] =
 
 static const char tenant_rows_database_sql[] =
     "SELECT current_database(), skein.database_has_objects(), t.set_name, t.version, t.rollout, "
-    "t.fence,"
+    "t.fence, t.undone,"
     " m.version FROM (SELECT max(version) AS version FROM skein.meta) m"
-    " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text AND t.version IS NOT NULL"
+    " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text"
+    " AND (t.version IS NOT NULL OR t.undone IS NOT NULL)"
     " ORDER BY t.set_name COLLATE \"C\"";
 
 static const char tenant_rows_databases_sql[] =
@@ -40,7 +42,16 @@ static const char tenant_rows_history_sql[] =
     " rollout, agent, fence, state, (extract(epoch FROM started_at) * 1000)::bigint,"
     " coalesce(duration_ms, 0) FROM skein.history WHERE tenant = $1 ORDER BY id DESC LIMIT $2";
 
-enum { COLUMN_NAME, COLUMN_OBJECTS, COLUMN_SET, COLUMN_VERSION, COLUMN_ROLLOUT, COLUMN_FENCE };
+enum {
+    COLUMN_NAME,
+    COLUMN_OBJECTS,
+    COLUMN_SET,
+    COLUMN_VERSION,
+    COLUMN_ROLLOUT,
+    COLUMN_FENCE,
+    COLUMN_UNDONE,
+    COLUMN_JOURNAL, /* of a database of its own */
+};
 
 bool tenant_rows_of_schemas(struct pg_conn *conn, struct pg_result **ret_rows, struct error *err)
 {
@@ -57,7 +68,7 @@ bool tenant_rows_of_database(struct pg_conn *conn, struct pg_result **ret_rows, 
     if (!read && !journal_is_missing(&words)) {
         return false;
     }
-    if (!read || pg_result_u64(rows, 0, 6) != JOURNAL_VERSION) {
+    if (!read || pg_result_u64(rows, 0, COLUMN_JOURNAL) != JOURNAL_VERSION) {
         pg_result_free(&rows);
         if (!journal_ensure(conn, err) ||
             !pg_query(conn, tenant_rows_database_sql, NULL, 0, &rows, NULL, err)) {
@@ -172,6 +183,7 @@ void tenant_rows_take(const struct pg_result *rows, size_t *index, struct arena 
             .version = tenant_rows_text(rows, row, COLUMN_VERSION, arena),
             .rollout = tenant_rows_text(rows, row, COLUMN_ROLLOUT, arena),
             .fence = pg_result_u64(rows, row, COLUMN_FENCE),
+            .undone = tenant_rows_text(rows, row, COLUMN_UNDONE, arena),
         };
     }
     ret_tenant->versions = versions;

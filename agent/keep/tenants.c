@@ -300,6 +300,7 @@ static struct tenant_info tenants_copy(const struct tenant_info *tenant, struct 
             .version = arena_strdup(arena, tenant->versions[i].version),
             .rollout = arena_strdup(arena, tenant->versions[i].rollout),
             .fence = tenant->versions[i].fence,
+            .undone = arena_strdup(arena, tenant->versions[i].undone),
         };
     }
     return (struct tenant_info){ .name = arena_strdup(arena, tenant->name),

@@ -28,6 +28,7 @@ struct executor_task {
     const char *target;
     uint64_t token;
     uint64_t lock_timeout_ms;
+    bool rehearse_rollback;   /* a dry run goes up, down and up again */
     struct prepared_set *set; /* one reference, released with the task */
 };
 

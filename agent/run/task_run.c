@@ -323,6 +323,11 @@ static bool task_run_prepare(struct task_try *t)
     const struct set *set = prepared_set_model(task->set);
     const char *shard = t->context->options->shard;
 
+    if (task_mode_is_rollback(task->mode) || task->rehearse_rollback) {
+        task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
+                         "this agent cannot undo anything yet");
+        return false;
+    }
     if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE) {
         return true;
     }

@@ -27,6 +27,7 @@ struct set_version {
     const char *version;
     const char *rollout;
     uint64_t fence;
+    const char *undone; /* the rollout whose rollback led back here; version is "" for none */
 };
 
 struct tenant_info {
@@ -199,6 +200,7 @@ struct task_assignment {
     uint64_t lock_timeout_ms;
     const struct task_item *tasks;
     size_t task_count;
+    bool rehearse_rollback; /* of a dry run */
 };
 
 struct task_cancel {
@@ -268,6 +270,8 @@ enum rollout_phase {
     ROLLOUT_SUCCEEDED,
     ROLLOUT_FAILED,
     ROLLOUT_ABORTED,
+    ROLLOUT_ROLLING_BACK,
+    ROLLOUT_ROLLED_BACK,
     ROLLOUT_PHASE_COUNT,
 };
 
@@ -275,6 +279,7 @@ enum rollout_policy {
     POLICY_PAUSE,
     POLICY_ABORT,
     POLICY_CONTINUE,
+    POLICY_ROLLBACK,
     POLICY_COUNT,
 };
 
@@ -297,6 +302,16 @@ struct rollout_spec {
     const char *created_by;
     const char *reason;
     int64_t created_at_ms;
+    bool rehearse_rollback;
+};
+
+/* How far a rollback is; stays when it has ended. */
+enum rollback_stage {
+    ROLLBACK_NONE,
+    ROLLBACK_STOPPING, /* what was under way is ended and looked up */
+    ROLLBACK_LOOKING,  /* the dry run of the rollback */
+    ROLLBACK_UNDOING,
+    ROLLBACK_STAGE_COUNT,
 };
 
 struct rollout_counts {
@@ -313,6 +328,8 @@ struct rollout_state {
     const char *changed_by;
     struct rollout_counts counts;
     uint64_t skips[TASK_CODE_COUNT]; /* of counts.skipped: how many for which reason */
+    enum rollback_stage rollback;
+    const char *first_script; /* the lowest that a plan of it began with; "" for none */
 };
 
 struct shard_progress {

@@ -35,6 +35,11 @@ struct set_builder {
     struct error *err;
 };
 
+bool operation_has_rollback(const struct operation *operation)
+{
+    return operation->down_path != NULL;
+}
+
 const char *operation_kind_name(enum operation_kind kind)
 {
     static const char *const names[OPERATION_KIND_COUNT] = {

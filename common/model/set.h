@@ -68,6 +68,9 @@ struct operation {
     struct operation_settings down_settings; /* of the rollback's own head */
 };
 
+/* There is something that undoes it. */
+bool operation_has_rollback(const struct operation *operation);
+
 struct migration {
     struct semver version;
     const char *version_text;

@@ -5,7 +5,8 @@
 #include "common/core/base.h"
 #include "common/model/message.h"
 
-static const char *const task_mode_names[] = { "dry_run", "run", "baseline", "settle" };
+static const char *const task_mode_names[] = { "dry_run", "run",      "baseline",
+                                               "settle",  "rollback", "rollback_dry_run" };
 static_assert(COUNT_OF(task_mode_names) == TASK_MODE_COUNT, "every mode has a name");
 
 static const char *const task_outcome_names[] = { "SUCCEEDED", "SKIPPED", "FAILED" };
@@ -47,16 +48,28 @@ static const char *const rollout_phase_names[] = {
     [ROLLOUT_SUCCEEDED] = "SUCCEEDED",
     [ROLLOUT_FAILED] = "FAILED",
     [ROLLOUT_ABORTED] = "ABORTED",
+    [ROLLOUT_ROLLING_BACK] = "ROLLING_BACK",
+    [ROLLOUT_ROLLED_BACK] = "ROLLED_BACK",
 };
 static_assert(COUNT_OF(rollout_phase_names) == ROLLOUT_PHASE_COUNT, "every phase has a name");
 
-static const char *const rollout_policy_names[] = { "pause", "abort", "continue" };
+static const char *const rollout_policy_names[] = { "pause", "abort", "continue", "rollback" };
 static_assert(COUNT_OF(rollout_policy_names) == POLICY_COUNT, "every policy has a name");
 
 const char *task_mode_name(enum task_mode mode)
 {
     assert(mode < TASK_MODE_COUNT);
     return task_mode_names[mode];
+}
+
+bool task_mode_is_dry(enum task_mode mode)
+{
+    return mode == TASK_DRY_RUN || mode == TASK_ROLLBACK_DRY_RUN;
+}
+
+bool task_mode_is_rollback(enum task_mode mode)
+{
+    return mode == TASK_ROLLBACK || mode == TASK_ROLLBACK_DRY_RUN;
 }
 
 const char *task_outcome_name(enum task_outcome outcome)
@@ -86,5 +99,5 @@ const char *rollout_policy_name(enum rollout_policy policy)
 bool rollout_phase_is_final(enum rollout_phase phase)
 {
     return phase == ROLLOUT_DRY_RUN_FAILED || phase == ROLLOUT_SUCCEEDED ||
-           phase == ROLLOUT_FAILED || phase == ROLLOUT_ABORTED;
+           phase == ROLLOUT_FAILED || phase == ROLLOUT_ABORTED || phase == ROLLOUT_ROLLED_BACK;
 }

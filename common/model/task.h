@@ -10,7 +10,9 @@ enum task_mode {
     TASK_DRY_RUN,
     TASK_RUN,
     TASK_BASELINE,
-    TASK_SETTLE, /* raise the fence above every earlier try, and say what the journal says */
+    TASK_SETTLE,   /* raise the fence above every earlier try, and say what the journal says */
+    TASK_ROLLBACK, /* undo what this rollout did */
+    TASK_ROLLBACK_DRY_RUN, /* try that, and change nothing */
     TASK_MODE_COUNT,
 };
 
@@ -43,8 +45,12 @@ enum task_code {
     TASK_CODE_COUNT,
 };
 
-/* "dry_run", "run", "baseline", "settle". */
+/* "dry_run", "run", "baseline", "settle", "rollback", "rollback_dry_run". */
 const char *task_mode_name(enum task_mode mode);
+/* Changes nothing, whatever becomes of it. */
+bool task_mode_is_dry(enum task_mode mode);
+/* Undoes, or tries to. */
+bool task_mode_is_rollback(enum task_mode mode);
 /* "SUCCEEDED", ... */
 const char *task_outcome_name(enum task_outcome outcome);
 /* "SQL", "LOCK_TIMEOUT", ...; "" for TASK_CODE_NONE. */

@@ -38,6 +38,7 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->target = wire_codec_borrow(assign->target);
     message->token = assign->token;
     message->lock_timeout_ms = assign->lock_timeout_ms;
+    message->rehearse_rollback = assign->rehearse_rollback;
     message->n_tasks = assign->task_count;
     message->tasks = arena_alloc_array(arena, assign->task_count, sizeof(Skein__V1__Task *));
     for (size_t i = 0; i < assign->task_count; i++) {
@@ -156,6 +157,7 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .token = assign->token,
         .lock_timeout_ms = assign->lock_timeout_ms,
         .task_count = assign->n_tasks,
+        .rehearse_rollback = assign->rehearse_rollback != 0,
     };
 
     wire_check_number(check, "tasks", assign->n_tasks, TENANTS_PER_MESSAGE_MAX);

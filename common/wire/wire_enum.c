@@ -7,6 +7,8 @@ static const int wire_enum_modes[] = {
     [TASK_RUN] = SKEIN__V1__TASK_MODE__TASK_MODE_RUN,
     [TASK_BASELINE] = SKEIN__V1__TASK_MODE__TASK_MODE_BASELINE,
     [TASK_SETTLE] = SKEIN__V1__TASK_MODE__TASK_MODE_SETTLE,
+    [TASK_ROLLBACK] = SKEIN__V1__TASK_MODE__TASK_MODE_ROLLBACK,
+    [TASK_ROLLBACK_DRY_RUN] = SKEIN__V1__TASK_MODE__TASK_MODE_ROLLBACK_DRY_RUN,
 };
 static_assert(COUNT_OF(wire_enum_modes) == TASK_MODE_COUNT, "every mode travels");
 
@@ -53,6 +55,8 @@ static const int wire_enum_phases[] = {
     [ROLLOUT_SUCCEEDED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_SUCCEEDED,
     [ROLLOUT_FAILED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_FAILED,
     [ROLLOUT_ABORTED] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ABORTED,
+    [ROLLOUT_ROLLING_BACK] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ROLLING_BACK,
+    [ROLLOUT_ROLLED_BACK] = SKEIN__V1__ROLLOUT_PHASE__ROLLOUT_PHASE_ROLLED_BACK,
 };
 static_assert(COUNT_OF(wire_enum_phases) == ROLLOUT_PHASE_COUNT, "every phase travels");
 
@@ -60,6 +64,7 @@ static const int wire_enum_policies[] = {
     [POLICY_PAUSE] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_PAUSE,
     [POLICY_ABORT] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_ABORT,
     [POLICY_CONTINUE] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_CONTINUE,
+    [POLICY_ROLLBACK] = SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_ROLLBACK,
 };
 static_assert(COUNT_OF(wire_enum_policies) == POLICY_COUNT, "every policy travels");
 
@@ -68,6 +73,14 @@ static const int wire_enum_kinds[] = {
     [ROLLOUT_BASELINE] = SKEIN__V1__ROLLOUT_KIND__ROLLOUT_KIND_BASELINE,
 };
 static_assert(COUNT_OF(wire_enum_kinds) == ROLLOUT_KIND_COUNT, "every kind travels");
+
+static const int wire_enum_rollbacks[] = {
+    [ROLLBACK_NONE] = SKEIN__V1__ROLLBACK_STAGE__ROLLBACK_STAGE_UNSPECIFIED,
+    [ROLLBACK_STOPPING] = SKEIN__V1__ROLLBACK_STAGE__ROLLBACK_STAGE_STOPPING,
+    [ROLLBACK_LOOKING] = SKEIN__V1__ROLLBACK_STAGE__ROLLBACK_STAGE_LOOKING,
+    [ROLLBACK_UNDOING] = SKEIN__V1__ROLLBACK_STAGE__ROLLBACK_STAGE_UNDOING,
+};
+static_assert(COUNT_OF(wire_enum_rollbacks) == ROLLBACK_STAGE_COUNT, "every stage travels");
 
 static int wire_enum_find(struct wire_check *check, const char *field, const int *table,
                           size_t count, int value)
@@ -160,4 +173,17 @@ enum rollout_kind wire_enum_to_kind(struct wire_check *check, const char *field,
 {
     return (enum rollout_kind)wire_enum_find(check, field, wire_enum_kinds,
                                              COUNT_OF(wire_enum_kinds), (int)value);
+}
+
+Skein__V1__RollbackStage wire_enum_of_rollback(enum rollback_stage value)
+{
+    return (Skein__V1__RollbackStage)wire_enum_of(wire_enum_rollbacks,
+                                                  COUNT_OF(wire_enum_rollbacks), value);
+}
+
+enum rollback_stage wire_enum_to_rollback(struct wire_check *check, const char *field,
+                                          Skein__V1__RollbackStage value)
+{
+    return (enum rollback_stage)wire_enum_find(check, field, wire_enum_rollbacks,
+                                               COUNT_OF(wire_enum_rollbacks), (int)value);
 }

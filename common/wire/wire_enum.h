@@ -1,6 +1,7 @@
 /* wire_enum.h - the enums of the model <-> those of the proto, by tables.
  *
- * Pure. A proto's 0 is "unspecified"; only TASK_CODE_NONE has it as its partner. */
+ * Pure. A proto's 0 is "unspecified"; only TASK_CODE_NONE and ROLLBACK_NONE have it as
+ * their partner. */
 #ifndef SKEIN_COMMON_WIRE_WIRE_ENUM_H
 #define SKEIN_COMMON_WIRE_WIRE_ENUM_H
 
@@ -15,6 +16,7 @@ Skein__V1__TaskCode wire_enum_of_code(enum task_code value);
 Skein__V1__RolloutPhase wire_enum_of_phase(enum rollout_phase value);
 Skein__V1__RolloutPolicy wire_enum_of_policy(enum rollout_policy value);
 Skein__V1__RolloutKind wire_enum_of_kind(enum rollout_kind value);
+Skein__V1__RollbackStage wire_enum_of_rollback(enum rollback_stage value);
 
 /* The first constant of the model, and a failed check, for a value that this version does not
  * know. */
@@ -30,5 +32,7 @@ enum rollout_policy wire_enum_to_policy(struct wire_check *check, const char *fi
                                         Skein__V1__RolloutPolicy value);
 enum rollout_kind wire_enum_to_kind(struct wire_check *check, const char *field,
                                     Skein__V1__RolloutKind value);
+enum rollback_stage wire_enum_to_rollback(struct wire_check *check, const char *field,
+                                          Skein__V1__RollbackStage value);
 
 #endif

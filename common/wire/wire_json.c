@@ -11,17 +11,17 @@
 
 /* Paths have to live as long as the program; a test holds them against the descriptor. */
 static const char *const wire_json_paths[] = {
-    "/skein.v1.OperatorService/PublishSet",     "/skein.v1.OperatorService/ListSets",
-    "/skein.v1.OperatorService/GetSet",         "/skein.v1.OperatorService/Plan",
-    "/skein.v1.OperatorService/StartRollout",   "/skein.v1.OperatorService/ListRollouts",
-    "/skein.v1.OperatorService/GetRollout",     "/skein.v1.OperatorService/WatchRollout",
-    "/skein.v1.OperatorService/PauseRollout",   "/skein.v1.OperatorService/ResumeRollout",
-    "/skein.v1.OperatorService/AbortRollout",   "/skein.v1.OperatorService/RetryRollout",
-    "/skein.v1.OperatorService/ListTenants",    "/skein.v1.OperatorService/GetTenantHistory",
-    "/skein.v1.OperatorService/LockTenant",     "/skein.v1.OperatorService/UnlockTenant",
-    "/skein.v1.OperatorService/HoldTenantLock", "/skein.v1.OperatorService/ListShards",
-    "/skein.v1.OperatorService/ForgetShard",    "/skein.v1.OperatorService/ListLocks",
-    "/skein.v1.OperatorService/ListEvents",
+    "/skein.v1.OperatorService/PublishSet",       "/skein.v1.OperatorService/ListSets",
+    "/skein.v1.OperatorService/GetSet",           "/skein.v1.OperatorService/Plan",
+    "/skein.v1.OperatorService/StartRollout",     "/skein.v1.OperatorService/ListRollouts",
+    "/skein.v1.OperatorService/GetRollout",       "/skein.v1.OperatorService/WatchRollout",
+    "/skein.v1.OperatorService/PauseRollout",     "/skein.v1.OperatorService/ResumeRollout",
+    "/skein.v1.OperatorService/AbortRollout",     "/skein.v1.OperatorService/RetryRollout",
+    "/skein.v1.OperatorService/RollbackRollout",  "/skein.v1.OperatorService/ListTenants",
+    "/skein.v1.OperatorService/GetTenantHistory", "/skein.v1.OperatorService/LockTenant",
+    "/skein.v1.OperatorService/UnlockTenant",     "/skein.v1.OperatorService/HoldTenantLock",
+    "/skein.v1.OperatorService/ListShards",       "/skein.v1.OperatorService/ForgetShard",
+    "/skein.v1.OperatorService/ListLocks",        "/skein.v1.OperatorService/ListEvents",
 };
 
 bool wire_find_operator_method(const char *name, struct wire_method *ret_method)

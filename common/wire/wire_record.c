@@ -31,6 +31,7 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->created_by = wire_codec_text(arena, spec->created_by, TEXT_BYTES_MAX);
     message->reason = wire_codec_text(arena, spec->reason, TEXT_BYTES_MAX);
     message->created_at_ms = spec->created_at_ms;
+    message->rehearse_rollback = spec->rehearse_rollback;
     return message;
 }
 
@@ -66,6 +67,7 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .created_by = wire_check_text(&check, "created_by", from->created_by, TEXT_BYTES_MAX),
         .reason = wire_check_text(&check, "reason", from->reason, TEXT_BYTES_MAX),
         .created_at_ms = from->created_at_ms,
+        .rehearse_rollback = from->rehearse_rollback != 0,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {
@@ -86,6 +88,8 @@ struct bytes wire_encode_rollout_state(const struct rollout_state *record, struc
     message->changed_by = wire_codec_text(arena, record->changed_by, TEXT_BYTES_MAX);
     message->counts = wire_parts_of_counts(&record->counts, arena);
     message->skips = wire_parts_of_skips(record->skips, arena, &message->n_skips);
+    message->rollback = wire_enum_of_rollback(record->rollback);
+    message->first_script = wire_codec_borrow(record->first_script);
     return wire_codec_pack(&message->base, arena);
 }
 
@@ -107,6 +111,8 @@ bool wire_decode_rollout_state(struct bytes wire, struct arena *arena,
         .phase_reason = wire_check_text(&check, "phase_reason", from->phase_reason, TEXT_BYTES_MAX),
         .changed_by = wire_check_text(&check, "changed_by", from->changed_by, TEXT_BYTES_MAX),
         .counts = wire_parts_to_counts(from->counts),
+        .rollback = wire_enum_to_rollback(&check, "rollback", from->rollback),
+        .first_script = wire_check_text(&check, "first_script", from->first_script, TEXT_BYTES_MAX),
     };
     wire_parts_to_skips(&check, from->skips, from->n_skips, state.skips);
     if (!check.failed) {

@@ -39,6 +39,8 @@ static const struct {
     { "SUCCEEDED", true, true, EXIT_CODE_DONE, EXIT_CODE_TENANTS_FAILED },
     { "FAILED", true, true, EXIT_CODE_TENANTS_FAILED, EXIT_CODE_TENANTS_FAILED },
     { "ABORTED", true, true, EXIT_CODE_REFUSED, EXIT_CODE_TENANTS_FAILED },
+    { "ROLLING_BACK", false, false, EXIT_CODE_DONE, EXIT_CODE_DONE },
+    { "ROLLED_BACK", true, true, EXIT_CODE_TENANTS_FAILED, EXIT_CODE_TENANTS_FAILED },
 };
 
 enum exit_code exit_code_of_status(enum rpc_status status, bool deadline_given)

@@ -191,7 +191,8 @@ struct tenant_info *copy_tenant_block(const struct tenant_info *from)
     for (size_t i = 0; i < from->version_count; i++) {
         const struct set_version *version = &from->versions[i];
         bytes += sizeof(*version) + block_text_bytes(version->set) +
-                 block_text_bytes(version->version) + block_text_bytes(version->rollout);
+                 block_text_bytes(version->version) + block_text_bytes(version->rollout) +
+                 block_text_bytes(version->undone);
     }
     struct tenant_info *copy = memory_alloc(bytes);
     struct set_version *versions = (struct set_version *)(void *)(copy + 1);
@@ -206,6 +207,7 @@ struct tenant_info *copy_tenant_block(const struct tenant_info *from)
         versions[i].version = block_text(&block, from->versions[i].version);
         versions[i].rollout = block_text(&block, from->versions[i].rollout);
         versions[i].fence = from->versions[i].fence;
+        versions[i].undone = block_text(&block, from->versions[i].undone);
     }
     copy->versions = versions;
     copy->version_count = from->version_count;

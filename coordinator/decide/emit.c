@@ -30,6 +30,7 @@ void emit_put_state(struct step *step, const char *rollout, const struct rollout
     effect->state = *state;
     effect->state.phase_reason = copy_text(&step->effects->arena, state->phase_reason);
     effect->state.changed_by = copy_text(&step->effects->arena, state->changed_by);
+    effect->state.first_script = copy_text(&step->effects->arena, state->first_script);
 }
 
 void emit_put_progress(struct step *step, const char *rollout,

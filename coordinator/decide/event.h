@@ -94,6 +94,7 @@ enum operator_verb {
     OPERATOR_RESUME,
     OPERATOR_ABORT,
     OPERATOR_RETRY,
+    OPERATOR_ROLLBACK,
     OPERATOR_LOCK,
     OPERATOR_HOLD, /* a lock that ends with the call */
     OPERATOR_UNLOCK,

@@ -86,9 +86,12 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
 
     free(rollout->reason);
     free(rollout->changed_by);
+    free(rollout->first_script);
     rollout->state = from->state;
     rollout->reason = memory_strdup(from->state.phase_reason);
     rollout->changed_by = memory_strdup(from->state.changed_by);
+    rollout->first_script = memory_strdup(from->state.first_script);
+    rollout->state.first_script = rollout->first_script;
     rollout->state.phase_reason = rollout->reason;
     rollout->state.changed_by = rollout->changed_by;
     rollout->loaded = true;
@@ -129,11 +132,12 @@ static void fleet_load_resume(struct step *step, struct rollout *rollout)
     struct rollout_state *state = &rollout->state;
     struct error err;
     /* Where a paused one was is not known any more once it is being aborted. */
-    bool ran = state->phase == ROLLOUT_RUNNING ||
-               (state->phase == ROLLOUT_PAUSED &&
-                (state->resume_phase == ROLLOUT_RUNNING || state->resume_phase == ROLLOUT_ABORTED));
+    bool ran = state->phase == ROLLOUT_RUNNING || state->phase == ROLLOUT_ROLLING_BACK ||
+               (state->phase == ROLLOUT_PAUSED && state->resume_phase != ROLLOUT_PENDING &&
+                state->resume_phase != ROLLOUT_DRY_RUN);
 
-    rollout->aborting = state->resume_phase == ROLLOUT_ABORTED;
+    rollout->aborting =
+        state->resume_phase == ROLLOUT_ABORTED || state->rollback == ROLLBACK_STOPPING;
     rollout->ran = ran;
     if (!ran) {
         rollout_warn_forget(step, rollout, TASK_CODE_NONE);
@@ -151,7 +155,8 @@ static void fleet_load_resume(struct step *step, struct rollout *rollout)
     fleet_load_failures_borne(rollout);
     /* The shell loads every set that is named. Should one be missing, the rollout stays closed: its
      * view says so, and it can be aborted. */
-    (void)!rollout_open(step, rollout, !ran, &err);
+    bool fresh = !ran || state->rollback == ROLLBACK_LOOKING;
+    (void)!rollout_open(step, rollout, fresh, &err);
 }
 
 static void fleet_load_rollouts(struct step *step, const struct loaded *loaded)

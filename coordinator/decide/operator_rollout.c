@@ -11,6 +11,7 @@
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 
 struct rollout *operator_rollout_find(const struct fleet *fleet, const char *id, struct error *err)
 {
@@ -163,6 +164,7 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
         !overlap_check(step->fleet, spec.set, selector, NULL, err) ||
         (spec.kind == ROLLOUT_MIGRATE &&
          !reference_check_exists(step->fleet, set, selector, err)) ||
+        !rollback_check_start(step->fleet, set, &spec, selector, err) ||
         !operator_rollout_prune(step, err)) {
         return false;
     }
@@ -238,7 +240,7 @@ bool operator_rollout_abort(struct step *step, const struct operator_request *re
 {
     char reason[OPERATOR_REASON_BYTES];
 
-    if (rollout->aborting || rollout->state.phase == ROLLOUT_ABORTED) {
+    if (rollout->state.resume_phase == ROLLOUT_ABORTED || rollout->state.phase == ROLLOUT_ABORTED) {
         operator_rollout_confirm(step, rollout);
         return true;
     }
@@ -279,7 +281,9 @@ bool operator_rollout_retry(struct step *step, const struct operator_request *re
             !overlap_check(step->fleet, rollout->spec.set, selector, rollout, err)) {
             return error_wrap(err, "retry");
         }
-        if (set_shelf_find(&step->fleet->sets, rollout->spec.set, rollout->spec.digest) == NULL) {
+        bool back = rollout->state.rollback != ROLLBACK_NONE; /* by the newest */
+        if (set_shelf_find(&step->fleet->sets, rollout->spec.set,
+                           back ? "" : rollout->spec.digest) == NULL) {
             return error_set(err, ERR_REFUSED,
                              "the set '%s' was published again since rollout %s started: start a "
                              "new rollout",

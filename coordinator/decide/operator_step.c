@@ -11,6 +11,7 @@
 #include "coordinator/decide/operator_rollout.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 
 /* ---- sets ---- */
 
@@ -65,8 +66,9 @@ static void operator_publish(struct step *step, struct operator_request *request
 
 static void operator_forget_task(struct step *step, struct tenant_task *task)
 {
-    bool unknown = (task->state == TENANT_TASK_UNKNOWN && task->mode != TASK_DRY_RUN) ||
-                   (task->unfenced && !tenant_task_is_final(task));
+    bool unknown =
+        (task->state == TENANT_TASK_UNKNOWN && !task_mode_is_dry((enum task_mode)task->mode)) ||
+        (task->unfenced && !tenant_task_is_final(task));
 
     task->unfenced = false; /* nobody is there any more who could settle it */
     task->end = TENANT_TASK_END_NONE;
@@ -141,10 +143,9 @@ static bool operator_apply(struct step *step, struct operator_request *request,
     typedef bool button(struct step *, const struct operator_request *, struct rollout *,
                         struct error *);
     static button *const buttons[OPERATOR_VERB_COUNT] = {
-        [OPERATOR_PAUSE] = operator_rollout_pause,
-        [OPERATOR_RESUME] = operator_rollout_resume,
-        [OPERATOR_ABORT] = operator_rollout_abort,
-        [OPERATOR_RETRY] = operator_rollout_retry,
+        [OPERATOR_PAUSE] = operator_rollout_pause, [OPERATOR_RESUME] = operator_rollout_resume,
+        [OPERATOR_ABORT] = operator_rollout_abort, [OPERATOR_RETRY] = operator_rollout_retry,
+        [OPERATOR_ROLLBACK] = rollback_press,
     };
     struct rollout *rollout = NULL;
 

@@ -10,6 +10,7 @@
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/wave.h"
 
@@ -59,19 +60,36 @@ static bool outcome_is_worth_another(struct tenant_task *task, enum task_code co
     return false;
 }
 
+/* No earlier try is under way any more. Whether one has undone it the journal says next. */
+static void outcome_on_undo_settled(struct step *step, struct tenant_task *task)
+{
+    task->unfenced = false;
+    part_look_up(step, task);
+}
+
 static void outcome_on_succeeded(struct step *step, struct tenant_task *task,
                                  const struct task_result *result)
 {
     const struct rollout_spec *spec = &task->part->rollout->spec;
+    bool back = result->mode == TASK_ROLLBACK;
 
-    if (result->mode == TASK_DRY_RUN) {
+    if (task_mode_is_dry(result->mode)) {
         task->tries = 0;
-        tenant_task_step(step, task, TENANT_TASK_ON_PASS, TASK_RUN, 0);
+        tenant_task_step(step, task, TENANT_TASK_ON_PASS,
+                         result->mode == TASK_DRY_RUN ? TASK_RUN : TASK_ROLLBACK, 0);
+        return;
+    }
+    if (result->mode == TASK_SETTLE && rollback_is_on(task->part->rollout)) {
+        outcome_on_undo_settled(step, task);
         return;
     }
     /* Known at once, not only with the next report. */
     const struct set_version version = {
-        .set = spec->set, .version = spec->target, .rollout = spec->id, .fence = result->token
+        .set = spec->set,
+        .version = back ? result->version : spec->target,
+        .rollout = back ? "" : spec->id, /* whose it was before the next report tells */
+        .fence = result->token,
+        .undone = back ? spec->id : "",
     };
     registry_put_version(task->tenant, &version);
     part_succeed(step, task);
@@ -80,15 +98,26 @@ static void outcome_on_succeeded(struct step *step, struct tenant_task *task,
 static void outcome_on_skipped(struct step *step, struct tenant_task *task,
                                const struct task_result *result)
 {
+    bool back = rollback_is_on(task->part->rollout);
+
+    if (result->mode == TASK_SETTLE && result->error.code == TASK_CODE_CANCELLED && back) {
+        outcome_on_undo_settled(step, task);
+        return;
+    }
     if (result->mode == TASK_SETTLE && result->error.code == TASK_CODE_CANCELLED) {
         part_settled(step, task);
         return;
     }
     /* "There already" may be the work of a try whose answer was lost: the journal knows whose. */
-    if (result->error.code == TASK_CODE_UP_TO_DATE && !task->looked_up) {
+    if (result->error.code == TASK_CODE_UP_TO_DATE && !task->looked_up && !back) {
         task->looked_up = true;
         part_look_up(step, task);
         return;
+    }
+    if (back && result->error.code == TASK_CODE_VERSION_MOVED) {
+        struct task_error warning = result->error;
+        warning.tenant = part_path(step, task);
+        rollout_warn(step, task->part->rollout, &warning); /* it stays as it is: say which */
     }
     part_skip(step, task,
               result->error.code == TASK_CODE_NONE ? TASK_CODE_UP_TO_DATE : result->error.code);
@@ -109,7 +138,7 @@ static void outcome_on_failed(struct step *step, struct tenant_task *task,
         part_settle_again(step, task);
         return;
     }
-    if (error->code == TASK_CODE_DATABASE_LOST && result->mode != TASK_DRY_RUN) {
+    if (error->code == TASK_CODE_DATABASE_LOST && !task_mode_is_dry(result->mode)) {
         task->unfenced = true; /* it may have committed, or may yet */
     }
     if (error->code == TASK_CODE_CANCELLED && task->part->rollout->aborting) {
@@ -127,8 +156,13 @@ static void outcome_on_failed(struct step *step, struct tenant_task *task,
 /* Whether the answer is to the try that counts. */
 static bool outcome_is_current(const struct tenant_task *task, const struct task_result *result)
 {
+    bool back = rollback_is_on(task->part->rollout);
     bool waits = task->state == TENANT_TASK_QUEUED || task->state == TENANT_TASK_UNKNOWN;
 
+    /* What was done before it went back says nothing of the way back. */
+    if (result->mode != TASK_SETTLE && task_mode_is_rollback(result->mode) != back) {
+        return false;
+    }
     if (task->any_result && waits) {
         return true; /* of a try before this leadership, and no newer one was given out */
     }
@@ -140,7 +174,7 @@ static bool outcome_is_current(const struct tenant_task *task, const struct task
 static void outcome_note_unplanned(struct step *step, struct rollout *rollout,
                                    const struct shard *shard, const struct task_result *result)
 {
-    if (rollout == NULL || !rollout_is_active(rollout) || result->mode == TASK_DRY_RUN ||
+    if (rollout == NULL || !rollout_is_active(rollout) || task_mode_is_dry(result->mode) ||
         result->outcome != TASK_FAILED || result->error.code == TASK_CODE_TENANT_MISSING ||
         outcome_again[result->error.code] != OUTCOME_FINAL) {
         return;
@@ -225,8 +259,8 @@ void outcome_on_results(struct step *step, struct agent_link *link,
 /* The agent does not have it, and perhaps never had. */
 static void outcome_miss(struct step *step, struct tenant_task *task)
 {
-    if (task->mode == TASK_DRY_RUN) {
-        tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, TASK_DRY_RUN,
+    if (task_mode_is_dry((enum task_mode)task->mode)) {
+        tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, (enum task_mode)task->mode,
                          step->now_ms + TASK_RESEND_GRACE_MS);
     } else {
         /* Or it was started again, and what it had sent to the database is still under way. */
@@ -298,11 +332,11 @@ static void outcome_lose_task(struct step *step, struct tenant_task *task)
     if (task->tries < TASK_TRIES_MAX) {
         task->tries++;
     }
-    if (task->mode != TASK_DRY_RUN) {
+    if (!task_mode_is_dry((enum task_mode)task->mode)) {
         task->unfenced = true;
         part_look_up(step, task);
     } else if (task->tries < TASK_TRIES_MAX) {
-        tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, TASK_DRY_RUN,
+        tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, (enum task_mode)task->mode,
                          step->now_ms + part_backoff_ms(task));
     } else {
         const struct task_error error =

@@ -6,14 +6,15 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
-#include "common/model/plan.h"
 #include "common/model/selector.h"
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/rollout_counts.h"
+#include "coordinator/decide/tenant_plan.h"
 
 struct rollout_counts *part_counts(const struct part *part)
 {
@@ -106,7 +107,9 @@ static void part_forget_failure(struct step *step, struct tenant_task *task)
 
     if (rollout->failures.count > 0) {
         const char *path = part_path(step, task);
-        if (failure_list_remove(&rollout->failures, path)) {
+        const struct failure_record *known = failure_list_find(&rollout->failures, path);
+        if (known != NULL && rollback_is_about(rollout, &known->error)) {
+            failure_list_remove(&rollout->failures, path);
             emit_delete(step, RECORD_FAILURE, rollout->spec.id, path);
         }
     }
@@ -114,8 +117,11 @@ static void part_forget_failure(struct step *step, struct tenant_task *task)
 
 void part_succeed(struct step *step, struct tenant_task *task)
 {
+    bool back = rollback_is_on(task->part->rollout);
+
     part_forget_failure(step, task);
-    tenant_task_step(step, task, TENANT_TASK_ON_SUCCEED, (enum task_mode)task->mode, 0);
+    tenant_task_step(step, task, back ? TENANT_TASK_ON_UNDO : TENANT_TASK_ON_SUCCEED,
+                     (enum task_mode)task->mode, 0);
 }
 
 void part_skip(struct step *step, struct tenant_task *task, enum task_code code)
@@ -125,7 +131,9 @@ void part_skip(struct step *step, struct tenant_task *task, enum task_code code)
     }
     part_forget_failure(step, task);
     task->skip_code = (uint8_t)code;
-    tenant_task_step(step, task, TENANT_TASK_ON_SKIP, (enum task_mode)task->mode, 0);
+    bool stays = code == TASK_CODE_CANCELLED && rollback_leaves(task);
+    tenant_task_step(step, task, stays ? TENANT_TASK_ON_SUCCEED : TENANT_TASK_ON_SKIP,
+                     (enum task_mode)task->mode, 0);
 }
 
 /* ---- settling ---- */
@@ -260,45 +268,6 @@ void part_look_up(struct step *step, struct tenant_task *task)
 
 /* ---- planning ---- */
 
-static enum task_mode part_first_mode(const struct rollout *rollout)
-{
-    return rollout->spec.kind == ROLLOUT_BASELINE ? TASK_BASELINE : TASK_DRY_RUN;
-}
-
-static bool part_is_migrated(const struct rollout *rollout, const struct tenant *tenant)
-{
-    const struct set_version *version = registry_version(tenant, rollout->spec.set);
-
-    return version != NULL && strcmp(version->rollout, rollout->spec.id) == 0 &&
-           strcmp(version->version, rollout->spec.target) == 0;
-}
-
-/* The plan of a tenant; neighbours mostly have the same, so the last one is kept. */
-static const struct plan *part_plan_of(struct rollout *rollout, const struct tenant *tenant)
-{
-    const struct set_version *version = registry_version(tenant, rollout->spec.set);
-    const char *from = version == NULL ? "" : version->version;
-    struct plan_cache *cache = &rollout->plan_cache;
-
-    if (rollout->spec.kind == ROLLOUT_BASELINE) {
-        bool same = version != NULL && strcmp(from, rollout->spec.target) == 0;
-        cache->valid = false;
-        cache->plan.code = same ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
-        return &cache->plan;
-    }
-    if (!cache->valid || cache->has_objects != tenant->info->has_objects ||
-        strcmp(cache->from, from) != 0) {
-        plan_make(rollout->set, from, tenant->info->has_objects, rollout->spec.target,
-                  &cache->plan);
-        cache->valid = strlen(from) < sizeof(cache->from);
-        if (cache->valid) {
-            memcpy(cache->from, from, strlen(from) + 1);
-        }
-        cache->has_objects = tenant->info->has_objects;
-    }
-    return &cache->plan;
-}
-
 /* An agent goes on with this task since before this leadership. */
 static bool part_adopt(struct step *step, struct tenant_task *task)
 {
@@ -323,11 +292,11 @@ static void part_classify(struct step *step, struct tenant_task *task)
     if (part_adopt(step, task)) {
         return;
     }
-    if (part_is_migrated(rollout, task->tenant)) {
+    if (tenant_plan_is_done(rollout, task->tenant)) {
         part_succeed(step, task);
         return;
     }
-    const struct plan *plan = part_plan_of(rollout, task->tenant);
+    const struct plan *plan = tenant_plan_of(rollout, task->tenant);
     if (plan->code == TASK_CODE_UP_TO_DATE) {
         part_skip(step, task, TASK_CODE_UP_TO_DATE);
         return;
@@ -335,6 +304,9 @@ static void part_classify(struct step *step, struct tenant_task *task)
     const struct failure_record *known =
         rollout->failures.count == 0 ? NULL
                                      : failure_list_find(&rollout->failures, part_path(step, task));
+    if (known != NULL && !rollback_is_about(rollout, &known->error)) {
+        known = NULL;
+    }
     if (known != NULL && !task->unfenced) {
         /* Known from before this leadership; its record stays as it is. */
         tenant_task_step(step, task, TENANT_TASK_ON_FAIL, (enum task_mode)task->mode, 0);
@@ -348,7 +320,7 @@ static void part_classify(struct step *step, struct tenant_task *task)
     }
     if (plan->code != TASK_CODE_NONE) {
         const struct task_error error = { .tenant = "",
-                                          .mode = TASK_DRY_RUN,
+                                          .mode = tenant_plan_first_mode(rollout),
                                           .code = plan->code,
                                           .sqlstate = "",
                                           .message = plan->error.message,
@@ -371,7 +343,7 @@ static bool part_is_taken(const struct rollout *rollout, const struct tenant *te
 {
     const struct lock *lock = lock_table_find(tenant->shard, tenant->info->name);
 
-    if (part_is_migrated(rollout, tenant) || (lock != NULL && lock->rollout == rollout)) {
+    if (rollback_concerns(rollout, tenant) || (lock != NULL && lock->rollout == rollout)) {
         return false;
     }
     if (lock != NULL && part_is_rival(rollout, lock->rollout)) {
@@ -396,8 +368,8 @@ void part_retry(struct step *step, struct tenant_task *task)
     task->looked_up = false;
     task->fenced = false;
     task->held_since_ms = 0;
-    if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, part_first_mode(task->part->rollout),
-                         0)) {
+    if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN,
+                         tenant_plan_first_mode(task->part->rollout), 0)) {
         part_classify(step, task);
     }
 }
@@ -410,7 +382,7 @@ static void part_see_task(struct step *step, struct tenant_task *task)
     case TENANT_TASK_UNKNOWN:
     case TENANT_TASK_FAILED:
     case TENANT_TASK_SKIPPED:
-        if (part_is_migrated(task->part->rollout, task->tenant)) {
+        if (tenant_plan_is_done(task->part->rollout, task->tenant)) {
             part_succeed(step, task);
         } else if (task->state == TENANT_TASK_SKIPPED &&
                    task->skip_code == TASK_CODE_TENANT_MISSING && !task->part->rollout->aborting) {
@@ -420,6 +392,7 @@ static void part_see_task(struct step *step, struct tenant_task *task)
     case TENANT_TASK_LOCKING:
     case TENANT_TASK_RUNNING:
     case TENANT_TASK_MIGRATED:
+    case TENANT_TASK_ROLLED_BACK:
     case TENANT_TASK_STATE_COUNT:
         break; /* its result says more than a report */
     }
@@ -446,12 +419,14 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
         part_see_task(step, task);
         return;
     }
-    if (!selector_matches(rollout->selector, part->shard->name, part->shard->labels,
-                          tenant->info->name, &tenant->info->labels) ||
+    bool touched = rollout->state.rollback != ROLLBACK_NONE &&
+                   (rollback_concerns(rollout, tenant) || rollback_is_done(rollout, tenant));
+    if ((!touched && !selector_matches(rollout->selector, part->shard->name, part->shard->labels,
+                                       tenant->info->name, &tenant->info->labels)) ||
         part_is_taken(rollout, tenant)) {
         return;
     }
-    task = tenant_task_add(step, part, tenant, part_first_mode(rollout));
+    task = tenant_task_add(step, part, tenant, tenant_plan_first_mode(rollout));
     task->any_result = rollout->loaded;
     /* Who may have had it is not known any more; but nobody had what was held since before the
      * start.
@@ -492,8 +467,10 @@ void part_plan(struct step *step, struct part *part)
 
 void part_doubt(struct step *step, struct tenant_task *task)
 {
-    if (task->state == TENANT_TASK_MIGRATED &&
-        !part_is_migrated(task->part->rollout, task->tenant)) {
+    enum tenant_task_state done =
+        rollback_is_on(task->part->rollout) ? TENANT_TASK_ROLLED_BACK : TENANT_TASK_MIGRATED;
+
+    if (task->state == done && !tenant_plan_is_done(task->part->rollout, task->tenant)) {
         /* Not by this report alone: it may have been read before the task committed. */
         task->looked_up = false;
         task->tries = 0;
@@ -504,7 +481,7 @@ void part_doubt(struct step *step, struct tenant_task *task)
 /* The journal has been read: nothing had happened to this tenant by then. */
 static void part_resolve(struct step *step, struct tenant_task *task)
 {
-    if (part_is_migrated(task->part->rollout, task->tenant)) {
+    if (tenant_plan_is_done(task->part->rollout, task->tenant)) {
         part_succeed(step, task);
         return;
     }
@@ -541,7 +518,8 @@ static void part_resolve(struct step *step, struct tenant_task *task)
     /* A tenant that somebody else has moved takes another path: it is looked at before it leaps. */
     bool moved = task->last != NULL && task->last->error.code == TASK_CODE_VERSION_MOVED;
     bool anew = moved || task->mode == TASK_SETTLE;
-    enum task_mode mode = anew ? part_first_mode(task->part->rollout) : (enum task_mode)task->mode;
+    enum task_mode mode =
+        anew ? tenant_plan_first_mode(task->part->rollout) : (enum task_mode)task->mode;
     if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, mode, due)) {
         part_classify(step, task);
     }

@@ -18,7 +18,9 @@ static const char *reference_name_on(const char *path, const char *shard)
 
 bool reference_is(const struct rollout *rollout, const struct shard *shard, const char *tenant)
 {
-    if (rollout->spec.kind != ROLLOUT_MIGRATE || rollout->set->reference[0] == '\0') {
+    /* On the way back it is a tenant like any other. */
+    if (rollout->spec.kind != ROLLOUT_MIGRATE || rollout->state.rollback != ROLLBACK_NONE ||
+        rollout->set->reference[0] == '\0') {
         return false;
     }
     const char *name = reference_name_on(rollout->set->reference, shard->name);

@@ -9,6 +9,7 @@
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout_counts.h"
 #include "coordinator/decide/wave.h"
 
@@ -32,8 +33,10 @@ struct rollout *rollout_add(struct step *step, const struct rollout_spec *spec)
     rollout->number = ++fleet->next_id;
     rollout->reason = memory_strdup("");
     rollout->changed_by = memory_strdup(spec->created_by);
+    rollout->first_script = memory_strdup("");
     rollout->state.phase_reason = rollout->reason;
     rollout->state.changed_by = rollout->changed_by;
+    rollout->state.first_script = rollout->first_script;
     rollout->state.started_at_ms = spec->created_at_ms;
     fleet->rollouts = memory_reserve(fleet->rollouts, fleet->rollout_count,
                                      &fleet->rollout_capacity, sizeof(struct rollout *));
@@ -59,6 +62,7 @@ static void rollout_free(struct rollout *rollout)
     arena_release(&rollout->arena);
     free(rollout->reason);
     free(rollout->changed_by);
+    free(rollout->first_script);
     free(rollout);
 }
 
@@ -102,6 +106,10 @@ bool rollout_serves(const struct rollout *rollout, enum task_mode mode)
     }
     if (rollout->aborting || !rollout->open_now) {
         return false;
+    }
+    if (rollout->state.phase == ROLLOUT_ROLLING_BACK) {
+        return mode == TASK_ROLLBACK_DRY_RUN ||
+               (mode == TASK_ROLLBACK && rollout->state.rollback == ROLLBACK_UNDOING);
     }
     return rollout->state.phase == ROLLOUT_RUNNING ||
            (rollout->state.phase == ROLLOUT_DRY_RUN && mode == TASK_DRY_RUN);
@@ -179,10 +187,23 @@ static void rollout_add_parts(struct step *step, struct rollout *rollout, bool f
     }
 }
 
+static size_t rollout_find_script(const struct set *set, const char *script)
+{
+    for (size_t i = 0; i < set->migration_count; i++) {
+        if (strcmp(set->migrations[i].script, script) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
 bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct error *err)
 {
     assert(!rollout->open_now);
-    rollout->set = set_shelf_find(&step->fleet->sets, rollout->spec.set, rollout->spec.digest);
+    /* A set only grows, so the newest has everything that this rollout did, and perhaps a `.down`
+     * that it lacked then. */
+    const char *digest = rollout->state.rollback == ROLLBACK_NONE ? rollout->spec.digest : "";
+    rollout->set = set_shelf_find(&step->fleet->sets, rollout->spec.set, digest);
     if (rollout->set == NULL) {
         return error_set(err, ERR_REFUSED,
                          "the set '%s' was published again since rollout %s started: start a new "
@@ -194,6 +215,7 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
         return error_wrap(err, "selector");
     }
     rollout->open_now = true;
+    rollout->first_index = rollout_find_script(rollout->set, rollout->first_script);
     rollout_counts_take_over(rollout);
     memset(rollout->state.skips, 0, sizeof(rollout->state.skips));
     rollout->plan_cache.valid = false;
@@ -247,14 +269,6 @@ void rollout_close(struct step *step, struct rollout *rollout)
 
 /* ---- the phase ---- */
 
-static void rollout_forget_failures(struct step *step, struct rollout *rollout)
-{
-    for (size_t i = 0; i < rollout->failures.count; i++) {
-        emit_delete(step, RECORD_FAILURE, rollout->spec.id, rollout->failures.errors[i]->tenant);
-    }
-    failure_list_release(&rollout->failures);
-}
-
 /* Calls `visit` for each task; only an operator's verb or the end of a rollout may do that. */
 static void rollout_each_task(struct step *step, struct rollout *rollout,
                               void (*visit)(struct step *step, struct tenant_task *task))
@@ -287,7 +301,7 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
     rollout_warn_forget(step, rollout, TASK_CODE_TENANT_LOCKED);
     rollout_warn_forget(step, rollout, TASK_CODE_OTHERS_BEHIND);
     if (!rollout->open_now) {
-        rollout_forget_failures(step, rollout);
+        rollback_forget_failures(step, rollout);
         for (size_t i = 0; i < rollout->progress_count; i++) {
             rollout->progress[i].counts.queued += rollout->progress[i].counts.failed;
             rollout->progress[i].counts.failed = 0;
@@ -336,7 +350,7 @@ static void rollout_set_texts(struct rollout *rollout, const char *actor, const 
 /* Nobody was there who could have told; said in the report, with the tenant's name. */
 static void rollout_name_unknown(struct step *step, struct tenant_task *task)
 {
-    bool asks = task->state == TENANT_TASK_UNKNOWN && task->mode != TASK_DRY_RUN;
+    bool asks = task->state == TENANT_TASK_UNKNOWN && !task_mode_is_dry((enum task_mode)task->mode);
 
     if (asks || (task->mode == TASK_SETTLE && !tenant_task_is_final(task))) {
         part_note_unknown(step, task);
@@ -350,6 +364,9 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
     bool aborts = on == ROLLOUT_ON_ABORT ||
                   (on == ROLLOUT_ON_OVER_BUDGET && rollout->spec.policy == POLICY_ABORT);
 
+    if (to == ROLLOUT_ROLLING_BACK || rollout->state.rollback == ROLLBACK_STOPPING) {
+        rollback_act(step, rollout, on);
+    }
     if (to == ROLLOUT_PAUSED && from != ROLLOUT_PAUSED) {
         rollout->state.resume_phase = from;
     } else if (to != ROLLOUT_PAUSED) {
@@ -365,7 +382,7 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
         rollout->state.finished_at_ms = 0;
         rollout_requeue_failed(step, rollout);
     }
-    rollout->ran = rollout->ran || to == ROLLOUT_RUNNING;
+    rollout->ran = rollout->ran || to == ROLLOUT_RUNNING || to == ROLLOUT_ROLLING_BACK;
     if (to == ROLLOUT_ABORTED) {
         rollout_each_task(step, rollout, rollout_name_unknown);
         rollout_counts_settle(rollout);
@@ -398,7 +415,7 @@ bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event
     if (rollout_phase_is_final(to) && to != ROLLOUT_DRY_RUN_FAILED) {
         rollout_close(step, rollout);
     }
-    if (rollout_serves(rollout, TASK_DRY_RUN)) {
+    if (rollout_serves(rollout, rollback_is_on(rollout) ? TASK_ROLLBACK_DRY_RUN : TASK_DRY_RUN)) {
         wave_dispatch_rollout(step, rollout);
     }
     return true;
@@ -418,10 +435,11 @@ static void rollout_put_progress(struct step *step, struct rollout *rollout)
     rollout->progress_due_ms = step->now_ms + FLUSH_INTERVAL_MS;
 }
 
-static void rollout_put_state(struct step *step, struct rollout *rollout)
+void rollout_put_state(struct step *step, struct rollout *rollout)
 {
     emit_put_state(step, rollout->spec.id, &rollout->state);
     rollout->state_dirty = false;
+    rollout->first_script_news = false;
     rollout->state_due_ms = step->now_ms + ROLLOUT_STATE_INTERVAL_MS;
 }
 

@@ -27,6 +27,7 @@ enum rollout_event {
     ROLLOUT_ON_RESUME,
     ROLLOUT_ON_ABORT,
     ROLLOUT_ON_RETRY,
+    ROLLOUT_ON_ROLLBACK,
     ROLLOUT_EVENT_COUNT,
 };
 
@@ -41,7 +42,7 @@ struct rollout {
     struct arena arena; /* of the spec */
     struct rollout_spec spec;
     struct rollout_state state; /* its texts are `reason` and `changed_by` */
-    char *reason, *changed_by;
+    char *reason, *changed_by, *first_script;
     uint64_t number; /* of its start: younger rollouts have higher ones */
 
     /* Names owned; always adds up to state.counts. Those of parts come first, in their order. */
@@ -62,11 +63,14 @@ struct rollout {
     size_t part_count, part_capacity;
     size_t parts_busy;
     size_t unplanned;        /* parts whose tenants are not known yet */
-    size_t open[2];          /* tasks without a final state: 0 for a dry run, 1 for the rest */
+    size_t open[2];          /* tasks without a final state: 0 before the barrier (dry runs, what is
+                                being settled), 1 the rest */
     size_t in_flight;        /* tasks with a lock */
     size_t lock_count;       /* locks, those included whose task is not planned yet */
     bool aborting;           /* durable as state.resume_phase ROLLOUT_ABORTED */
     bool ran;                /* tenants may have been changed */
+    bool first_script_news;  /* not in the store yet */
+    size_t first_index;      /* of first_script in the set; SIZE_MAX: none */
     bool loaded;             /* it is older than this leadership */
     uint64_t started_token;  /* all its locks' tokens are greater; 0: not known */
     uint64_t failures_borne; /* known when it was resumed: they do not count again */
@@ -147,6 +151,7 @@ void rollout_warn_load(struct rollout *rollout, const struct loaded_warning *war
 /* Those of one code; of every code with TASK_CODE_NONE. */
 void rollout_warn_forget(struct step *step, struct rollout *rollout, enum task_code code);
 
+void rollout_put_state(struct step *step, struct rollout *rollout);
 /* Writes progress and state now. */
 void rollout_persist(struct step *step, struct rollout *rollout);
 /* Writes of both what is due since `patience_ms`: at once beside other writes, which cost no

@@ -6,6 +6,7 @@
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 
 static uint64_t rollout_budget(const struct rollout *rollout)
 {
@@ -51,7 +52,9 @@ bool rollout_is_drained(const struct rollout *rollout)
 static enum rollout_event rollout_due_event(const struct rollout *rollout)
 {
     if (rollout->aborting) {
-        return rollout_is_drained(rollout) ? ROLLOUT_ON_DRAINED : ROLLOUT_EVENT_COUNT;
+        bool drained = rollout->state.rollback == ROLLBACK_STOPPING ? rollback_is_stopped(rollout)
+                                                                    : rollout_is_drained(rollout);
+        return drained ? ROLLOUT_ON_DRAINED : ROLLOUT_EVENT_COUNT;
     }
     if (!rollout->open_now) {
         return ROLLOUT_EVENT_COUNT;
@@ -63,6 +66,11 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
     if (rollout->state.phase == ROLLOUT_DRY_RUN && known &&
         (rollout->open[0] == 0 || reference_stops_dry_run(rollout))) {
         return ROLLOUT_ON_TASKS_DONE;
+    }
+    if (rollout->state.phase == ROLLOUT_ROLLING_BACK && known) {
+        bool looks = rollout->state.rollback == ROLLBACK_LOOKING;
+        bool done = rollout->open[0] == 0 && (looks || rollout->open[1] == 0);
+        return done ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
     }
     if (rollout->state.phase != ROLLOUT_RUNNING) {
         return ROLLOUT_EVENT_COUNT;

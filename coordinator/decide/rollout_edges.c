@@ -11,6 +11,8 @@ static const char *const rollout_state_names[] = {
     [ROLLOUT_SUCCEEDED] = "SUCCEEDED",
     [ROLLOUT_FAILED] = "FAILED",
     [ROLLOUT_ABORTED] = "ABORTED",
+    [ROLLOUT_ROLLING_BACK] = "ROLLING_BACK",
+    [ROLLOUT_ROLLED_BACK] = "ROLLED_BACK",
 };
 static_assert(COUNT_OF(rollout_state_names) == ROLLOUT_PHASE_COUNT, "every phase has a name");
 
@@ -23,6 +25,7 @@ static const char *const rollout_event_names[] = {
     [ROLLOUT_ON_RESUME] = "resume",
     [ROLLOUT_ON_ABORT] = "abort",
     [ROLLOUT_ON_RETRY] = "retry",
+    [ROLLOUT_ON_ROLLBACK] = "rollback",
 };
 static_assert(COUNT_OF(rollout_event_names) == ROLLOUT_EVENT_COUNT, "every event has a name");
 
@@ -39,7 +42,11 @@ static bool rollout_is_baseline(const struct rollout *rollout)
 static bool rollout_has_failures(const struct rollout *rollout)
 {
     /* What is still unknown when nothing is left to do was on a shard that is forgotten. */
-    return rollout->state.counts.failed + rollout->state.counts.unknown > 0;
+    const struct rollout_counts *counts = &rollout->state.counts;
+    /* So was what is still migrated when everything else is rolled back. */
+    bool left = rollout->state.rollback != ROLLBACK_NONE && counts->migrated > 0;
+
+    return counts->failed + counts->unknown > 0 || left;
 }
 
 static bool rollout_is_dry_run_only(const struct rollout *rollout)
@@ -70,6 +77,32 @@ static bool rollout_was_dry_run(const struct rollout *rollout)
 static bool rollout_keeps_tasks(const struct rollout *rollout)
 {
     return rollout->open_now;
+}
+
+static bool rollout_undoes(const struct rollout *rollout)
+{
+    return rollout->spec.policy == POLICY_ROLLBACK;
+}
+
+static bool rollout_looks(const struct rollout *rollout)
+{
+    return rollout->state.rollback == ROLLBACK_LOOKING;
+}
+
+/* An abort was asked for while it was stopped, too: then that is what it comes to. */
+static bool rollout_stops_to_undo(const struct rollout *rollout)
+{
+    return rollout->state.rollback == ROLLBACK_STOPPING;
+}
+
+static bool rollout_was_rolling_back(const struct rollout *rollout)
+{
+    return rollout->state.resume_phase == ROLLOUT_ROLLING_BACK;
+}
+
+static bool rollout_began_to_undo(const struct rollout *rollout)
+{
+    return rollout->state.rollback != ROLLBACK_NONE;
 }
 
 static const struct rollout_edge rollout_edges[] = {
@@ -117,6 +150,9 @@ static const struct rollout_edge rollout_edges[] = {
       NULL },
     { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_PAUSED, "policy pause", true },
       rollout_pauses },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_ROLLING_BACK,
+        "policy rollback; tasks end first", true },
+      rollout_undoes },
     { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_RUNNING, "policy abort; tasks end first",
         true },
       rollout_is_busy },
@@ -129,16 +165,23 @@ static const struct rollout_edge rollout_edges[] = {
       NULL },
     { { ROLLOUT_RUNNING, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is queued again", false },
       NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "what runs ends first", false },
+      NULL },
 
     { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_PENDING, "it had not begun", true },
       rollout_was_pending },
     { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_DRY_RUN, "goes on where it was", true },
       rollout_was_dry_run },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_ROLLING_BACK, "goes on where it was", true },
+      rollout_was_rolling_back },
     { { ROLLOUT_PAUSED, ROLLOUT_ON_RESUME, ROLLOUT_RUNNING, "goes on where it was", false }, NULL },
     { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_PENDING, "it had not begun", true },
       rollout_was_pending },
     { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_DRY_RUN, "what failed is repeated", true },
       rollout_was_dry_run },
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_ROLLING_BACK, "what failed is queued again",
+        true },
+      rollout_was_rolling_back },
     { { ROLLOUT_PAUSED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is queued again", false },
       NULL },
     { { ROLLOUT_PAUSED, ROLLOUT_ON_ABORT, ROLLOUT_PAUSED, "waits for tasks in flight", true },
@@ -147,16 +190,56 @@ static const struct rollout_edge rollout_edges[] = {
     { { ROLLOUT_PAUSED, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended", false },
       NULL },
 
+    { { ROLLOUT_PAUSED, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "what runs ends first", false },
+      NULL },
+
     { { ROLLOUT_SUCCEEDED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what was locked is taken up",
         false },
       NULL },
 
+    { { ROLLOUT_SUCCEEDED, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "the operator asked", false },
+      NULL },
+
+    { { ROLLOUT_FAILED, ROLLOUT_ON_RETRY, ROLLOUT_ROLLING_BACK, "what failed is tried again",
+        true },
+      rollout_began_to_undo },
     { { ROLLOUT_FAILED, ROLLOUT_ON_RETRY, ROLLOUT_RUNNING, "what failed is tried again", false },
+      NULL },
+    { { ROLLOUT_FAILED, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "the operator asked", false },
+      NULL },
+
+    { { ROLLOUT_ABORTED, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "the operator asked", false },
+      NULL },
+
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_DRAINED, ROLLOUT_ROLLING_BACK,
+        "nothing runs: every tenant is looked at", true },
+      rollout_stops_to_undo },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended",
+        false },
+      NULL },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_TASKS_DONE, ROLLOUT_FAILED,
+        "tenants could not be rolled back", true },
+      rollout_has_failures },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_TASKS_DONE, ROLLOUT_ROLLING_BACK,
+        "every dry run of the rollback has passed", true },
+      rollout_looks },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_TASKS_DONE, ROLLOUT_ROLLED_BACK,
+        "every tenant is where it was", false },
+      NULL },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_PAUSE, ROLLOUT_PAUSED, "the operator asked", false },
+      NULL },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_RETRY, ROLLOUT_ROLLING_BACK, "what failed is queued again",
+        false },
+      NULL },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_ABORT, ROLLOUT_ROLLING_BACK, "waits for tasks in flight",
+        true },
+      rollout_is_busy },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_ABORT, ROLLOUT_ABORTED, "the operator asked", false },
       NULL },
 };
 
 static const bool rollout_terminal[ROLLOUT_PHASE_COUNT] = {
-    [ROLLOUT_ABORTED] = true,
+    [ROLLOUT_ROLLED_BACK] = true,
 };
 
 static const struct fsm_edge *rollout_edge_at(size_t index)

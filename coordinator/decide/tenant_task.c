@@ -14,7 +14,7 @@
 bool tenant_task_is_final(const struct tenant_task *task)
 {
     return task->state == TENANT_TASK_MIGRATED || task->state == TENANT_TASK_SKIPPED ||
-           task->state == TENANT_TASK_FAILED;
+           task->state == TENANT_TASK_FAILED || task->state == TENANT_TASK_ROLLED_BACK;
 }
 
 static bool tenant_task_is_in_flight(const struct tenant_task *task)
@@ -58,7 +58,8 @@ static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
         if (task == task->part->rollout->reference) {
             return TENANT_TASK_LIST_REFERENCE;
         }
-        return task->mode == TASK_DRY_RUN ? TENANT_TASK_LIST_DRY : TENANT_TASK_LIST_RUN;
+        return task_mode_is_dry((enum task_mode)task->mode) ? TENANT_TASK_LIST_DRY
+                                                            : TENANT_TASK_LIST_RUN;
     case TENANT_TASK_UNKNOWN:
         return TENANT_TASK_LIST_UNKNOWN;
     case TENANT_TASK_LOCKING:
@@ -66,6 +67,7 @@ static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
     case TENANT_TASK_MIGRATED:
     case TENANT_TASK_SKIPPED:
     case TENANT_TASK_FAILED:
+    case TENANT_TASK_ROLLED_BACK:
     case TENANT_TASK_STATE_COUNT:
         break;
     }
@@ -117,11 +119,13 @@ static uint64_t *tenant_task_counter(const struct tenant_task *task, struct roll
         return &counts->running;
     case TENANT_TASK_UNKNOWN:
         /* A dry run has changed nothing, whatever became of it. */
-        return task->mode == TASK_DRY_RUN ? &counts->queued : &counts->unknown;
+        return task_mode_is_dry((enum task_mode)task->mode) ? &counts->queued : &counts->unknown;
     case TENANT_TASK_MIGRATED:
         return &counts->migrated;
     case TENANT_TASK_SKIPPED:
         return &counts->skipped;
+    case TENANT_TASK_ROLLED_BACK:
+        return &counts->rolled_back;
     case TENANT_TASK_FAILED:
     case TENANT_TASK_STATE_COUNT:
         break;
@@ -146,7 +150,8 @@ static void tenant_task_count(struct step *step, const struct tenant_task *task,
         rollout->state.skips[task->skip_code] += change;
     }
     if (!tenant_task_is_final(task)) {
-        rollout->open[task->mode == TASK_DRY_RUN ? 0 : 1] += change;
+        bool first = task_mode_is_dry((enum task_mode)task->mode) || task->mode == TASK_SETTLE;
+        rollout->open[first ? 0 : 1] += change;
         part->open += change;
     }
     if (tenant_task_is_in_flight(task)) {
@@ -203,10 +208,11 @@ struct tenant_task *tenant_task_add(struct step *step, struct part *part, struct
 static bool tenant_task_has_passed(const struct tenant_task *task, enum tenant_task_event on,
                                    enum task_mode mode)
 {
-    bool ran = on == TENANT_TASK_ON_SUCCEED || (on == TENANT_TASK_ON_ADOPTED && mode == TASK_RUN);
+    bool ran = on == TENANT_TASK_ON_SUCCEED || on == TENANT_TASK_ON_UNDO ||
+               (on == TENANT_TASK_ON_ADOPTED && (mode == TASK_RUN || mode == TASK_ROLLBACK));
 
     return task->part->rollout->spec.kind != ROLLOUT_BASELINE &&
-           (on == TENANT_TASK_ON_PASS || ran || (task->passed && mode != TASK_DRY_RUN));
+           (on == TENANT_TASK_ON_PASS || ran || (task->passed && !task_mode_is_dry(mode)));
 }
 
 bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_task_event on,

@@ -20,6 +20,7 @@ enum tenant_task_state {
     TENANT_TASK_MIGRATED,
     TENANT_TASK_SKIPPED,
     TENANT_TASK_FAILED,
+    TENANT_TASK_ROLLED_BACK,
     TENANT_TASK_STATE_COUNT,
 };
 
@@ -33,6 +34,7 @@ enum tenant_task_event {
     TENANT_TASK_ON_FAIL,
     TENANT_TASK_ON_AGAIN, /* queue it again */
     TENANT_TASK_ON_LOSE,  /* look up what became of it */
+    TENANT_TASK_ON_UNDO,  /* it is back where it was, by its result or by the tenant's journal */
     TENANT_TASK_EVENT_COUNT,
 };
 

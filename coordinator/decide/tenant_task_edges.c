@@ -3,10 +3,11 @@
 #include <assert.h>
 
 static const char *const tenant_task_state_names[] = {
-    [TENANT_TASK_QUEUED] = "QUEUED",   [TENANT_TASK_PASSED] = "PASSED",
-    [TENANT_TASK_LOCKING] = "LOCKING", [TENANT_TASK_RUNNING] = "RUNNING",
-    [TENANT_TASK_UNKNOWN] = "UNKNOWN", [TENANT_TASK_MIGRATED] = "MIGRATED",
-    [TENANT_TASK_SKIPPED] = "SKIPPED", [TENANT_TASK_FAILED] = "FAILED",
+    [TENANT_TASK_QUEUED] = "QUEUED",           [TENANT_TASK_PASSED] = "PASSED",
+    [TENANT_TASK_LOCKING] = "LOCKING",         [TENANT_TASK_RUNNING] = "RUNNING",
+    [TENANT_TASK_UNKNOWN] = "UNKNOWN",         [TENANT_TASK_MIGRATED] = "MIGRATED",
+    [TENANT_TASK_SKIPPED] = "SKIPPED",         [TENANT_TASK_FAILED] = "FAILED",
+    [TENANT_TASK_ROLLED_BACK] = "ROLLED_BACK",
 };
 static_assert(COUNT_OF(tenant_task_state_names) == TENANT_TASK_STATE_COUNT, "all have names");
 
@@ -15,7 +16,7 @@ static const char *const tenant_task_event_names[] = {
     [TENANT_TASK_ON_ADOPTED] = "adopted", [TENANT_TASK_ON_PASS] = "pass",
     [TENANT_TASK_ON_SUCCEED] = "succeed", [TENANT_TASK_ON_SKIP] = "skip",
     [TENANT_TASK_ON_FAIL] = "fail",       [TENANT_TASK_ON_AGAIN] = "again",
-    [TENANT_TASK_ON_LOSE] = "lose",
+    [TENANT_TASK_ON_LOSE] = "lose",       [TENANT_TASK_ON_UNDO] = "undo",
 };
 static_assert(COUNT_OF(tenant_task_event_names) == TENANT_TASK_EVENT_COUNT, "all have names");
 
@@ -62,6 +63,21 @@ static const struct fsm_edge tenant_task_edges[] = {
       false },
     { TENANT_TASK_UNKNOWN, TENANT_TASK_ON_FAIL, TENANT_TASK_FAILED,
       "no try is left, or a late answer", false },
+    { TENANT_TASK_QUEUED, TENANT_TASK_ON_UNDO, TENANT_TASK_ROLLED_BACK,
+      "its journal or a late answer says so", false },
+    { TENANT_TASK_PASSED, TENANT_TASK_ON_UNDO, TENANT_TASK_ROLLED_BACK, "its journal says so",
+      false },
+    { TENANT_TASK_RUNNING, TENANT_TASK_ON_UNDO, TENANT_TASK_ROLLED_BACK, "committed", false },
+    { TENANT_TASK_UNKNOWN, TENANT_TASK_ON_UNDO, TENANT_TASK_ROLLED_BACK,
+      "its journal or a late answer says so", false },
+    { TENANT_TASK_FAILED, TENANT_TASK_ON_UNDO, TENANT_TASK_ROLLED_BACK, "its journal says so",
+      false },
+    { TENANT_TASK_SKIPPED, TENANT_TASK_ON_UNDO, TENANT_TASK_ROLLED_BACK, "its journal says so",
+      false },
+    { TENANT_TASK_ROLLED_BACK, TENANT_TASK_ON_LOSE, TENANT_TASK_UNKNOWN,
+      "its database has lost commits", false },
+    { TENANT_TASK_LOCKING, TENANT_TASK_ON_SUCCEED, TENANT_TASK_MIGRATED,
+      "a rollback is aborted before it was sent", false },
     { TENANT_TASK_MIGRATED, TENANT_TASK_ON_LOSE, TENANT_TASK_UNKNOWN,
       "its database has lost commits", false },
     { TENANT_TASK_FAILED, TENANT_TASK_ON_AGAIN, TENANT_TASK_QUEUED, "the operator asked to retry",

@@ -13,6 +13,7 @@
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout.h"
 
 enum {
@@ -179,6 +180,9 @@ static struct window *wave_open(struct step *step, struct part *part,
         part->total_stored = part_counts(part)->total;
         emit_put_progress(step, part->rollout->spec.id, &part->rollout->progress[part->progress]);
     }
+    if (part->rollout->first_script_news && !task_mode_is_dry((enum task_mode)first->mode)) {
+        rollout_put_state(step, part->rollout); /* what it may do is known before it does it */
+    }
     waiting->window = memory_alloc(sizeof(struct window));
     *waiting->window = (struct window){ .rollout = part->rollout,
                                         .part = part,
@@ -228,15 +232,17 @@ static void wave_dispatch_part(struct step *step, struct part *part)
     while (rollout_serves(part->rollout, TASK_SETTLE) &&
            wave_take(step, part, TENANT_TASK_LIST_SETTLE)) {
     }
-    while (rollout_serves(part->rollout, TASK_RUN) && wave_take(step, part, TENANT_TASK_LIST_RUN)) {
+    bool back = rollback_is_on(part->rollout);
+    while (rollout_serves(part->rollout, back ? TASK_ROLLBACK : TASK_RUN) &&
+           wave_take(step, part, TENANT_TASK_LIST_RUN)) {
     }
     const struct tenant_task *reference = part->queues[TENANT_TASK_LIST_REFERENCE].head;
     if (reference != NULL && rollout_serves(part->rollout, (enum task_mode)reference->mode) &&
         reference_may_go(part->rollout)) {
         wave_take(step, part, TENANT_TASK_LIST_REFERENCE);
     }
-    while (rollout_serves(part->rollout, TASK_DRY_RUN) && !reference_holds_others(part->rollout) &&
-           wave_take(step, part, TENANT_TASK_LIST_DRY)) {
+    while (rollout_serves(part->rollout, back ? TASK_ROLLBACK_DRY_RUN : TASK_DRY_RUN) &&
+           !reference_holds_others(part->rollout) && wave_take(step, part, TENANT_TASK_LIST_DRY)) {
     }
 }
 
@@ -308,12 +314,13 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
         (struct task_assignment){ .rollout = copy_text(arena, rollout->spec.id),
                                   .mode = window->mode,
                                   .set = copy_text(arena, rollout->spec.set),
-                                  .digest = copy_text(arena, rollout->spec.digest),
+                                  .digest = copy_text(arena, rollout->set->digest),
                                   .target = copy_text(arena, rollout->spec.target),
                                   .token = token,
                                   .lock_timeout_ms = wave_lock_timeout_ms(rollout),
                                   .tasks = items,
-                                  .task_count = count };
+                                  .task_count = count,
+                                  .rehearse_rollback = rollout->spec.rehearse_rollback };
 }
 
 static void wave_give_back(struct step *step, const struct window *window, uint64_t ticket)

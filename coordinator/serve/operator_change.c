@@ -149,6 +149,7 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .concurrency = request->concurrency,
         .concurrency_per_shard = request->concurrency_per_shard,
         .dry_run_only = request->dry_run_only != 0,
+        .rehearse_rollback = request->rehearse_rollback != 0,
         .lock_timeout_ms = request->lock_timeout_ms,
         .created_by = asked->actor,
         .reason = asked->reason,
@@ -157,7 +158,7 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
     return !check.failed;
 }
 
-/* ---- Pause, Resume, Abort, Retry ---- */
+/* ---- Pause, Resume, Abort, Retry, Rollback ---- */
 
 static bool operator_change_rollout(struct bytes wire, enum operator_verb verb, struct event *event,
                                     struct error *err)
@@ -193,6 +194,11 @@ bool operator_change_abort(struct bytes request, struct event *event, struct err
 bool operator_change_retry(struct bytes request, struct event *event, struct error *err)
 {
     return operator_change_rollout(request, OPERATOR_RETRY, event, err);
+}
+
+bool operator_change_rollback(struct bytes request, struct event *event, struct error *err)
+{
+    return operator_change_rollout(request, OPERATOR_ROLLBACK, event, err);
 }
 
 /* ---- tenants and shards ---- */

@@ -20,6 +20,7 @@ operator_change operator_change_pause;
 operator_change operator_change_resume;
 operator_change operator_change_abort;
 operator_change operator_change_retry;
+operator_change operator_change_rollback;
 operator_change operator_change_lock;
 operator_change operator_change_hold;
 operator_change operator_change_unlock;

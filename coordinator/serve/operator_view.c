@@ -141,9 +141,17 @@ Skein__V1__Tenant *operator_view_tenant(const struct tenant_view *view, struct a
     tenant->name = wire_codec_borrow(view->info->name);
     tenant->labels = wire_parts_of_labels(&view->info->labels, arena);
     tenant->n_labels = view->info->labels.count;
-    tenant->versions =
-        wire_parts_of_versions(view->info->versions, view->info->version_count, arena);
-    tenant->n_versions = view->info->version_count;
+    struct set_version *versions =
+        arena_alloc_array(arena, view->info->version_count, sizeof(*versions));
+    size_t count = 0;
+    for (size_t i = 0; i < view->info->version_count; i++) {
+        /* One that has no version any more is none that people want to see. */
+        if (view->info->versions[i].version[0] != '\0') {
+            versions[count++] = view->info->versions[i];
+        }
+    }
+    tenant->versions = wire_parts_of_versions(versions, count, arena);
+    tenant->n_versions = count;
     tenant->locked_by = arena_strdup(arena, view->locked_by);
     tenant->has_objects = view->info->has_objects;
     return tenant;

@@ -220,7 +220,8 @@ bool load_needed_sets(struct store *store, const char *prefix, struct arena *are
     for (size_t i = 0; good && i < loaded->rollout_count; i++) {
         const struct loaded_rollout *rollout = &loaded->rollouts[i];
         /* A failed one may be retried, so only those that succeeded or were given up need none. */
-        if (rollout->state.phase == ROLLOUT_SUCCEEDED || rollout->state.phase == ROLLOUT_ABORTED) {
+        if (rollout->state.phase == ROLLOUT_SUCCEEDED || rollout->state.phase == ROLLOUT_ABORTED ||
+            rollout->state.phase == ROLLOUT_ROLLED_BACK) {
             continue;
         }
         good = load_may_go_on(stop, err) &&

@@ -47,9 +47,11 @@ static void fake_send(struct fake_agent *agent, const struct agent_message *mess
 static void fake_report(struct fake_agent *agent, bool full, uint64_t refresh)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
-    struct set_version version = {
-        .set = "billing", .version = agent->version, .rollout = agent->rollout, .fence = 1
-    };
+    struct set_version version = { .set = "billing",
+                                   .version = agent->version,
+                                   .rollout = agent->rollout,
+                                   .fence = 1,
+                                   .undone = "" };
     size_t at = 0;
 
     do {

@@ -50,7 +50,8 @@ static struct tenant_info scale_agents_tenant(const struct scale_world *world, s
     *version = (struct set_version){ .set = "billing",
                                      .version = migrated ? "0.3.0" : "0.2.0",
                                      .rollout = migrated ? "nwbjxz42" : "k3hd72ma",
-                                     .fence = migrated ? 2000 : 900 };
+                                     .fence = migrated ? 2000 : 900,
+                                     .undone = "" };
     return (struct tenant_info){ .name = scale_agents_tenant_name(arena, index),
                                  .labels = { .items = labels, .count = COUNT_OF(labels) },
                                  .versions = version,

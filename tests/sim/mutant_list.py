@@ -119,9 +119,9 @@ MUTANTS = [
                    "        task->unfenced = true; /* it may have committed, or may yet */",
                    "        task->unfenced = false;"),
                   ("coordinator/decide/part.c",
-                   "        if (part_is_migrated(task->part->rollout, task->tenant)) {",
+                   "        if (tenant_plan_is_done(task->part->rollout, task->tenant)) {",
                    "        if (task->state != TENANT_TASK_FAILED &&\n"
-                   "            part_is_migrated(task->part->rollout, task->tenant)) {")]),
+                   "            tenant_plan_is_done(task->part->rollout, task->tenant)) {")]),
     dict(name="no_barrier",
          why="tenants are changed before every dry run has passed",
          changes=[("coordinator/decide/rollout.c",

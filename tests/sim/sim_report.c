@@ -42,7 +42,8 @@ static void sim_report_put(struct sim_chunk *chunk, const char *name, const stru
     chunk->versions[at] = (struct set_version){ .set = "billing",
                                                 .version = arena_strdup(arena, text),
                                                 .rollout = arena_strdup(arena, seen->rollout),
-                                                .fence = seen->fence };
+                                                .fence = seen->fence,
+                                                .undone = "" };
     chunk->tenants[at] = (struct tenant_info){ .name = arena_strdup(arena, name),
                                                .versions = &chunk->versions[at],
                                                .version_count = seen->version > 0 ? 1 : 0,

@@ -340,7 +340,8 @@ static inline void fixture_report_rows(struct fixture *f, uint64_t stream, bool 
         versions[i] =
             (struct set_version){ .set = "billing",
                                   .version = rows[i].version,
-                                  .rollout = rows[i].rollout == NULL ? "" : rows[i].rollout };
+                                  .rollout = rows[i].rollout == NULL ? "" : rows[i].rollout,
+                                  .undone = "" };
         infos[i] = (struct tenant_info){ .name = rows[i].name,
                                          .versions = &versions[i],
                                          .version_count = rows[i].version[0] == '\0' ? 0 : 1 };

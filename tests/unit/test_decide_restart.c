@@ -93,7 +93,7 @@ static void tasks_go_on_though_one_of_their_window_has_committed(void **state)
         { .rollout = "r1", .mode = TASK_RUN, .tenant = "t_002", .token = token },
     };
     const struct set_version version = {
-        .set = "billing", .version = "0.3.0", .rollout = "r1", .fence = token
+        .set = "billing", .version = "0.3.0", .rollout = "r1", .fence = token, .undone = ""
     };
     const struct tenant_info migrated = { .name = "t_001",
                                           .versions = &version,

@@ -48,7 +48,9 @@ static void read_at(struct tenant_book *book, const char *version, uint64_t numb
 
     for (size_t i = 0; i < 2; i++) {
         struct set_version *row = arena_alloc(&snapshot.arena, sizeof(*row));
-        *row = (struct set_version){ .set = "billing", .version = version, .rollout = "r0" };
+        *row = (struct set_version){
+            .set = "billing", .version = version, .rollout = "r0", .undone = ""
+        };
         items[i] =
             (struct tenant_info){ .name = i == 0 ? "a" : "b", .versions = row, .version_count = 1 };
     }

@@ -17,7 +17,7 @@
 #pragma GCC diagnostic ignored "-Wcast-qual"
 
 static const struct label labels[] = { { "region", "eu" }, { "tier", "free" } };
-static const struct set_version versions[] = { { "billing", "0.4.3", "r7", 42 } };
+static const struct set_version versions[] = { { "billing", "0.4.3", "r7", 42, "r9" } };
 static const struct tenant_info tenants[] = {
     { "t_7", { labels, 2 }, versions, 1, true },
 };
@@ -186,7 +186,7 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_ASSIGN;
     message.assign = (struct task_assignment){
-        "r7", TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3", 42, 10000, tasks, 1,
+        "r7", TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3", 42, 10000, tasks, 1, true,
     };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
@@ -226,7 +226,7 @@ static void what_the_store_keeps_comes_back_whole(void **state)
     (void)state;
     CHECK_RECORD(rollout_spec, rollout_spec,
                  { "r7", ROLLOUT_MIGRATE, "billing", "sha256:ab", "0.4.3", "region=eu",
-                   POLICY_CONTINUE, 3, 5, 7, 2, true, 10000, "cert:ana", "because", 1000 });
+                   POLICY_CONTINUE, 3, 5, 7, 2, true, 10000, "cert:ana", "because", 1000, true });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
@@ -235,7 +235,9 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    "budget",
                    "cert:ana",
                    counts,
-                   { [TASK_CODE_TENANT_LOCKED] = 2 } });
+                   { [TASK_CODE_TENANT_LOCKED] = 2 },
+                   ROLLBACK_LOOKING,
+                   "0.2.0__a" });
     CHECK_RECORD(shard_progress, shard_progress, { "eu-1", counts });
     CHECK_RECORD(failure_record, failure, { task_error, 1000 });
     CHECK_RECORD(session_record, session, { "eu-1", "a1", 77, 1000, "cert:eu-1" });

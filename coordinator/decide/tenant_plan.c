@@ -1,0 +1,61 @@
+#include "coordinator/decide/tenant_plan.h"
+
+#include <string.h>
+
+#include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollback.h"
+
+enum task_mode tenant_plan_first_mode(const struct rollout *rollout)
+{
+    if (rollback_is_on(rollout)) {
+        return TASK_ROLLBACK_DRY_RUN;
+    }
+    return rollout->spec.kind == ROLLOUT_BASELINE ? TASK_BASELINE : TASK_DRY_RUN;
+}
+
+bool tenant_plan_is_migrated(const struct rollout *rollout, const struct tenant *tenant)
+{
+    const struct set_version *version = registry_version(tenant, rollout->spec.set);
+
+    return version != NULL && strcmp(version->rollout, rollout->spec.id) == 0 &&
+           strcmp(version->version, rollout->spec.target) == 0;
+}
+
+bool tenant_plan_is_done(const struct rollout *rollout, const struct tenant *tenant)
+{
+    return rollback_is_on(rollout) ? rollback_is_done(rollout, tenant)
+                                   : tenant_plan_is_migrated(rollout, tenant);
+}
+
+const struct plan *tenant_plan_of(struct rollout *rollout, const struct tenant *tenant)
+{
+    const struct set_version *version = registry_version(tenant, rollout->spec.set);
+    const char *from = version == NULL ? "" : version->version;
+    struct plan_cache *cache = &rollout->plan_cache;
+
+    if (rollout->state.rollback != ROLLBACK_NONE) {
+        /* What is to be undone its journal knows. Where skein never was there is nothing. */
+        bool nothing = rollback_is_on(rollout) && version == NULL;
+        cache->valid = false;
+        cache->plan.code = nothing ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
+        return &cache->plan;
+    }
+    if (rollout->spec.kind == ROLLOUT_BASELINE) {
+        bool same = version != NULL && strcmp(from, rollout->spec.target) == 0;
+        cache->valid = false;
+        cache->plan.code = same ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
+        return &cache->plan;
+    }
+    if (!cache->valid || cache->has_objects != tenant->info->has_objects ||
+        strcmp(cache->from, from) != 0) {
+        plan_make(rollout->set, from, tenant->info->has_objects, rollout->spec.target,
+                  &cache->plan);
+        rollback_look_at_plan(rollout, &cache->plan);
+        cache->valid = strlen(from) < sizeof(cache->from);
+        if (cache->valid) {
+            memcpy(cache->from, from, strlen(from) + 1);
+        }
+        cache->has_objects = tenant->info->has_objects;
+    }
+    return &cache->plan;
+}
