@@ -73,3 +73,26 @@ void checksum_of_text(struct bytes text, uint8_t ret_digest[CHECKSUM_BYTES])
     }
     checksum_finish(checksum, ret_digest);
 }
+
+void checksum_sha1_text(const char *head, struct bytes text,
+                        char ret_text[CHECKSUM_SHA1_TEXT_BYTES])
+{
+    CLEANUP(checksum_free) struct checksum *checksum = memory_alloc(sizeof(*checksum));
+    uint8_t digest[CHECKSUM_SHA1_TEXT_BYTES / 2];
+    unsigned size = 0;
+
+    checksum->context = EVP_MD_CTX_new();
+    checksum_check(checksum->context != NULL);
+    checksum_check(EVP_DigestInit_ex(checksum->context, EVP_sha1(), NULL) == 1);
+    if (head != NULL) {
+        checksum_add_text(checksum, head);
+    }
+    checksum_add(checksum, text.data, text.size);
+    checksum_check(EVP_DigestFinal_ex(checksum->context, digest, &size) == 1);
+    checksum_check(size == sizeof(digest));
+    for (size_t i = 0; i < size; i++) {
+        ret_text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        ret_text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    ret_text[CHECKSUM_SHA1_TEXT_BYTES - 1] = '\0';
+}

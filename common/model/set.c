@@ -9,6 +9,7 @@
 #include "common/core/limits.h"
 #include "common/core/memory.h"
 #include "common/model/checksum.h"
+#include "common/model/ledger.h"
 #include "common/model/quote.h"
 #include "common/model/set_path.h"
 #include "common/model/set_process.h"
@@ -166,6 +167,8 @@ static bool set_read_settings(struct set_builder *builder, const struct set_scri
                             builder->err)) {
         return false;
     }
+    settings.ledger.data =
+        arena_memdup(&builder->set.arena, settings.ledger.data, settings.ledger.size);
     *ret_settings = settings;
     return true;
 }
@@ -440,7 +443,18 @@ static bool set_build_name(struct set_builder *builder, const char *fallback_nam
     builder->set.prereleases = builder->yaml.prereleases;
     builder->set.control = builder->yaml.control == NULL ? "" : builder->yaml.control;
     builder->set.reference = builder->yaml.reference == NULL ? "" : builder->yaml.reference;
+    builder->set.ledger = builder->yaml.ledger == NULL ? "" : builder->yaml.ledger;
     return true;
+}
+
+/* What the other tool's table will be told of each migration is known before anything runs. */
+static bool set_build_ledger(struct set_builder *builder)
+{
+    struct ledger ledger;
+
+    return (ledger_parse(builder->set.ledger, &ledger, builder->err) &&
+            ledger_check_set(ledger.tool, &builder->set, builder->err)) ||
+           error_wrap(builder->err, SET_YAML_PATH ": ledger");
 }
 
 static int set_compare_files(const void *a, const void *b)
@@ -492,7 +506,8 @@ bool set_parse(const struct set_file *files, size_t file_count, const char *fall
 
     if (!set_check_sizes(files, file_count, err) || !set_read_paths(&builder, files, file_count) ||
         !set_build_name(&builder, fallback_name) || !set_build_migrations(&builder) ||
-        !set_build_latest(&builder) || !set_build_min_version(&builder)) {
+        !set_build_latest(&builder) || !set_build_min_version(&builder) ||
+        !set_build_ledger(&builder)) {
         return false;
     }
     if (!set_scope_check(&builder.set, err)) {

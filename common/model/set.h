@@ -48,6 +48,7 @@ struct operation_settings {
     uint64_t lock_timeout_ms;      /* 0: the rollout's */
     uint64_t statement_timeout_ms; /* 0: none */
     struct batch_settings batch;   /* of a .batch.sql */
+    struct bytes ledger;           /* `-- skein:ledger JSON`, see ledger.h; size 0 for none */
 };
 
 struct set_process;
@@ -93,6 +94,7 @@ struct set {
     bool prereleases;
     const char *reference; /* "shard/name", "" for none */
     const char *control; /* "shard/database": where operations of the scope control run; "" none */
+    const char *ledger;  /* another tool's history table to be kept up, see ledger.h; "" for none */
     const struct migration *migrations; /* ascending by version */
     size_t migration_count;
 };

@@ -4,11 +4,12 @@
 
 #include "common/core/limits.h"
 #include "common/model/duration.h"
+#include "common/model/ledger.h"
 #include "common/model/quote.h"
 
 enum { SET_SETTINGS_WORD_BYTES_MAX = 127 };
 
-#define SET_SETTINGS_KEYS "transaction, lock_timeout, statement_timeout, scope or allow"
+#define SET_SETTINGS_KEYS "transaction, lock_timeout, statement_timeout, scope, ledger or allow"
 #define SET_SETTINGS_BATCH_KEYS                                                                    \
     "batch_rows, batch_target, batch_pause, batch_max_lag, lock_timeout, statement_timeout, "      \
     "scope "                                                                                       \
@@ -20,6 +21,7 @@ enum set_settings_key {
     SET_SETTINGS_LOCK_TIMEOUT,
     SET_SETTINGS_STATEMENT_TIMEOUT,
     SET_SETTINGS_SCOPE,
+    SET_SETTINGS_LEDGER,
     SET_SETTINGS_ALLOW,
     SET_SETTINGS_BATCH_ROWS,
     SET_SETTINGS_BATCH_TARGET,
@@ -42,6 +44,7 @@ static const struct set_settings_word {
     [SET_SETTINGS_LOCK_TIMEOUT] = { "lock_timeout", SET_SETTINGS_ANY_FILE },
     [SET_SETTINGS_STATEMENT_TIMEOUT] = { "statement_timeout", SET_SETTINGS_ANY_FILE },
     [SET_SETTINGS_SCOPE] = { "scope", SET_SETTINGS_ANY_FILE },
+    [SET_SETTINGS_LEDGER] = { "ledger", SET_SETTINGS_ANY_FILE },
     [SET_SETTINGS_ALLOW] = { "allow", SET_SETTINGS_ANY_FILE },
     [SET_SETTINGS_BATCH_ROWS] = { "batch_rows", SET_SETTINGS_BATCH_ONLY },
     [SET_SETTINGS_BATCH_TARGET] = { "batch_target", SET_SETTINGS_BATCH_ONLY },
@@ -271,6 +274,7 @@ static bool set_settings_apply(struct set_settings_reader *reader, enum set_sett
     case SET_SETTINGS_BATCH_PAUSE:
     case SET_SETTINGS_BATCH_MAX_LAG:
         return set_settings_apply_batch(reader, key, value);
+    case SET_SETTINGS_LEDGER:
     case SET_SETTINGS_ALLOW:
     case SET_SETTINGS_KEY_COUNT:
         break;
@@ -287,6 +291,25 @@ static bool set_settings_find_key(struct set_settings_text word, enum set_settin
         }
     }
     return false;
+}
+
+/* All to the end of the line is JSON. */
+static bool set_settings_apply_ledger(struct set_settings_reader *reader,
+                                      struct set_settings_text value, struct set_settings_text rest)
+{
+    const char *end = rest.data + rest.size;
+
+    while (end > value.data && strchr(" \t\r\f", end[-1]) != NULL) {
+        end--;
+    }
+    if (reader->seen[SET_SETTINGS_LEDGER]) {
+        return set_settings_fail(reader, value, "the setting 'ledger' stands twice");
+    }
+    reader->seen[SET_SETTINGS_LEDGER] = true;
+    reader->settings->ledger =
+        (struct bytes){ (const uint8_t *)value.data, (size_t)(end - value.data) };
+    return ledger_check_entry(reader->settings->ledger, reader->err) ||
+           error_wrap(reader->err, "%s:%u", reader->path, reader->line);
 }
 
 /* One line of the head, after "-- skein:". */
@@ -316,6 +339,9 @@ static bool set_settings_read_line(struct set_settings_reader *reader,
         }
         if (key == SET_SETTINGS_ALLOW) {
             return set_settings_apply_allow(reader, value, text);
+        }
+        if (key == SET_SETTINGS_LEDGER) {
+            return set_settings_apply_ledger(reader, value, text);
         }
         if (reader->seen[key]) {
             return set_settings_fail(reader, word, "the setting stands twice");

@@ -2,9 +2,9 @@
  *
  * Pure. The head is what stands before the first line that is neither blank nor a -- comment. One
  * line may carry several settings. Keys: transaction none, lock_timeout DURATION, statement_timeout
- * DURATION, scope control|tenant, allow RULE reason; of a batch, which is never `transaction none`,
- * also batch_rows NUMBER, batch_target DURATION, batch_pause DURATION, batch_max_lag
- * DURATION|none. */
+ * DURATION, scope control|tenant, ledger JSON (see ledger.h), allow RULE reason; of a batch, which
+ * is never `transaction none`, also batch_rows NUMBER, batch_target DURATION, batch_pause DURATION,
+ * batch_max_lag DURATION|none. */
 #ifndef SKEIN_COMMON_MODEL_SET_SETTINGS_H
 #define SKEIN_COMMON_MODEL_SET_SETTINGS_H
 
@@ -12,7 +12,8 @@
 #include "common/core/error.h"
 #include "common/model/set.h"
 
-/* Changes what the head names and leaves the rest of *settings alone. A setting below the head is
+/* Changes what the head names and leaves the rest of *settings alone; settings->ledger points into
+ * the script. A setting below the head is
  * an error too: it would be ignored in silence otherwise. ERR_INVALID names file and line. */
 MUST_CHECK bool set_settings_parse(const char *path, bool batch, struct bytes script,
                                    struct operation_settings *settings, struct error *err);

@@ -4,6 +4,7 @@
 
 #include "common/core/limits.h"
 #include "common/model/config_file.h"
+#include "common/model/ledger.h"
 #include "common/model/quote.h"
 #include "common/model/set_settings.h"
 
@@ -95,6 +96,15 @@ static bool set_yaml_apply_control(struct set_yaml *yaml, const struct option_so
     return true;
 }
 
+static bool set_yaml_apply_ledger(struct set_yaml *yaml, const struct option_source *entry,
+                                  struct arena *arena, struct error *err)
+{
+    struct ledger ledger;
+
+    yaml->ledger = arena_strdup(arena, entry->value);
+    return ledger_parse(entry->value, &ledger, err);
+}
+
 static bool set_yaml_apply_lock_timeout(struct set_yaml *yaml, const struct option_source *entry,
                                         struct arena *arena, struct error *err)
 {
@@ -117,6 +127,7 @@ static const struct set_yaml_key set_yaml_keys[] = {
     { "prereleases", set_yaml_apply_prereleases },
     { "reference", set_yaml_apply_reference },
     { "control", set_yaml_apply_control },
+    { "ledger", set_yaml_apply_ledger },
     { "defaults.lock_timeout", set_yaml_apply_lock_timeout },
     { "defaults.statement_timeout", set_yaml_apply_statement_timeout },
 };
@@ -147,10 +158,11 @@ static bool set_yaml_apply(const char *path, struct set_yaml *yaml, bool *seen,
                error_wrap(err, "%s:%u: key %s, value %s", path, entry->line, key,
                           quote_text(entry->value, value));
     }
-    return error_set(err, ERR_INVALID,
-                     "%s:%u: unknown key %s: expected name, latest, min_version, prereleases, "
-                     "reference, control, defaults.lock_timeout or defaults.statement_timeout",
-                     path, entry->line, key);
+    return error_set(
+        err, ERR_INVALID,
+        "%s:%u: unknown key %s: expected name, latest, min_version, prereleases, "
+        "reference, control, ledger, defaults.lock_timeout or defaults.statement_timeout",
+        path, entry->line, key);
 }
 
 bool set_yaml_parse(const char *path, struct bytes text, struct arena *arena,

@@ -1,7 +1,7 @@
 /* set_yaml.h - skein.yaml: a set's own settings.
  *
- * Pure. All keys are optional: name, latest, min_version, prereleases, reference, control, and
- * under defaults lock_timeout and statement_timeout. */
+ * Pure. All keys are optional: name, latest, min_version, prereleases, reference, control,
+ * ledger, and under defaults lock_timeout and statement_timeout. */
 #ifndef SKEIN_COMMON_MODEL_SET_YAML_H
 #define SKEIN_COMMON_MODEL_SET_YAML_H
 
@@ -23,6 +23,7 @@ struct set_yaml {
     const char *reference;
     const char *control; /* "shard/database" */
     unsigned control_line;
+    const char *ledger;
     uint64_t lock_timeout_ms;
     uint64_t statement_timeout_ms;
 };

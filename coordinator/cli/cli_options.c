@@ -70,7 +70,10 @@ static const struct option_spec cli_verb_options[] = {
     { "wait-for", OPTION_TEXT, CLI_FIELD(wait_for), .argument = "DURATION", .fallback = "",
       .help = "wait this long while a rollout or somebody else has it (not at all; at most 1h)" },
     { "force", OPTION_FLAG, CLI_FIELD(force),
-      .help = "also somebody else's lock; wants a --reason, which the audit events keep" },
+      .help = "in spite of what stands in the way: somebody else's lock (wants a --reason, which "
+              "the audit events keep), problems of an import" },
+    { "placeholder", OPTION_LIST, CLI_FIELD(placeholder), .argument = "NAME=VALUE",
+      .help = "the value of Flyway's ${NAME}; may be given several times" },
     { "limit", OPTION_U64, CLI_FIELD(limit), .argument = "N", .fallback = "100", .min = 1,
       .max = 1000, .help = "how many, newest first" },
     { "errors", OPTION_U64, CLI_FIELD(errors), .argument = "N", .fallback = "5000", .min = 1,

@@ -45,6 +45,8 @@ struct cli_options {
     const char *owner;
     const char *wait_for;
     bool force;
+    struct option_list placeholder;
+    const char *from;
     uint64_t limit;
     uint64_t errors;
     const char *schema;

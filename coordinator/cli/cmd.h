@@ -7,6 +7,7 @@
 struct cli;
 
 int cmd_set_publish(struct cli *cli);
+int cmd_set_import(struct cli *cli);
 int cmd_set_list(struct cli *cli);
 int cmd_set_show(struct cli *cli);
 int cmd_lint(struct cli *cli);

@@ -18,6 +18,16 @@ static const struct command commands[] = {
       "  skein set publish ./billing --dry-run\n"
       "  skein set publish ./billing --reason 'ticket 4711'\n",
       false, false },
+    { "set import", cmd_set_import, "TOOL DIR OUT", 3, 3, "force placeholder",
+      "make a set of another tool's folder of migrations",
+      "TOOL is flyway, dbmate, golang-migrate, goose, sqitch, diesel or prisma; OUT must not exist,\n"
+      "or be empty. Says what it could not carry over: a note where something beside the set is\n"
+      "lost, a problem where the set would not do what the folder does. With a problem nothing is\n"
+      "written (exit code 6) unless --force is given.\n\n"
+      "  skein set import flyway src/main/resources/db/migration billing\n"
+      "  skein set import flyway sql billing --placeholder table_prefix=app_\n"
+      "  skein set import sqitch . ../billing\n",
+      true, false },
     { "set list", cmd_set_list, "", 0, 0, "", "the newest published of each set", NULL, false,
       false },
     { "set show", cmd_set_show, "NAME[@DIGEST]", 1, 1, "", "the migrations of one set",

@@ -19,7 +19,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CORE = ["common/core"]
 MODEL = CORE + ["common/model"]
 COMMON = MODEL + ["common/rpc", "common/store", "common/pg", "common/sql", "common/http",
-                  "common/wire", "common/lint", "common/trace"]
+                  "common/wire", "common/lint", "common/trace",
+                  "common/import"]
 COORDINATOR = ["coordinator/decide", "coordinator/store", "coordinator/serve"]
 AGENT = ["agent/decide", "agent/check", "agent/keep", "agent/helper", "agent/run"]
 
@@ -36,6 +37,7 @@ LAYERS = {
     "common/wire": MODEL,
     "common/lint": MODEL + ["common/sql"],
     "common/trace": MODEL + ["common/pg", "common/sql", "common/lint"],
+    "common/import": MODEL + ["common/sql", "common/lint"],
     "coordinator/decide": MODEL,
     "coordinator/store": COMMON + ["coordinator/decide"],
     "coordinator/serve": COMMON + ["coordinator/decide"],
@@ -62,7 +64,8 @@ LIBRARIES = [
     (r"libpq|postgresql/|pg_config|postgres_ext", ["common/pg"]),
     (r"pg_query|protobuf/pg_query", ["common/sql"]),
     (r"microhttpd", ["common/http"]),
-    (r"jansson", ["common/store", "common/model", "common/wire", "coordinator/cli"]),
+    (r"jansson", ["common/store", "common/model", "common/wire", "common/import",
+                   "coordinator/cli"]),
     (r"yaml", ["common/model"]),
     (r"openssl/", ["common/model", "common/rpc", "common/store"]),
     (r"uthash|utlist|utarray|utstring",
