@@ -7,7 +7,7 @@
 #include "common/core/limits.h"
 #include "common/import/import_script.h"
 #include "common/import/import_work.h"
-#include "common/model/quote.h"
+#include "common/lint/set_lint.h"
 #include "common/model/set_path.h"
 
 enum { IMPORT_NAME_BYTES_MAX = 100 };
@@ -141,6 +141,27 @@ static void import_put_settings(struct import_work *work, struct import_result *
                    work->request->set_name, prereleases ? "prereleases: true\n" : "", tool, tool)));
 }
 
+/* What publishing would refuse is said now. */
+static void import_lint(struct import_work *work, const struct set *set)
+{
+    CLEANUP(lint_report_release) struct lint_report report = { 0 };
+    struct lint_run run;
+
+    if (work->problem_count > 0) {
+        return; /* lint would only say it again */
+    }
+    lint_run_begin(&run, work->request->parser, &report);
+    set_lint(&run, set);
+    lint_run_end(&run);
+    for (size_t i = 0; i < report.count; i++) {
+        const struct lint_finding *finding = &report.findings[i];
+        if (strcmp(finding->severity, "error") == 0) {
+            import_problem(work, finding->file, finding->line, "%s (lint: %s)", finding->message,
+                           finding->rule);
+        }
+    }
+}
+
 static bool import_make_files(struct import_work *work, struct import_result *result)
 {
     size_t most = 2 * work->migration_count + work->repeatable_count + 1;
@@ -158,8 +179,11 @@ static bool import_make_files(struct import_work *work, struct import_result *re
         import_put_repeatable(work, result, &work->repeatables[i]);
     }
     import_put_settings(work, result);
-    return set_parse(result->files, result->file_count, work->request->set_name, &set, work->err) ||
-           error_wrap(work->err, "the set that was made of it");
+    if (!set_parse(result->files, result->file_count, work->request->set_name, &set, work->err)) {
+        return error_wrap(work->err, "the set that was made of it");
+    }
+    import_lint(work, &set);
+    return true;
 }
 
 bool import_run(const struct import_request *request, struct import_result *ret_result,

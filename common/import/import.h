@@ -30,7 +30,7 @@ struct import_request {
     const char *set_name;
     const struct set_file *files; /* of the tool's folder, by path, with "/" */
     size_t file_count;
-    const char *const *placeholders; /* "NAME=VALUE" */
+    char *const *placeholders; /* "NAME=VALUE" */
     size_t placeholder_count;
     struct sql_parser *parser;
 };

@@ -76,18 +76,24 @@ static bool import_is_commit(const struct import_statement *statement)
                       (statement->word_count == 2 && import_is_noise(statement->words[1])));
 }
 
-/* Blanks, but the ends of lines: those below keep their numbers. */
-static void import_blank(char *text, size_t begin, size_t end)
+/* Takes a part out, but not the ends of its lines: those below keep their numbers. */
+static void import_erase(char *text, size_t *size, size_t begin, size_t end)
 {
-    for (size_t i = begin; i < end; i++) {
-        text[i] = text[i] == '\n' ? '\n' : ' ';
+    size_t kept = begin;
+
+    for (size_t i = begin; i < *size; i++) {
+        if (i >= end || text[i] == '\n') {
+            text[kept++] = text[i];
+        }
     }
+    *size = kept;
+    text[kept] = '\0';
 }
 
 static void import_take_transaction(struct import_work *work, const struct import_script *script,
-                                    char *text, size_t size)
+                                    char *text, size_t *size)
 {
-    struct sql_text lexer = { .data = text, .size = size };
+    struct sql_text lexer = { .data = text, .size = *size };
     struct import_statement first;
     struct import_statement last;
     struct import_statement next;
@@ -109,8 +115,8 @@ static void import_take_transaction(struct import_work *work, const struct impor
                     "its BEGIN has an isolation level or another mode; skein's transactions are "
                     "READ COMMITTED");
     }
-    import_blank(text, first.begin, first.end);
-    import_blank(text, last.begin, last.end);
+    import_erase(text, size, last.begin, last.end);
+    import_erase(text, size, first.begin, first.end);
 }
 
 bool import_script_is_empty(struct bytes text)
@@ -200,11 +206,11 @@ struct bytes import_script_make(struct import_work *work, const struct import_sc
 {
     size_t size;
     char *text = import_copy(work, script->text, &size);
-    struct bytes view = { (const uint8_t *)text, size };
     bool outside = script->outside;
     uint32_t line = 0;
 
-    import_take_transaction(work, script, text, size);
+    import_take_transaction(work, script, text, &size);
+    const struct bytes view = { (const uint8_t *)text, size };
     if (import_check(work, script, view) && !outside &&
         import_must_run_outside(work, script, view, &line)) {
         outside = true;

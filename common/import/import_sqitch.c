@@ -30,7 +30,9 @@ static const char *import_sqitch_value(struct import_work *work, struct bytes li
     }
     text += 1 + strspn(text + 1, " \t\"");
     text += strncmp(text, "./", 2) == 0 ? 2 : 0;
-    return arena_strndup(work->arena, text, strcspn(text, "\"\r \t/"));
+    size = strcspn(text, "\"\r \t");
+    size -= size > 0 && text[size - 1] == '/' ? 1 : 0;
+    return arena_strndup(work->arena, text, size);
 }
 
 /* sqitch.conf may name other folders: in [core], or for this engine. */

@@ -1,19 +1,12 @@
 /* cmd_import.c - another tool's folder of migrations made a set. */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/import/import.h"
-#include "common/lint/set_lint.h"
 #include "common/model/set_yaml.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/folder_write.h"
-#include "coordinator/cli/lint_view.h"
 
 static const char *cmd_import_name(const char *out)
 {
@@ -28,10 +21,10 @@ static json_t *cmd_import_remarks(const struct import_result *result)
 
     for (size_t i = 0; i < result->remark_count; i++) {
         const struct import_remark *remark = &result->remarks[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s}", "severity",
-                                              remark->problem ? "problem" : "note", "file",
-                                              remark->file, "line", (int)remark->line, "message",
-                                              remark->text));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:i, s:s}", "severity",
+                                        remark->problem ? "problem" : "note", "file", remark->file,
+                                        "line", (int)remark->line, "message", remark->text));
     }
     return list;
 }
@@ -70,41 +63,14 @@ static void cmd_import_print(const struct cli *cli, const struct import_result *
     json_decref(view);
 }
 
-/* What publishing would refuse is said now. */
-static size_t cmd_import_lint(const struct import_request *request,
-                              const struct import_result *result)
-{
-    CLEANUP(lint_report_release) struct lint_report report = { 0 };
-    CLEANUP(set_release) struct set set = { 0 };
-    struct lint_run run;
-    struct error err = { 0 };
-
-    if (result->problem_count > 0 ||
-        !set_parse(result->files, result->file_count, request->set_name, &set, &err)) {
-        return 0; /* said already */
-    }
-    lint_run_begin(&run, request->parser, &report);
-    set_lint(&run, &set);
-    lint_run_end(&run);
-    for (size_t i = 0; i < report.count; i++) {
-        const struct lint_finding *finding = &report.findings[i];
-        if (strcmp(finding->severity, "error") == 0) {
-            (void)fprintf(stderr, "problem  %s:%u  %s (lint: %s)\n", finding->file, finding->line,
-                          finding->message, finding->rule);
-        }
-    }
-    return report.error_count;
-}
-
 static int cmd_import_finish(struct cli *cli, const struct import_request *request,
                              const struct import_result *result)
 {
-    const size_t problems = result->problem_count + cmd_import_lint(request, result);
+    const size_t problems = result->problem_count;
     const bool writes = problems == 0 || cli->options.force;
     struct error err = { 0 };
 
-    if (writes &&
-        !folder_write(cli->arguments[2], result->files, result->file_count, &err)) {
+    if (writes && !folder_write(cli->arguments[2], result->files, result->file_count, &err)) {
         output_say("%s", err.message);
         return err.code == ERR_REFUSED ? EXIT_CODE_REFUSED : EXIT_CODE_INTERNAL;
     }

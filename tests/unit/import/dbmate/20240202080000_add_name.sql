@@ -1,0 +1,5 @@
+-- migrate:up
+ALTER TABLE users ADD COLUMN name text;
+
+-- migrate:down
+

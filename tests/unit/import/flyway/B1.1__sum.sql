@@ -1,0 +1,1 @@
+CREATE TABLE app_users (id bigint PRIMARY KEY);

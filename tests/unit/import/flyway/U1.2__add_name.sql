@@ -1,0 +1,1 @@
+ALTER TABLE app_users DROP COLUMN name;

@@ -1,0 +1,2 @@
+ALTER TABLE app_users ADD COLUMN name text;
+-- two lines

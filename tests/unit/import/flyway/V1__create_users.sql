@@ -1,0 +1,4 @@
+CREATE TABLE ${prefix}users (
+    id bigint PRIMARY KEY,
+    email text
+);

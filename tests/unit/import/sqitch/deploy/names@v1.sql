@@ -1,0 +1,8 @@
+-- Deploy shop:names to pg
+-- requires: users
+
+BEGIN;
+
+ALTER TABLE users ADD COLUMN name text;
+
+COMMIT;
