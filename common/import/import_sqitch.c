@@ -63,7 +63,8 @@ static struct import_sqitch_folders import_sqitch_folders(struct import_work *wo
 }
 
 /* What sqitch's registry will have to say of the change. */
-static json_t *import_sqitch_ledger(struct import_work *work, const struct sqitch_plan *plan,
+static json_t *import_sqitch_ledger(struct import_work *work, const char *file,
+                                    const struct sqitch_plan *plan,
                                     const struct sqitch_change *change,
                                     const struct set_file *deploy)
 {
@@ -80,7 +81,7 @@ static json_t *import_sqitch_ledger(struct import_work *work, const struct sqitc
         json_array_append_new(
             requires, json_pack("{s:s, s:s?}", "change", dependency->text, "id", dependency->id));
         if (dependency->id == NULL) {
-            import_note(work, "sqitch.plan", change->line,
+            import_note(work, file, change->line,
                         "'%s' depends on '%s', which is not in this plan: skein does not check it",
                         change->name, dependency->text);
         }
@@ -108,9 +109,9 @@ static void import_sqitch_change(struct import_work *work,
                        folders->deploy, change->file);
         return;
     }
-    struct import_migration *migration =
-        import_add_version(work, arena_printf(work->arena, "0.0.%zu", index + 1), change->id,
-                           change->name, import_sqitch_ledger(work, plan, change, deploy));
+    struct import_migration *migration = import_add_version(
+        work, arena_printf(work->arena, "0.0.%zu", index + 1), change->id, change->name,
+        import_sqitch_ledger(work, folders->plan, plan, change, deploy));
     migration->up = (struct import_script){ .file = deploy->path, .text = deploy->content };
     if (revert != NULL) {
         migration->down = (struct import_script){ .file = revert->path, .text = revert->content };
