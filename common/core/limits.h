@@ -28,9 +28,9 @@ enum {
     LEDGER_TABLE_BYTES_MAX = 128, /* another tool's history table, as it is written */
     LEDGER_KEY_BYTES_MAX = 255,   /* what that tool calls one migration */
     LEDGER_ENTRY_BYTES_MAX = 64 << 10,
-    LEDGER_ROWS_MAX = 20000,        /* of one tenant's history table */
-    IMPORT_DEPTH_MAX = 16,          /* folders in folders */
-    IMPORT_REMARKS_MAX = 1000,      /* listed; further ones are counted */
+    LEDGER_ROWS_MAX = 20000,   /* of one tenant's history table */
+    IMPORT_DEPTH_MAX = 16,     /* folders in folders */
+    IMPORT_REMARKS_MAX = 1000, /* listed; further ones are counted */
     IMPORT_PLACEHOLDERS_MAX = 1000,
     LINT_FINDINGS_MAX = 1000, /* listed; further ones are counted */
     PUBLISH_CALLS_MAX = 4,    /* sets being received at once */

@@ -90,8 +90,8 @@ static struct import_script import_flyway_script(struct import_work *work,
                                                  const struct set_file *file)
 {
     struct import_script script = { .file = file->path, .text = file->content };
-    const struct set_file *settings =
-        import_find(work, arena_printf(work->arena, "%s.conf", file->path));
+    const char *name = arena_printf(work->arena, "%s.conf", file->path);
+    const struct set_file *settings = import_find(work, name);
     struct import_lines lines =
         import_lines_of(settings == NULL ? (struct bytes){ 0 } : settings->content);
     struct bytes line;
@@ -106,14 +106,23 @@ static struct import_script import_flyway_script(struct import_work *work,
                    !import_read_setting(line, "executeInTransaction", "true") &&
                    !import_read_setting(line, "placeholderReplacement", "true") &&
                    !import_read_setting(line, "encoding", "UTF-8")) {
-            import_problem(work, settings->path, lines.number,
-                           "a setting that skein does not know");
+            import_problem(work, name, lines.number, "a setting that skein does not know");
         }
     }
     if (fills) {
         script.text = import_flyway_fill(work, file->path, script.text);
     }
     return script;
+}
+
+/* Each "_" becomes `with`. */
+static void import_flyway_replace(char *text, char with)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '_') {
+            *text = with;
+        }
+    }
 }
 
 /* "V1_2__add_users.sql" -> "1.2", "add_users". */
@@ -127,9 +136,7 @@ static bool import_flyway_name(struct import_work *work, const char *base, char 
     }
     *ret_key = arena_strndup(work->arena, base + 1, (size_t)(mark - base - 1));
     *ret_name = arena_strndup(work->arena, mark + 2, strlen(mark + 2) - 4);
-    for (char *at = *ret_key; *at != '\0'; at++) {
-        *at = *at == '_' ? '.' : *at;
-    }
+    import_flyway_replace(*ret_key, '.');
     return true;
 }
 
@@ -138,9 +145,7 @@ static void import_flyway_version(struct import_work *work, const struct set_fil
 {
     char *description = arena_strdup(work->arena, name);
 
-    for (char *at = description; *at != '\0'; at++) {
-        *at = *at == '_' ? ' ' : *at;
-    }
+    import_flyway_replace(description, ' ');
     struct import_migration *migration =
         import_add(work, file->path, key, name,
                    json_pack("{s:s, s:s, s:i}", "description", description, "script", file->path,

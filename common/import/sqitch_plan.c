@@ -60,11 +60,15 @@ static const char *sqitch_note(const struct sqitch_reader *reader, struct bytes 
     size_t size = 0;
 
     for (const char *at = note; *at != '\0'; at++) {
-        bool escape = *at == '\\' && at[1] != '\0' && strchr("nr\\", at[1]) != NULL;
         char c = *at;
-        if (escape) {
+        if (c == '\\' && at[1] != '\0' && strchr("nr\\", at[1]) != NULL) {
             at++;
-            c = *at == 'n' ? '\n' : *at == 'r' ? '\r' : '\\';
+            c = *at;
+            if (c == 'n') {
+                c = '\n';
+            } else if (c == 'r') {
+                c = '\r';
+            }
         }
         note[size++] = c;
     }

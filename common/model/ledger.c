@@ -222,7 +222,9 @@ const char *ledger_entry(enum ledger_tool tool, const struct migration *migratio
         return NULL;
     }
     for (char *at = name; *at != '\0'; at++) {
-        *at = *at == '_' ? ' ' : *at;
+        if (*at == '_') {
+            *at = ' ';
+        }
     }
     json_t *entry =
         json_pack("{s:s, s:s, s:s}", "key", key, "description", name, "script", operation->path);

@@ -20,7 +20,8 @@ static const struct command commands[] = {
       false, false },
     { "set import", cmd_set_import, "TOOL DIR OUT", 3, 3, "force placeholder",
       "make a set of another tool's folder of migrations",
-      "TOOL is flyway, dbmate, golang-migrate, goose, sqitch, diesel or prisma; OUT must not exist,\n"
+      "TOOL is flyway, dbmate, golang-migrate, goose, sqitch, diesel or prisma; OUT must not "
+      "exist,\n"
       "or be empty. Says what it could not carry over: a note where something beside the set is\n"
       "lost, a problem where the set would not do what the folder does. With a problem nothing is\n"
       "written (exit code 6) unless --force is given.\n\n"
