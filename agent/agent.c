@@ -1,5 +1,7 @@
 #include "agent/agent.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,9 +163,55 @@ static void agent_start_control(struct agent *agent, const struct agent_options 
     agent->control = control_post_start(&desk_options, agent->seed, agent->inbox);
 }
 
+/* skein-helper lies beside this program. "": it is not needed. */
+static bool agent_find_helper(struct agent *agent, const struct agent_options *options,
+                              const char **ret_helper, struct error *err)
+{
+    char path[PATH_MAX];
+
+    *ret_helper = "";
+    if (options->allow_exec.count == 0 && agent_text(agent, options->plugin_dir)[0] == '\0') {
+        return true;
+    }
+    ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (size < 0) {
+        return error_set(err, ERR_INTERNAL, "/proc/self/exe: %s", strerror(errno));
+    }
+    path[size] = '\0';
+    *strrchr(path, '/') = '\0';
+    *ret_helper = arena_printf(&agent->arena, "%s/skein-helper", path);
+    if (access(*ret_helper, X_OK) != 0) {
+        return error_set(err, ERR_INVALID,
+                         "--allow-exec and --plugin-dir need %s beside this program: %s",
+                         *ret_helper, strerror(errno));
+    }
+    return true;
+}
+
+/* A relative path would mean another file tomorrow. */
+static bool agent_check_paths(const struct agent_options *options, struct error *err)
+{
+    for (size_t i = 0; i < options->allow_exec.count; i++) {
+        if (options->allow_exec.items[i][0] != '/') {
+            return error_set(err, ERR_INVALID, "--allow-exec '%s': expected an absolute path",
+                             options->allow_exec.items[i]);
+        }
+    }
+    if (options->plugin_dir != NULL && strchr("/", options->plugin_dir[0]) == NULL) {
+        return error_set(err, ERR_INVALID, "--plugin-dir '%s': expected an absolute path",
+                         options->plugin_dir);
+    }
+    return true;
+}
+
 static bool agent_start_executor(struct agent *agent, const struct agent_options *options,
                                  struct error *err)
 {
+    const char *helper = "";
+
+    if (!agent_check_paths(options, err) || !agent_find_helper(agent, options, &helper, err)) {
+        return false;
+    }
     const struct executor_options executor_options = {
         .conninfo = agent_text(agent, options->postgres),
         .shard = agent_text(agent, options->shard),
@@ -173,6 +221,10 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .commit_group = strcmp(options->commit, "group") == 0,
         .statement_timeout_ms = options->statement_timeout_ms,
         .control = control_post_client(agent->control),
+        .allow_exec = (const char *const *)options->allow_exec.items,
+        .allow_exec_count = options->allow_exec.count,
+        .plugin_dir = agent_text(agent, options->plugin_dir),
+        .helper = helper,
         .on_result = agent_on_result,
         .context = agent,
     };

@@ -27,6 +27,8 @@ struct agent_options {
     uint64_t workers;
     char *commit; /* "single" or "group" */
     uint64_t statement_timeout_ms;
+    struct option_list allow_exec; /* patterns of programs */
+    char *plugin_dir;
     uint64_t refresh_ms;
     uint64_t grace_ms;
     char *http;

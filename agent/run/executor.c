@@ -201,6 +201,17 @@ static bool executor_start_threads(struct executor *executor, struct error *err)
     return true;
 }
 
+static const char *const *executor_copy_list(struct executor *executor, const char *const *items,
+                                             size_t count)
+{
+    const char **copy = arena_alloc_array(&executor->arena, count + 1, sizeof(*copy));
+
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = arena_strdup(&executor->arena, items[i]);
+    }
+    return copy;
+}
+
 bool executor_start(const struct executor_options *options, struct executor **ret_executor,
                     struct error *err)
 {
@@ -214,6 +225,10 @@ bool executor_start(const struct executor_options *options, struct executor **re
     executor->options.conninfo = arena_strdup(&executor->arena, options->conninfo);
     executor->options.shard = arena_strdup(&executor->arena, options->shard);
     executor->options.agent = arena_strdup(&executor->arena, options->agent);
+    executor->options.plugin_dir = arena_strdup(&executor->arena, options->plugin_dir);
+    executor->options.helper = arena_strdup(&executor->arena, options->helper);
+    executor->options.allow_exec =
+        executor_copy_list(executor, options->allow_exec, options->allow_exec_count);
     /* The barrier looks tenants up in one database; where each has its own, opening connections
      * costs more than the commits, so each commit waits for itself. */
     executor->options.commit_group = options->commit_group && !options->database_mode;

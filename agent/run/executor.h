@@ -47,6 +47,10 @@ struct executor_options {
     bool commit_group; /* asynchronous commits, one barrier for many before they are reported */
     uint64_t statement_timeout_ms;  /* 0: none */
     struct control_client *control; /* for operations of the scope control; NULL: refused */
+    const char *const *allow_exec;  /* patterns of the programs that sets may run */
+    size_t allow_exec_count;
+    const char *plugin_dir; /* where plugins lie; NULL or "": nowhere */
+    const char *helper;     /* the path of skein-helper; NULL or "": no programs, no plugins */
     /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
      * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);

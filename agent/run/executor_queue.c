@@ -226,6 +226,14 @@ void executor_queue_set_lease(struct executor_queue *queue, uint64_t until_ms)
     pthread_mutex_unlock(&queue->mutex);
 }
 
+uint64_t executor_queue_lease(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    uint64_t until_ms = queue->lease_until_ms;
+    pthread_mutex_unlock(&queue->mutex);
+    return until_ms;
+}
+
 bool executor_queue_wait_lease(struct executor_queue *queue, size_t worker)
 {
     const struct executor_slot *slot = &queue->slots[worker];

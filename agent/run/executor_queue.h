@@ -49,6 +49,7 @@ bool executor_queue_pause(struct executor_queue *queue, size_t worker, uint64_t 
 
 /* See executor_set_lease. */
 void executor_queue_set_lease(struct executor_queue *queue, uint64_t until_ms);
+uint64_t executor_queue_lease(struct executor_queue *queue); /* what was set last */
 /* The last look before a worker's task touches its tenant: waits until the lease holds. False: the
  * task is cancelled. */
 MUST_CHECK bool executor_queue_wait_lease(struct executor_queue *queue, size_t worker);

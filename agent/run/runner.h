@@ -39,7 +39,8 @@ struct runner_call {
     const char *from;     /* the tenant's version now: that of the last complete migration; "" */
     bool down;            /* undoing: the operation's `.down` */
     bool started_before;  /* an earlier try got as far as setup, at least */
-    const char *position; /* the JSON that this operation stored last; "" for none */
+    const char *position; /* the JSON that it stored last in this direction; "" for none */
+    const char *done;     /* undoing: what it had stored last when it was done; "" for none */
     struct pg_conn *conn;
     struct pg_batch *batch; /* of `conn`, for the runner's use */
     struct arena *arena;    /* the report's texts go here; lives as long as the task's result */
@@ -47,6 +48,10 @@ struct runner_call {
     /* Whoever waits for something else than the database asks every RUNNER_CANCEL_POLL_MS at least
      * (a statement on `conn` is cancelled from outside, and fails with 57014). */
     bool (*is_cancelled)(void *context);
+    /* Until when the agent may work on the tenant, by the monotonic clock; later when the lease has
+     * been extended. NULL: without an end. For what would go on by itself if the agent stood still:
+     * statements on `conn` are for the fence to stop. */
+    uint64_t (*lease_until)(void *context);
     /* Waits so long; false as soon as the task is cancelled. */
     bool (*pause)(void *context, uint64_t milliseconds);
     /* For whoever watches the task: `words` is one phrase, `total` 0 where it is not known. Cheap;

@@ -167,13 +167,11 @@ enum {
     PROCESS_VARIABLES_MAX = 128,
     PROCESS_ARGUMENT_BYTES_MAX = 32 << 10, /* the kernel takes 128 KiB */
     PROCESS_TIMEOUT_DEFAULT_MS = 600 * 1000,
-    PROCESS_OUTPUT_BYTES_MAX = 16 << 10, /* of what it wrote, the end is kept */
-    PROCESS_OUTPUT_SHOWN_BYTES = 1024,   /* of that, in the message of a failure */
-    PROCESS_TICK_MS = 200,               /* how often it is looked whether it may go on */
-    PROCESS_GRACE_MS = 5000,             /* from SIGTERM to SIGKILL */
-    PROCESS_END_MAX_MS = 15000,          /* a helper that takes longer to end is killed */
-    PROCESS_SWEEP_MAX_MS = 5000,         /* for the children of a program that has ended */
-    PLUGIN_FRAME_BYTES_MAX = 1 << 20,    /* a statement, or an answer with its rows */
+    PROCESS_TICK_MS = 200,            /* how often it is looked whether it may go on */
+    PROCESS_GRACE_MS = 5000,          /* from SIGTERM to SIGKILL */
+    PROCESS_END_MAX_MS = 15000,       /* a helper that takes longer to end is killed */
+    PROCESS_SWEEP_MAX_MS = 5000,      /* for the children of a program that has ended */
+    PLUGIN_FRAME_BYTES_MAX = 1 << 20, /* a statement, or an answer with its rows */
     PLUGIN_PARAMETERS_MAX = 32,
 
     /* Decisions. */

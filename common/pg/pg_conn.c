@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,6 +218,18 @@ void pg_conn_free(struct pg_conn **conn)
 bool pg_conn_is_lost(const struct pg_conn *conn)
 {
     return conn->lost || PQstatus(conn->pg) != CONNECTION_OK;
+}
+
+bool pg_conn_is_there(struct pg_conn *conn)
+{
+    struct pollfd socket = { .fd = PQsocket(conn->pg), .events = POLLIN };
+
+    /* An idle connection has nothing to say but notices and its end, of which the last words come
+     * first: the end itself is read by the call after. */
+    if (!pg_conn_is_lost(conn) && poll(&socket, 1, 0) > 0) {
+        conn->lost = PQconsumeInput(conn->pg) == 0;
+    }
+    return !pg_conn_is_lost(conn);
 }
 
 uint32_t pg_conn_backend_pid(const struct pg_conn *conn)

@@ -33,6 +33,9 @@ MUST_CHECK bool pg_conn_open(const char *conninfo, const char *database, const c
                              struct pg_conn **ret_conn, struct error *err);
 void pg_conn_free(struct pg_conn **conn);
 bool pg_conn_is_lost(const struct pg_conn *conn);
+/* Whether the server still holds the other end, as far as can be seen without waiting: for whoever
+ * works on something else while the connection is idle. */
+bool pg_conn_is_there(struct pg_conn *conn);
 uint32_t pg_conn_backend_pid(const struct pg_conn *conn);
 int pg_conn_server_version(const struct pg_conn *conn); /* 150020 */
 /* How long the server may take from one byte to the next; 0: for ever, while it is alive. A new
