@@ -309,7 +309,7 @@ bool line_fetch(struct line *line, const char *set, const char *digest, struct e
     event->archive.digest = arena_strdup(&event->arena, digest);
     *fetch = (struct line_fetch){ .inbox = line->options.inbox,
                                   .event = event,
-                                  .archive = { .size_max = SET_BYTES_MAX + SET_BYTES_MAX / 4 } };
+                                  .archive = { .size_max = SET_ARCHIVE_BYTES_MAX } };
     if (!rpc_stream_open(line->client, "/skein.v1.AgentService/FetchSet",
                          clock_monotonic_ms() + LINE_FETCH_TIMEOUT_MS, &handler, fetch, &stream,
                          err)) {

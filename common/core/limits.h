@@ -19,7 +19,8 @@ enum {
     /* Migration sets. */
     SCRIPT_BYTES_MAX = 4 << 20,
     SET_FILES_MAX = 40000,
-    SET_BYTES_MAX = 64 << 20,
+    SET_BYTES_MAX = 64 << 20,         /* its files' contents */
+    SET_ARCHIVE_BYTES_MAX = 88 << 20, /* the same with their paths and the framing */
     SET_CHUNK_BYTES = 512 << 10,
     STATEMENTS_PER_SCRIPT_MAX = 100000,
     TIMEOUT_MS_MAX = 0x7FFFFFFF,  /* what PostgreSQL's timeouts can hold */
@@ -230,6 +231,8 @@ static_assert(SESSION_LEASE_TTL_MS + LEADER_LEASE_TTL_MS + HEARTBEAT_INTERVAL_MS
               "a leader that cannot keep a lease is deposed before an agent would notice");
 static_assert(SESSION_KEEP_MS < SESSION_STORED_TTL_MS, "keeping a lease alive lasts for a while");
 static_assert(SET_CHUNK_BYTES <= STORE_VALUE_BYTES_MAX, "a chunk fits in one value");
+static_assert(SET_BYTES_MAX + SET_FILES_MAX * (2 * 256 + 24) <= SET_ARCHIVE_BYTES_MAX,
+              "a set at its limits fits in an archive: two names of a path, and the framing");
 static_assert(STORE_VALUE_BYTES_MAX + STORE_TXN_OPS_MAX * STORE_KEY_BYTES_MAX <=
                   STORE_TXN_BYTES_MAX,
               "a value of full size fits in a transaction, keys and compares included");

@@ -386,7 +386,7 @@ bool wire_decode_set_head(struct bytes wire, struct arena *arena, struct set_hea
         .chunk_count = from->chunk_count,
         .archive_bytes = from->archive_bytes,
     };
-    wire_check_number(&check, "archive_bytes", from->archive_bytes, SET_BYTES_MAX);
+    wire_check_number(&check, "archive_bytes", from->archive_bytes, SET_ARCHIVE_BYTES_MAX);
     if (!check.failed) {
         *ret_record = head;
     }

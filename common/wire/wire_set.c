@@ -33,9 +33,9 @@ bool wire_decode_set_archive(struct bytes wire, struct arena *arena, struct set_
 {
     struct wire_check check = { .message = "SetArchive", .err = err };
 
-    if (wire.size > SET_BYTES_MAX) {
+    if (wire.size > SET_ARCHIVE_BYTES_MAX) {
         return error_set(err, ERR_LIMIT, "SetArchive: %zu bytes, at most %d are allowed", wire.size,
-                         SET_BYTES_MAX);
+                         SET_ARCHIVE_BYTES_MAX);
     }
     const Skein__V1__SetArchive *from =
         wire_codec_unpack(&skein__v1__set_archive__descriptor, wire, arena, err);

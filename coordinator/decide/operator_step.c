@@ -20,7 +20,7 @@ static bool operator_check_publish(const struct fleet *fleet,
 {
     const struct set *old = set_shelf_find(&fleet->sets, request->set->name, "");
 
-    if (request->archive.size > SET_BYTES_MAX) {
+    if (request->archive.size > SET_ARCHIVE_BYTES_MAX) {
         return error_set(err, ERR_LIMIT, "the set is larger than %d bytes", SET_BYTES_MAX);
     }
     return old == NULL || set_check_growth(old, request->set, err);

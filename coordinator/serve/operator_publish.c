@@ -194,7 +194,7 @@ static bool operator_publish_begin(struct operator_upload *upload,
     upload->started = true;
     upload->dry_run = request->dry_run != 0;
     upload->reason = arena_strdup(&upload->arena, request->reason);
-    upload->archive.size_max = SET_BYTES_MAX;
+    upload->archive.size_max = SET_ARCHIVE_BYTES_MAX;
     return true;
 }
 

@@ -33,7 +33,7 @@ struct operator_publish *operator_publish_new(struct mailbox *inbox, struct oper
 /* Joins the worker; what still waits is dropped. `inbox` is closed by now. */
 void operator_publish_free(struct operator_publish **pointer);
 
-/* One PublishSetRequest. ERR_LIMIT above SET_BYTES_MAX. */
+/* One PublishSetRequest. ERR_LIMIT above SET_ARCHIVE_BYTES_MAX. */
 MUST_CHECK bool operator_publish_add(struct operator_upload *upload, struct bytes message,
                                      struct error *err);
 /* The client has sent all: takes the upload's content. ERR_LIMIT when too many sets wait. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/core/arena.h"
+#include "common/core/limits.h"
 #include "common/core/memory.h"
 #include "coordinator/store/store_keys.h"
 
@@ -60,7 +61,7 @@ void archive_fetch(struct store *store, const char *prefix, const char *set, con
 
     read->store = store;
     read->path = store_key_archive(&read->arena, prefix, set, digest);
-    read->archive.size_max = ARCHIVE_BYTES_MAX;
+    read->archive.size_max = SET_ARCHIVE_BYTES_MAX;
     read->done = done;
     read->user = user;
     store_range(store, read->path, "", ARCHIVE_PAGE_CHUNKS, 0, archive_on_page, read);

@@ -5,11 +5,7 @@
 #define SKEIN_COORDINATOR_STORE_ARCHIVE_FETCH_H
 
 #include "common/core/buf.h"
-#include "common/core/limits.h"
 #include "common/store/store.h"
-
-/* Contents, paths and framing of a set at its limits. */
-enum { ARCHIVE_BYTES_MAX = SET_BYTES_MAX + (16 << 20) };
 
 /* `archive` is borrowed for the call. ERR_NOT_FOUND when nothing is stored there. */
 typedef void archive_fetched(void *user, struct bytes archive, const struct error *err);

@@ -132,7 +132,7 @@ static void archive_on_fetched(void *user, struct bytes archive, const struct er
 static bool load_archive(struct store *store, const char *prefix, const char *name,
                          const char *digest, struct buf *ret_archive, struct error *err)
 {
-    struct archive_wait wait = { .archive = { .size_max = ARCHIVE_BYTES_MAX } };
+    struct archive_wait wait = { .archive = { .size_max = SET_ARCHIVE_BYTES_MAX } };
 
     pthread_mutex_init(&wait.mutex, NULL);
     pthread_cond_init(&wait.answered, NULL);
@@ -156,7 +156,7 @@ static bool load_set(struct store *store, const char *prefix, const char *name, 
                      struct set **ret_set, struct error *err)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
-    CLEANUP(buf_release) struct buf archive = { .size_max = ARCHIVE_BYTES_MAX };
+    CLEANUP(buf_release) struct buf archive = { .size_max = SET_ARCHIVE_BYTES_MAX };
     struct set_file *files;
     size_t count;
 

@@ -431,7 +431,7 @@ static void *run_fetch(void *arg)
     struct error err = { 0 };
     struct bytes request = wire_encode_fetch_set_request("billing", fetched->digest, &arena);
 
-    fetched->archive.size_max = SET_BYTES_MAX;
+    fetched->archive.size_max = SET_ARCHIVE_BYTES_MAX;
     fetched->ok = rpc_client_stream(fetched->fixture->client, "/skein.v1.AgentService/FetchSet",
                                     &request, 1, WAIT_MS, on_chunk, fetched, &fetched->end, &err);
     arena_release(&arena);
