@@ -121,7 +121,8 @@ static void tenant_book_apply(struct tenants_snapshot *tenants, const struct ten
                                               .version = arena_strdup(arena, note->version.version),
                                               .rollout = arena_strdup(arena, note->version.rollout),
                                               .fence = note->version.fence,
-                                              .undone = arena_strdup(arena, note->version.undone) };
+                                              .undone = arena_strdup(arena, note->version.undone),
+                                              .repeatables = note->version.repeatables };
     tenant->versions = versions;
     tenant->version_count = count;
 }
@@ -138,7 +139,8 @@ static void tenant_book_keep(struct tenant_book *book, const struct tenant_note 
                      .version = arena_strdup(arena, note->version.version),
                      .rollout = arena_strdup(arena, note->version.rollout),
                      .fence = note->version.fence,
-                     .undone = arena_strdup(arena, note->version.undone) },
+                     .undone = arena_strdup(arena, note->version.undone),
+                     .repeatables = note->version.repeatables },
         .at_ms = note->at_ms,
     };
 }
@@ -156,7 +158,8 @@ void tenant_book_note(struct tenant_book *book, const struct task_result *result
                                                        .version = result->version,
                                                        .rollout = undone ? "" : result->rollout,
                                                        .fence = result->token,
-                                                       .undone = undone ? result->rollout : "" },
+                                                       .undone = undone ? result->rollout : "",
+                                                       .repeatables = result->repeatables },
                                           .at_ms = now_ms };
         tenant_book_keep(book, &note);
         tenant_book_apply(&book->tenants, &note);

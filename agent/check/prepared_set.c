@@ -13,8 +13,10 @@
 struct prepared_set {
     atomic_uint references;
     struct set model;
-    struct prepared_operation *operations; /* of all migrations in a row */
+    struct prepared_operation
+        *operations; /* of all migrations in a row, then the repeatable ones */
     size_t operation_count;
+    size_t first_repeatable;
     size_t *first_operations; /* by migration */
 };
 
@@ -136,6 +138,8 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
     for (size_t m = 0; m < set->model.migration_count; m++) {
         set->operation_count += set->model.migrations[m].operation_count;
     }
+    set->first_repeatable = set->operation_count;
+    set->operation_count += set->model.repeatable_count;
     set->operations = memory_alloc_array(set->operation_count + 1, sizeof(*set->operations));
     set->first_operations =
         memory_alloc_array(set->model.migration_count + 1, sizeof(*set->first_operations));
@@ -152,6 +156,12 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
                 prepared_set_parse(parser, prepared->operation, true, &prepared->down);
             }
         }
+    }
+    for (size_t r = 0; r < set->model.repeatable_count; r++) {
+        struct prepared_operation *prepared = &set->operations[next++];
+
+        prepared->operation = &set->model.repeatables[r].operations[0];
+        prepared_set_parse(parser, prepared->operation, false, &prepared->up);
     }
 }
 
@@ -217,4 +227,11 @@ const struct prepared_operation *prepared_set_operation(const struct prepared_se
     assert(migration < set->model.migration_count);
     assert(operation < set->model.migrations[migration].operation_count);
     return &set->operations[set->first_operations[migration] + operation];
+}
+
+const struct prepared_operation *prepared_set_repeatable(const struct prepared_set *set,
+                                                         size_t repeatable)
+{
+    assert(repeatable < set->model.repeatable_count);
+    return &set->operations[set->first_repeatable + repeatable];
 }

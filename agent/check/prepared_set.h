@@ -41,5 +41,8 @@ struct prepared_operation {
 /* By index of migration and operation in the model. */
 const struct prepared_operation *prepared_set_operation(const struct prepared_set *set,
                                                         size_t migration, size_t operation);
+/* By index of the repeatable script in the model. */
+const struct prepared_operation *prepared_set_repeatable(const struct prepared_set *set,
+                                                         size_t repeatable);
 
 #endif

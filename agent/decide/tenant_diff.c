@@ -30,9 +30,9 @@ static bool tenant_equal(const struct tenant_info *a, const struct tenant_info *
     for (size_t i = 0; i < a->version_count; i++) {
         const struct set_version *va = &a->versions[i];
         const struct set_version *vb = &b->versions[i];
-        if (va->fence != vb->fence || strcmp(va->set, vb->set) != 0 ||
-            strcmp(va->version, vb->version) != 0 || strcmp(va->rollout, vb->rollout) != 0 ||
-            strcmp(va->undone, vb->undone) != 0) {
+        if (va->fence != vb->fence || va->repeatables != vb->repeatables ||
+            strcmp(va->set, vb->set) != 0 || strcmp(va->version, vb->version) != 0 ||
+            strcmp(va->rollout, vb->rollout) != 0 || strcmp(va->undone, vb->undone) != 0) {
             return false;
         }
     }

@@ -34,6 +34,8 @@ ALTER TABLE skein.tenant ADD COLUMN IF NOT EXISTS database_oid oid,
                          ADD COLUMN IF NOT EXISTS schema_oid oid;
 -- The rollout whose rollback led back to this version; NULL as soon as anything else has moved it.
 ALTER TABLE skein.tenant ADD COLUMN IF NOT EXISTS undone text;
+-- A digest of the set's repeatable scripts as they were last applied; NULL: all of them have to run.
+ALTER TABLE skein.tenant ADD COLUMN IF NOT EXISTS repeatables bigint;
 
 CREATE TABLE IF NOT EXISTS skein.history (
     id          bigserial,
@@ -92,7 +94,8 @@ $skein$;
 --   SK008 up to date (somebody else did it)
 -- The row lock makes a second try wait for a first one that still runs on a connection that nobody
 -- listens to any more; afterwards the version says what became of it. `in_schema` is '' where a
--- tenant is a database. `in_scripts` are the set's scripts up to `in_from`, as they are now.
+-- tenant is a database. `in_scripts` are the set's scripts up to `in_from`, as they are now. A task
+-- whose `in_from` is its `in_target` has repeatable scripts to run, and may come any number of times.
 CREATE OR REPLACE FUNCTION skein.task_begin(
     in_tenant text, in_set text, in_rollout text, in_mode text, in_from text, in_target text,
     in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
@@ -133,7 +136,7 @@ BEGIN
             row_rollout := NULL;
         END IF;
         IF in_mode <> 'dry_run' AND row_version = in_target AND row_rollout = in_rollout
-                AND row_fence <= in_token THEN
+                AND row_fence <= in_token AND in_from <> in_target THEN
             RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE =
                 'this rollout has already done it';
         END IF;
@@ -142,7 +145,7 @@ BEGIN
                 format('the task''s token %s is older than %s, which already wrote to this tenant',
                        in_token, row_fence);
         END IF;
-        IF row_version = in_target THEN
+        IF row_version = in_target AND in_from <> in_target THEN
             RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = row_version, MESSAGE =
                 format('the tenant is already at %s', in_target);
         END IF;
@@ -163,14 +166,19 @@ BEGIN
                 HINT = 'Record its version with: skein tenant baseline';
         END IF;
     ELSE
+        -- Not as a join, for which a nested loop would be chosen: its time grows with the square.
         SELECT s.script INTO changed
-          FROM unnest(in_scripts, in_checksums) AS s(script, checksum)
-          JOIN (SELECT DISTINCT ON (h.script) h.script, h.direction, h.checksum
-                  FROM skein.history h
-                 WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done'
-                   AND h.direction IN ('up', 'down')
-                 ORDER BY h.script, h.id DESC) AS applied ON applied.script = s.script
-         WHERE applied.direction = 'up' AND encode(applied.checksum, 'hex') <> s.checksum
+          FROM (SELECT u.script, u.checksum, 1 AS is_of_set
+                  FROM unnest(in_scripts, in_checksums) AS u(script, checksum)
+                UNION ALL
+                SELECT a.script, encode(a.checksum, 'hex'), 0
+                  FROM (SELECT DISTINCT ON (h.script) h.script, h.direction, h.checksum
+                          FROM skein.history h
+                         WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done'
+                           AND h.direction IN ('up', 'down')
+                         ORDER BY h.script, h.id DESC) AS a
+                 WHERE a.direction = 'up') AS s
+         GROUP BY s.script HAVING min(s.checksum) <> max(s.checksum) AND max(s.is_of_set) = 1
          ORDER BY s.script LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION USING ERRCODE = 'SK005', MESSAGE =
@@ -182,7 +190,9 @@ BEGIN
     IF namespace IS NOT NULL AND row_schema IS DISTINCT FROM namespace THEN
         SELECT d.oid INTO here FROM pg_database d WHERE d.datname = current_database();
         UPDATE skein.tenant t SET version = row_version, rollout = row_rollout,
-                                  database_oid = here, schema_oid = namespace
+                                  database_oid = here, schema_oid = namespace,
+                                  repeatables = CASE WHEN row_version IS NOT NULL
+                                                     THEN t.repeatables END
          WHERE t.tenant = in_tenant AND t.set_name = in_set;
     END IF;
 END
@@ -198,6 +208,69 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
            AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein')
            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid
                               AND e.objid = d.objid AND e.deptype = 'e'))
+$skein$;
+
+-- Before task_begin, in its transaction: records an unmanaged tenant at `in_version`, as a baseline
+-- would. One that has a version by now is left to task_begin to judge: it may be this very rollout's
+-- doing, whose answer was lost.
+CREATE OR REPLACE FUNCTION skein.task_adopt(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_token bigint, in_schema text,
+    in_version text
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    namespace oid := to_regnamespace(quote_ident(nullif(in_schema, '')));
+    row_version text;
+    row_fence bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    IF in_schema <> '' AND namespace IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set) ON CONFLICT DO NOTHING;
+    SELECT t.version, t.fence INTO row_version, row_fence
+      FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    IF row_version IS NOT NULL OR row_fence > in_token THEN
+        RETURN;
+    END IF;
+    IF NOT (CASE WHEN in_schema = '' THEN skein.database_has_objects()
+                 ELSE skein.schema_has_objects(namespace) END) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = '', MESSAGE =
+            format('the tenant was to be recorded at %s, but it holds nothing any more',
+                   in_version);
+    END IF;
+    UPDATE skein.tenant t SET version = in_version
+     WHERE t.tenant = in_tenant AND t.set_name = in_set;
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, rollout, agent, fence,
+                               state, started_at, duration_ms)
+    VALUES (in_tenant, in_set, in_version, '', 'baseline', in_rollout, in_agent, in_token, 'done',
+            clock_timestamp(), 0);
+END
+$skein$;
+
+-- Behind task_begin, in its transaction: the numbers (from 1) of the repeatable scripts whose
+-- checksum is not the one that was applied last; all of them where the tenant's row knows of none.
+CREATE OR REPLACE FUNCTION skein.repeatables_changed(
+    in_tenant text, in_set text, in_scripts text[], in_checksums text[]
+) RETURNS SETOF bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    RETURN QUERY
+    SELECT max(s.number)
+      FROM (SELECT u.script, u.checksum, u.number
+              FROM unnest(in_scripts, in_checksums) WITH ORDINALITY AS u(script, checksum, number)
+            UNION ALL
+            (SELECT DISTINCT ON (h.script) h.script, encode(h.checksum, 'hex'), NULL::bigint
+               FROM skein.history h
+              WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done'
+                AND h.direction = 'up' AND left(h.script, 3) = 'R__'
+                AND EXISTS (SELECT FROM skein.tenant t
+                             WHERE t.tenant = in_tenant AND t.set_name = in_set
+                               AND t.repeatables IS NOT NULL)
+              ORDER BY h.script, h.id DESC)) AS s
+     GROUP BY s.script
+    HAVING max(s.number) IS NOT NULL AND (count(*) = 1 OR min(s.checksum) <> max(s.checksum))
+     ORDER BY 1;
+END
 $skein$;
 
 -- Settles what became of tries that nobody hears of any more: ends those that still run, raises the
@@ -350,6 +423,6 @@ BEGIN
 END
 $skein$;
 
-INSERT INTO skein.meta (version) SELECT 2 WHERE NOT EXISTS (SELECT FROM skein.meta);
-UPDATE skein.meta SET version = 2, upgraded_at = now() WHERE version < 2;
+INSERT INTO skein.meta (version) SELECT 3 WHERE NOT EXISTS (SELECT FROM skein.meta);
+UPDATE skein.meta SET version = 3, upgraded_at = now() WHERE version < 3;
 COMMIT;

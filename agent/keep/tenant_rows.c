@@ -16,7 +16,7 @@ static const char tenant_rows_schemas_sql[] =
     " AND d.deptype = 'n' AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classid"
     " AND e.objid = d.objid AND e.deptype = 'e')),"
-    " t.set_name, t.version, t.rollout, t.fence, t.undone"
+    " t.set_name, t.version, t.rollout, t.fence, t.undone, t.repeatables"
     " FROM pg_catalog.pg_namespace n"
     " LEFT JOIN skein.tenant t ON t.tenant = n.nspname::text"
     " AND (t.version IS NOT NULL OR t.undone IS NOT NULL)"
@@ -27,7 +27,7 @@ static const char tenant_rows_schemas_sql[] =
 
 static const char tenant_rows_database_sql[] =
     "SELECT current_database(), skein.database_has_objects(), t.set_name, t.version, t.rollout, "
-    "t.fence, t.undone,"
+    "t.fence, t.undone, t.repeatables,"
     " m.version FROM (SELECT max(version) AS version FROM skein.meta) m"
     " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text"
     " AND (t.version IS NOT NULL OR t.undone IS NOT NULL)"
@@ -50,6 +50,7 @@ enum {
     COLUMN_ROLLOUT,
     COLUMN_FENCE,
     COLUMN_UNDONE,
+    COLUMN_REPEATABLES,
     COLUMN_JOURNAL, /* of a database of its own */
 };
 
@@ -184,6 +185,7 @@ void tenant_rows_take(const struct pg_result *rows, size_t *index, struct arena 
             .rollout = tenant_rows_text(rows, row, COLUMN_ROLLOUT, arena),
             .fence = pg_result_u64(rows, row, COLUMN_FENCE),
             .undone = tenant_rows_text(rows, row, COLUMN_UNDONE, arena),
+            .repeatables = pg_result_u64(rows, row, COLUMN_REPEATABLES),
         };
     }
     ret_tenant->versions = versions;

@@ -258,9 +258,10 @@ static bool control_task_can_run(struct control_task *t, const struct prepared_o
 static enum control_verdict control_task_rehearse(struct control_task *t)
 {
     const struct set *set = prepared_set_model(t->set);
+    const struct plan_start start = { .from = t->run->call.from, .baseline = "" };
     struct plan plan;
 
-    plan_make(set, t->run->call.from, false, t->run->target, &plan);
+    plan_make(set, &start, t->run->target, &plan);
     control_task_add_begin(t);
     for (size_t m = plan.first; m < plan.first + plan.count; m++) {
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {

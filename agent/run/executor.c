@@ -45,6 +45,8 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->tenant = arena_strdup(&task->arena, item->tenant);
     task->from = arena_strdup(&task->arena, item->from);
     task->target = arena_strdup(&task->arena, assignment->target);
+    task->baseline = arena_strdup(&task->arena, item->baseline);
+    task->repeatables = item->repeatables;
     task->token = assignment->token;
     task->lock_timeout_ms = assignment->lock_timeout_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;

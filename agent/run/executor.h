@@ -26,6 +26,8 @@ struct executor_task {
     const char *tenant;
     const char *from; /* "" for none */
     const char *target;
+    const char *baseline; /* an unmanaged tenant's: recorded first; "" for none */
+    uint64_t repeatables; /* digest of what the tenant has, as the plan knows it */
     uint64_t token;
     uint64_t lock_timeout_ms;
     bool rehearse_rollback;   /* a dry run goes up, down and up again */

@@ -58,6 +58,11 @@ void task_answer_succeed(struct task_result *result, const struct executor_task 
     result->outcome = TASK_SUCCEEDED;
     result->scripts = (uint32_t)scripts;
     result->version = task->mode == TASK_DRY_RUN ? task->from : task->target;
+    result->repeatables = task->repeatables;
+    if (task->mode != TASK_DRY_RUN && task->mode != TASK_BASELINE &&
+        plan_takes_repeatables(prepared_set_model(task->set), task->target)) {
+        result->repeatables = prepared_set_model(task->set)->repeatables_digest;
+    }
 }
 
 static void task_answer_set(struct task_result *result, struct executor_task *task,

@@ -19,7 +19,21 @@
 static const char task_settle_sql[] =
     "SELECT out_version, out_rollout FROM skein.task_settle($1, $2, $3::bigint)";
 
-enum { TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_SETTLE_COUNT = 3 };
+/* What an unmanaged tenant is recorded at, before its task begins. */
+static const char task_adopt_sql[] = "SELECT skein.task_adopt($1, $2, $3, $4, $5::bigint, $6, $7)";
+static const char task_changed_sql[] =
+    "SELECT skein.repeatables_changed($1, $2, $3::text[], $4::text[])";
+static const char task_repeated_sql[] =
+    "UPDATE skein.tenant SET repeatables = $3::bigint WHERE tenant = $1 AND set_name = $2";
+
+enum {
+    TASK_BEGIN_COUNT = 14,
+    TASK_END_COUNT = 11,
+    TASK_SETTLE_COUNT = 3,
+    TASK_ADOPT_COUNT = 7,
+    TASK_CHANGED_COUNT = 4,
+    TASK_REPEATED_COUNT = 3,
+};
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
@@ -61,6 +75,8 @@ struct task_batch {
     size_t tag_capacity;
     bool splits; /* a crash point stands between two statements: separate round trips */
     const char *settings[TASK_SETTING_COUNT];
+    struct task_repeats repeats; /* repeatable scripts that run */
+    size_t rows;                 /* of the history, up to the script that is being added */
     struct task_outcome_report *report;
 };
 
@@ -92,6 +108,22 @@ static void task_batch_absorb_settled(struct task_outcome_report *report,
                        pg_result_text(rows, 0, 0));
         (void)snprintf(report->settled_rollout, sizeof(report->settled_rollout), "%s",
                        pg_result_text(rows, 0, 1));
+    }
+}
+
+/* One row for each repeatable script that has to run, with its number from 1. */
+static void task_batch_absorb_changed(struct task_batch *b, const struct pg_result *rows)
+{
+    size_t known = prepared_set_model(b->order->task->set)->repeatable_count;
+    size_t count = pg_result_row_count(rows);
+
+    b->repeats.items = arena_alloc_array(&b->arena, count, sizeof(*b->repeats.items));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = pg_result_u64(rows, i, 0);
+
+        if (number >= 1 && number <= known) {
+            b->repeats.items[b->repeats.count++] = (size_t)number - 1;
+        }
     }
 }
 
@@ -128,6 +160,8 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             cleaned++;
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_SETTLE) {
             task_batch_absorb_settled(report, item->result);
+        } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CHANGED) {
+            task_batch_absorb_changed(b, item->result);
         }
     }
     report->clean = cleaned == COUNT_OF(task_clean_sql);
@@ -210,6 +244,40 @@ static void task_batch_add_settle(struct task_batch *b)
                    TASK_SETTLE_COUNT);
 }
 
+static void task_batch_add_adopt(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    const char **p = arena_alloc_array(&b->arena, TASK_ADOPT_COUNT, sizeof(*p));
+
+    p[0] = task->tenant;
+    p[1] = prepared_set_model(task->set)->name;
+    p[2] = task->rollout;
+    p[3] = b->order->options->agent;
+    p[4] = arena_printf(&b->arena, "%" PRIu64, task->token);
+    p[5] = b->order->options->database_mode ? "" : task->tenant;
+    p[6] = task->baseline;
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_adopt_sql, p,
+                   TASK_ADOPT_COUNT);
+}
+
+/* Asks which repeatable scripts have to run, while the tenant's row is locked. */
+static void task_batch_find_changed(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    const struct set *set = prepared_set_model(task->set);
+    const char **p = arena_alloc_array(&b->arena, TASK_CHANGED_COUNT, sizeof(*p));
+    struct task_text_rows all = { 0 };
+
+    task_text_repeatables(&b->arena, set, &all);
+    p[0] = task->tenant;
+    p[1] = set->name;
+    p[2] = all.scripts;
+    p[3] = all.checksums;
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_CHANGED }, task_changed_sql, p,
+                   TASK_CHANGED_COUNT);
+    task_batch_send(b);
+}
+
 static void task_batch_add_begin(struct task_batch *b)
 {
     const struct executor_options *options = b->order->options;
@@ -219,15 +287,17 @@ static void task_batch_add_begin(struct task_batch *b)
     const char **p = arena_alloc_array(arena, TASK_BEGIN_COUNT, sizeof(*p));
     struct task_text_rows applied = { 0 };
 
-    if (task->from[0] != '\0') {
-        task_text_applied(arena, set, task->from, &applied);
+    const char *from = task_text_start(task);
+
+    if (from[0] != '\0') {
+        task_text_applied(arena, set, from, &applied);
     }
     memcpy(p, b->settings, sizeof(b->settings));
     p[4] = task->tenant;
     p[5] = set->name;
     p[6] = task->rollout;
     p[7] = task_mode_name(task->mode);
-    p[8] = task->from;
+    p[8] = from;
     p[9] = task->target;
     p[10] = arena_printf(arena, "%" PRIu64, task->token);
     p[11] = options->database_mode ? "" : task->tenant;
@@ -235,10 +305,16 @@ static void task_batch_add_begin(struct task_batch *b)
     p[13] = applied.checksums != NULL ? applied.checksums : "{}";
     task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
     task_batch_cut(b, "before_fence");
+    if (task->baseline[0] != '\0') {
+        task_batch_add_adopt(b);
+    }
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN },
                    pg_conn_server_version(b->conn) >= 140000 ? task_begin_14_sql : task_begin_sql,
                    p, TASK_BEGIN_COUNT);
     task_batch_cut(b, "after_begin");
+    if (b->order->plan->repeatables && !task_batch_is_broken(b)) {
+        task_batch_find_changed(b);
+    }
 }
 
 /* What a script set is put right before anything else runs: the next script of the tenant, and
@@ -279,6 +355,15 @@ static void task_batch_add_operation(struct task_batch *b,
     }
 }
 
+/* Another row of the history begins here; the time of the first is taken with the beginning. */
+static void task_batch_mark(struct task_batch *b)
+{
+    b->rows++;
+    if (b->rows > 1) {
+        task_batch_add_step(b, TASK_STEP_END, arena_printf(&b->arena, task_mark_format, b->rows));
+    }
+}
+
 static void task_batch_add_scripts(struct task_batch *b)
 {
     const struct executor_task *task = b->order->task;
@@ -286,19 +371,36 @@ static void task_batch_add_scripts(struct task_batch *b)
     const struct plan *plan = b->order->plan;
 
     for (size_t m = plan->first; m < plan->first + plan->count; m++) {
-        if (m > plan->first) {
-            task_batch_add_step(b, TASK_STEP_END,
-                                arena_printf(&b->arena, task_mark_format, m - plan->first + 1));
-        }
+        task_batch_mark(b);
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
             task_batch_add_operation(b, prepared_set_operation(task->set, m, o));
         }
     }
+    if (task->mode == TASK_BASELINE || task_text_goes_further(task, plan)) {
+        task_batch_mark(b);
+    }
+    for (size_t i = 0; i < b->repeats.count; i++) {
+        task_batch_mark(b);
+        task_batch_add_operation(b, prepared_set_repeatable(task->set, b->repeats.items[i]));
+    }
     /* Deferred constraints are checked here in both modes, so that a dry run sees what the commit
      * would see, under the tenant's own path. */
-    if (plan->count > 0) {
+    if (plan->count + b->repeats.count > 0) {
         task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
     }
+}
+
+static void task_batch_add_repeated(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    const struct set *set = prepared_set_model(task->set);
+    const char **p = arena_alloc_array(&b->arena, TASK_REPEATED_COUNT, sizeof(*p));
+
+    p[0] = task->tenant;
+    p[1] = set->name;
+    p[2] = arena_printf(&b->arena, "%" PRIu64, set->repeatables_digest);
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_repeated_sql, p,
+                   TASK_REPEATED_COUNT);
 }
 
 static void task_batch_add_end(struct task_batch *b)
@@ -308,12 +410,12 @@ static void task_batch_add_end(struct task_batch *b)
     const char **p = arena_alloc_array(arena, TASK_END_COUNT, sizeof(*p));
     struct task_text_rows rows = { 0 };
 
-    task_text_history(arena, task, b->order->plan, &rows);
+    task_text_history(arena, task, b->order->plan, &b->repeats, &rows);
     p[0] = task->tenant;
     p[1] = prepared_set_model(task->set)->name;
     p[2] = task->rollout;
     p[3] = b->order->options->agent;
-    p[4] = task->from;
+    p[4] = task_text_start(task);
     p[5] = task->target;
     p[6] = arena_printf(arena, "%" PRIu64, task->token);
     p[7] = rows.scripts;
@@ -321,6 +423,9 @@ static void task_batch_add_end(struct task_batch *b)
     p[9] = rows.directions;
     p[10] = rows.checksums;
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_end_sql, p, TASK_END_COUNT);
+    if (b->order->plan->repeatables) {
+        task_batch_add_repeated(b);
+    }
 }
 
 /* A server that is alive ends each statement after its statement_timeout: an answer that is much
@@ -339,6 +444,11 @@ static uint64_t task_batch_patience_ms(const struct task_order *order)
 
             longest = own > longest ? own : longest;
         }
+    }
+    for (size_t i = 0; order->plan->repeatables && i < set->repeatable_count; i++) {
+        uint64_t own = set->repeatables[i].operations[0].settings.statement_timeout_ms;
+
+        longest = own > longest ? own : longest;
     }
     return longest + PG_STATEMENT_MARGIN_MS;
 }
@@ -378,6 +488,7 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     if (!ret_report->lost) {
         task_batch_send(&b);
     }
+    ret_report->repeated = b.repeats.count;
     pg_conn_set_patience(conn, PG_QUERY_MAX_MS);
     if (ret_report->committed) {
         crash_point("after_commit");

@@ -1,6 +1,7 @@
 /* task_batch.h - one task as one pipeline: its transaction, then a clean session.
  *
- * Blocks; used by a worker's thread. One round trip, whatever comes of it:
+ * Blocks; used by a worker's thread. One round trip, whatever comes of it (and one more where
+ * repeatable scripts have changed, which asks for those that have to run):
  *   BEGIN, skein.task_begin, every statement of every script, skein.task_end
  *   COMMIT (of a failed transaction: it rolls back and says so), or ROLLBACK in a dry run
  *   what DISCARD ALL would do, so that nothing of this tenant reaches the next one */
@@ -25,11 +26,12 @@ struct task_order {
 };
 
 enum task_step {
-    TASK_STEP_BEGIN,  /* skein.task_begin and what stands before it */
-    TASK_STEP_SETTLE, /* skein.task_settle */
-    TASK_STEP_SCRIPT, /* a statement of a script */
-    TASK_STEP_END,    /* deferred constraints, skein.task_end */
-    TASK_STEP_COMMIT, /* COMMIT or ROLLBACK */
+    TASK_STEP_BEGIN,   /* skein.task_begin and what stands before it */
+    TASK_STEP_CHANGED, /* skein.repeatables_changed */
+    TASK_STEP_SETTLE,  /* skein.task_settle */
+    TASK_STEP_SCRIPT,  /* a statement of a script */
+    TASK_STEP_END,     /* deferred constraints, skein.task_end */
+    TASK_STEP_COMMIT,  /* COMMIT or ROLLBACK */
     TASK_STEP_CLEAN,
 };
 
@@ -56,6 +58,7 @@ struct task_outcome_report {
     char settled_rollout[NAME_BYTES_MAX + 1];
     struct task_warning warnings[WARNINGS_PER_TRY_MAX];
     size_t warning_count;
+    size_t repeated; /* repeatable scripts that were run */
 };
 
 void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,

@@ -289,7 +289,7 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
             task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
                           "the server rolled the transaction back at COMMIT");
         } else {
-            task_answer_succeed(t->result, t->task, t->plan.count);
+            task_answer_succeed(t->result, t->task, t->plan.count + report.repeated);
             *ret_to_barrier = report.committed && t->order.asynchronous;
         }
         break;
@@ -332,7 +332,11 @@ static bool task_run_prepare(struct task_try *t)
         return true;
     }
     /* Whether a tenant without a version holds anything is seen in its transaction. */
-    plan_make(set, task->from, false, task->target, &t->plan);
+    const struct plan_start start = { .from = task->from,
+                                      .has_objects = task->baseline[0] != '\0',
+                                      .baseline = task->baseline,
+                                      .repeatables = task->repeatables };
+    plan_make(set, &start, task->target, &t->plan);
     if (t->plan.code != TASK_CODE_NONE) {
         bool done = t->plan.code == TASK_CODE_UP_TO_DATE;
 
@@ -349,6 +353,14 @@ static bool task_run_prepare(struct task_try *t)
                 task_answer_problem(t->result, t->task, shard, operation);
                 return false;
             }
+        }
+    }
+    for (size_t r = 0; t->plan.repeatables && r < set->repeatable_count; r++) {
+        const struct prepared_operation *operation = prepared_set_repeatable(task->set, r);
+
+        if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
+            task_answer_problem(t->result, t->task, shard, operation);
+            return false;
         }
     }
     return true;

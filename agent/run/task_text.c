@@ -93,47 +93,86 @@ void task_text_applied(struct arena *arena, const struct set *set, const char *f
     ret_rows->checksums = task_text_array(arena, checksums, count);
 }
 
-/* Whether the version goes further than the last script of the plan. */
-static bool task_text_goes_further(const struct set *set, const struct plan *plan,
-                                   const char *target)
+void task_text_repeatables(struct arena *arena, const struct set *set,
+                           struct task_text_rows *ret_rows)
 {
+    const char **scripts = arena_alloc_array(arena, set->repeatable_count, sizeof(*scripts));
+    const char **checksums = arena_alloc_array(arena, set->repeatable_count, sizeof(*checksums));
+
+    for (size_t i = 0; i < set->repeatable_count; i++) {
+        scripts[i] = set->repeatables[i].script;
+        checksums[i] = task_text_hex(arena, set->repeatables[i].checksum);
+    }
+    ret_rows->scripts = task_text_array(arena, scripts, set->repeatable_count);
+    ret_rows->checksums = task_text_array(arena, checksums, set->repeatable_count);
+}
+
+const char *task_text_start(const struct executor_task *task)
+{
+    return task->baseline[0] != '\0' ? task->baseline : task->from;
+}
+
+bool task_text_goes_further(const struct executor_task *task, const struct plan *plan)
+{
+    const struct set *set = prepared_set_model(task->set);
     struct semver version;
     struct error ignored = { 0 };
 
     if (plan->count == 0) {
-        return true;
+        return strcmp(task_text_start(task), task->target) != 0;
     }
     const struct migration *last = &set->migrations[plan->first + plan->count - 1];
-    return !semver_parse(target, &version, &ignored) ||
+    return !semver_parse(task->target, &version, &ignored) ||
            semver_compare(&last->version, &version) != 0;
 }
 
+/* Columns while they are filled. */
+struct task_columns {
+    struct arena *arena;
+    const char **scripts, **versions, **directions, **checksums;
+    size_t count;
+};
+
+static void task_text_add(struct task_columns *columns, const struct migration *migration,
+                          const char *version, const char *direction)
+{
+    size_t i = columns->count++;
+
+    columns->scripts[i] = migration == NULL ? "" : migration->script;
+    columns->versions[i] = version;
+    columns->directions[i] = direction;
+    columns->checksums[i] =
+        migration == NULL ? NULL : task_text_hex(columns->arena, migration->checksum);
+}
+
 void task_text_history(struct arena *arena, const struct executor_task *task,
-                       const struct plan *plan, struct task_text_rows *ret_rows)
+                       const struct plan *plan, const struct task_repeats *repeats,
+                       struct task_text_rows *ret_rows)
 {
     const struct set *set = prepared_set_model(task->set);
-    size_t count = plan->count;
-    const char **scripts = arena_alloc_array(arena, count + 1, sizeof(*scripts));
-    const char **versions = arena_alloc_array(arena, count + 1, sizeof(*versions));
-    const char **directions = arena_alloc_array(arena, count + 1, sizeof(*directions));
-    const char **checksums = arena_alloc_array(arena, count + 1, sizeof(*checksums));
+    size_t most = plan->count + 1 + repeats->count;
+    struct task_columns columns = {
+        .arena = arena,
+        .scripts = arena_alloc_array(arena, most, sizeof(char *)),
+        .versions = arena_alloc_array(arena, most, sizeof(char *)),
+        .directions = arena_alloc_array(arena, most, sizeof(char *)),
+        .checksums = arena_alloc_array(arena, most, sizeof(char *)),
+    };
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < plan->count; i++) {
         const struct migration *migration = &set->migrations[plan->first + i];
-
-        scripts[i] = migration->script;
-        versions[i] = migration->version_text;
-        directions[i] = "up";
-        checksums[i] = task_text_hex(arena, migration->checksum);
+        task_text_add(&columns, migration, migration->version_text, "up");
     }
-    if (task->mode == TASK_BASELINE || task_text_goes_further(set, plan, task->target)) {
-        scripts[count] = "";
-        versions[count] = task->target;
-        directions[count] = task->mode == TASK_BASELINE ? "baseline" : "fast_forward";
-        count++;
+    if (task->mode == TASK_BASELINE) {
+        task_text_add(&columns, NULL, task->target, "baseline");
+    } else if (task_text_goes_further(task, plan)) {
+        task_text_add(&columns, NULL, task->target, "fast_forward");
     }
-    ret_rows->scripts = task_text_array(arena, scripts, count);
-    ret_rows->versions = task_text_array(arena, versions, count);
-    ret_rows->directions = task_text_array(arena, directions, count);
-    ret_rows->checksums = task_text_array(arena, checksums, count);
+    for (size_t i = 0; i < repeats->count; i++) {
+        task_text_add(&columns, &set->repeatables[repeats->items[i]], task->target, "up");
+    }
+    ret_rows->scripts = task_text_array(arena, columns.scripts, columns.count);
+    ret_rows->versions = task_text_array(arena, columns.versions, columns.count);
+    ret_rows->directions = task_text_array(arena, columns.directions, columns.count);
+    ret_rows->checksums = task_text_array(arena, columns.checksums, columns.count);
 }

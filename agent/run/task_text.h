@@ -27,9 +27,25 @@ struct task_text_rows {
 /* The set's scripts up to `from`: scripts and checksums only. */
 void task_text_applied(struct arena *arena, const struct set *set, const char *from,
                        struct task_text_rows *ret_rows);
+/* All repeatable scripts of the set, by name: scripts and checksums only. */
+void task_text_repeatables(struct arena *arena, const struct set *set,
+                           struct task_text_rows *ret_rows);
+/* From where the plan begins: the tenant's version, or the baseline that is recorded first. */
+const char *task_text_start(const struct executor_task *task);
+/* Whether the version goes further than the last script of the plan. */
+bool task_text_goes_further(const struct executor_task *task, const struct plan *plan);
+
+/* Repeatable scripts that run, by index in the set. */
+struct task_repeats {
+    size_t *items;
+    size_t count;
+};
+
 /* The history rows that a task leaves: its scripts, then one without a script where the version
- * goes further than they do (fast_forward), or none of them ran (baseline). */
+ * goes further than they do (fast_forward), or none of them ran (baseline), then the repeatable
+ * scripts. */
 void task_text_history(struct arena *arena, const struct executor_task *task,
-                       const struct plan *plan, struct task_text_rows *ret_rows);
+                       const struct plan *plan, const struct task_repeats *repeats,
+                       struct task_text_rows *ret_rows);
 
 #endif

@@ -74,6 +74,10 @@ void set_lint(struct lint_run *run, const struct set *set)
             set_lint_operation(run, &migration->operations[o]);
         }
     }
+    for (size_t m = 0; m < set->repeatable_count; m++) {
+        lint_run_migration(run);
+        set_lint_operation(run, &set->repeatables[m].operations[0]);
+    }
     set_lint_downs(run, set);
 }
 

@@ -63,9 +63,13 @@ void checksum_of_text(struct bytes text, uint8_t ret_digest[CHECKSUM_BYTES])
     const uint8_t *piece = text.data;
 
     for (const uint8_t *at = text.data; at < end; at++) {
-        if (*at == '\r' && at + 1 < end && at[1] == '\n') {
-            checksum_add(checksum, piece, (size_t)(at - piece));
-            piece = at + 1;
+        if (*at != '\r') {
+            continue;
+        }
+        checksum_add(checksum, piece, (size_t)(at - piece));
+        piece = at + 1;
+        if (piece == end || *piece != '\n') {
+            checksum_add(checksum, "\n", 1); /* alone it ends a line, too, as it does for SQL */
         }
     }
     if (piece < end) {

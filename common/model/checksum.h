@@ -19,7 +19,8 @@ void checksum_add_text(struct checksum *checksum, const char *text); /* with its
 /* Nothing may be added afterwards. */
 void checksum_finish(struct checksum *checksum, uint8_t ret_digest[CHECKSUM_BYTES]);
 
-/* Of a text with every CR LF read as LF, so that a checkout on Windows changes nothing. */
+/* Of a text with every CR LF, and every CR alone, read as LF: a checkout on Windows changes
+ * nothing. */
 void checksum_of_text(struct bytes text, uint8_t ret_digest[CHECKSUM_BYTES]);
 
 enum { CHECKSUM_SHA1_TEXT_BYTES = 40 + 1 };

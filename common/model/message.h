@@ -27,7 +27,8 @@ struct set_version {
     const char *version;
     const char *rollout;
     uint64_t fence;
-    const char *undone; /* the rollout whose rollback led back here; version is "" for none */
+    const char *undone;   /* the rollout whose rollback led back here; version is "" for none */
+    uint64_t repeatables; /* digest of the set's repeatable scripts as applied; 0 for none */
 };
 
 struct tenant_info {
@@ -97,7 +98,8 @@ struct task_result {
     struct task_error error; /* code TASK_CODE_NONE when it succeeded */
     const struct task_error *warnings;
     size_t warning_count;
-    const char *version; /* "" when not known or none */
+    const char *version;  /* "" when not known or none */
+    uint64_t repeatables; /* of a success: digest of the repeatable scripts that the tenant has */
     uint32_t scripts;
     uint64_t duration_us;
 };
@@ -188,6 +190,8 @@ struct welcome {
 struct task_item {
     const char *tenant;
     const char *from; /* "" for none */
+    uint64_t repeatables;
+    const char *baseline; /* what an unmanaged tenant is recorded at first; "" for none */
 };
 
 struct task_assignment {
@@ -303,6 +307,8 @@ struct rollout_spec {
     const char *reason;
     int64_t created_at_ms;
     bool rehearse_rollback;
+    const char *baseline_unmanaged; /* "" for none */
+    bool unmanaged_only;            /* of a baseline */
 };
 
 /* How far a rollback is; stays when it has ended. */

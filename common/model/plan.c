@@ -81,10 +81,58 @@ static enum task_code plan_check_path(const struct set *set, const char *from,
     return order == 0 ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
 }
 
-void plan_make(const struct set *set, const char *from, bool has_objects, const char *to,
+bool plan_takes_repeatables(const struct set *set, const char *version)
+{
+    struct semver parsed;
+    struct error ignored;
+
+    return set->repeatable_count > 0 && semver_parse(version, &parsed, &ignored) &&
+           semver_compare(&parsed, &set->latest) == 0;
+}
+
+/* From where a tenant goes, "" for below everything; NULL when it cannot go anywhere. */
+static const char *plan_find_start(const struct set *set, const struct plan_start *start,
+                                   struct plan *plan)
+{
+    if (start->from[0] != '\0' || !start->has_objects) {
+        return start->from;
+    }
+    if (start->baseline[0] != '\0') {
+        return start->baseline;
+    }
+    error_set(&plan->error, ERR_REFUSED,
+              "the tenant holds objects but has no version of the set '%s': tell skein its "
+              "version with a baseline",
+              set->name);
+    plan_refuse(plan, TASK_CODE_UNMANAGED);
+    return NULL;
+}
+
+/* Sets `code` and the first migration. */
+static void plan_follow(const struct set *set, const char *from, const char *to,
+                        const struct semver *target, struct plan *plan)
+{
+    struct semver version;
+
+    if (from[0] == '\0') {
+        return;
+    }
+    if (!semver_parse(from, &version, &plan->error)) {
+        error_wrap(&plan->error, "the tenant's journal holds something that is no version");
+        plan_refuse(plan, TASK_CODE_VERSION_MOVED);
+        return;
+    }
+    plan->code = plan_check_path(set, from, &version, to, target, &plan->error);
+    if (plan->code == TASK_CODE_NONE || plan->code == TASK_CODE_UP_TO_DATE) {
+        plan->first = plan_find_above(set, &version);
+    } else {
+        plan_refuse(plan, plan->code);
+    }
+}
+
+void plan_make(const struct set *set, const struct plan_start *start, const char *to,
                struct plan *ret_plan)
 {
-    struct semver start;
     struct semver target;
     struct plan *plan = ret_plan;
 
@@ -94,31 +142,18 @@ void plan_make(const struct set *set, const char *from, bool has_objects, const 
         plan_refuse(plan, TASK_CODE_FUTURE_VERSION);
         return;
     }
-    if (from[0] == '\0') {
-        if (has_objects) {
-            error_set(&plan->error, ERR_REFUSED,
-                      "the tenant holds objects but has no version of the set '%s': tell skein its "
-                      "version with a baseline",
-                      set->name);
-            plan_refuse(plan, TASK_CODE_UNMANAGED);
-            return;
-        }
-        plan->first = 0;
-    } else {
-        if (!semver_parse(from, &start, &plan->error)) {
-            error_wrap(&plan->error, "the tenant's journal holds something that is no version");
-            plan_refuse(plan, TASK_CODE_VERSION_MOVED);
-            return;
-        }
-        plan->code = plan_check_path(set, from, &start, to, &target, &plan->error);
-        if (plan->code == TASK_CODE_UP_TO_DATE) {
-            return;
-        }
-        if (plan->code != TASK_CODE_NONE) {
-            plan_refuse(plan, plan->code);
-            return;
-        }
-        plan->first = plan_find_above(set, &start);
+    const char *from = plan_find_start(set, start, plan);
+    if (from == NULL) {
+        return;
+    }
+    plan_follow(set, from, to, &target, plan);
+    if (plan->code != TASK_CODE_NONE && plan->code != TASK_CODE_UP_TO_DATE) {
+        return;
+    }
+    plan->repeatables =
+        plan_takes_repeatables(set, to) && set->repeatables_digest != start->repeatables;
+    if (plan->code == TASK_CODE_UP_TO_DATE && (plan->repeatables || from != start->from)) {
+        plan->code = TASK_CODE_NONE; /* a baseline is to be recorded, at least */
     }
     plan->count = plan_find_above(set, &target) - plan->first;
     assert(plan->first + plan->count <= set->migration_count);
@@ -157,5 +192,26 @@ bool plan_check_target(const struct set *set, const char *target, const char **r
                          quoted, set->min_version_text, set->name);
     }
     *ret_target = target;
+    return true;
+}
+
+bool plan_check_baseline(const struct set *set, const char *baseline, const char *target,
+                         struct error *err)
+{
+    struct semver version;
+    struct semver end;
+    struct error why = { 0 };
+
+    if (!semver_parse(baseline, &version, err)) {
+        return error_wrap(err, "baseline of unmanaged tenants");
+    }
+    if (!semver_parse(target, &end, err)) {
+        return error_wrap(err, "target");
+    }
+    enum task_code code = plan_check_path(set, baseline, &version, target, &end, &why);
+    if (code != TASK_CODE_NONE && code != TASK_CODE_UP_TO_DATE) {
+        return error_set(err, ERR_REFUSED, "%s: baseline of unmanaged tenants: %s",
+                         task_code_name(code), why.message);
+    }
     return true;
 }

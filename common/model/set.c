@@ -68,7 +68,11 @@ static int set_compare_scripts(const void *a, const void *b)
 {
     const struct set_path *x = &((const struct set_script *)a)->path;
     const struct set_path *y = &((const struct set_script *)b)->path;
-    int order = semver_compare(&x->version, &y->version);
+    int order = (x->role == SET_PATH_REPEATABLE ? 1 : 0) - (y->role == SET_PATH_REPEATABLE ? 1 : 0);
+
+    if (order == 0) {
+        order = semver_compare(&x->version, &y->version);
+    }
 
     if (order == 0) {
         order = strcmp(x->script, y->script);
@@ -122,7 +126,7 @@ static bool set_read_paths(struct set_builder *builder, const struct set_file *f
         if (!set_path_parse(files[i].path, &builder->set.arena, &script->path, builder->err)) {
             return false;
         }
-        if (script->path.role == SET_PATH_SCRIPT) {
+        if (script->path.role == SET_PATH_SCRIPT || script->path.role == SET_PATH_REPEATABLE) {
             builder->script_count++;
         } else if (script->path.role == SET_PATH_SETTINGS) {
             if (have_yaml) {
@@ -318,7 +322,7 @@ static size_t set_build_migration(struct set_builder *builder, size_t first)
         .script = path->script,
         .operations = &builder->operations[builder->operation_count],
     };
-    while (i < builder->script_count &&
+    while (i < builder->script_count && builder->scripts[i].path.role == SET_PATH_SCRIPT &&
            semver_compare(&builder->scripts[i].path.version, &path->version) == 0) {
         const struct set_script *script = &builder->scripts[i];
         if (!set_check_script(builder, script, last)) {
@@ -337,6 +341,61 @@ static size_t set_build_migration(struct set_builder *builder, size_t first)
     return i;
 }
 
+/* Inside the tenant's own transaction, so that it is applied and recorded at once. */
+static bool set_check_repeatable(const struct set_builder *builder, const struct operation *one,
+                                 const struct operation *last)
+{
+    if (last != NULL && strcmp(last->path, one->path) == 0) {
+        return error_set(builder->err, ERR_INVALID, "file '%s' stands twice in the set", one->path);
+    }
+    if (!one->settings.transaction || one->settings.control_scope) {
+        return error_set(
+            builder->err, ERR_INVALID,
+            "file '%s': a repeatable script runs in the tenant's transaction, expected "
+            "no skein:transaction and no skein:scope",
+            one->path);
+    }
+    return true;
+}
+
+/* The scripts from `first` on. */
+static bool set_build_repeatables(struct set_builder *builder, size_t first)
+{
+    CLEANUP(checksum_free) struct checksum *checksum = checksum_new();
+    uint8_t digest[CHECKSUM_BYTES];
+    struct set *set = &builder->set;
+    struct migration *all = &builder->migrations[set->migration_count];
+
+    set->repeatables = all;
+    for (size_t i = first; i < builder->script_count; i++) {
+        const struct set_script *script = &builder->scripts[i];
+        struct operation *operation = &builder->operations[builder->operation_count];
+
+        if (!set_add_operation(builder, script) ||
+            !set_check_repeatable(builder, operation, i > first ? operation - 1 : NULL)) {
+            return false;
+        }
+        all[set->repeatable_count] = (struct migration){ .version_text = "",
+                                                         .name = script->path.name,
+                                                         .script = script->path.script,
+                                                         .operations = operation,
+                                                         .operation_count = 1 };
+        set_finish_migration(&all[set->repeatable_count], /* in_folder= */ false);
+        set->repeatable_count++;
+        checksum_add_text(checksum, script->path.script);
+        checksum_add(checksum, operation->checksum, CHECKSUM_BYTES);
+    }
+    if (set->repeatable_count > 0) {
+        checksum_finish(checksum, digest);
+        for (size_t i = 0; i < sizeof(set->repeatables_digest); i++) {
+            set->repeatables_digest = set->repeatables_digest << 8 | digest[i];
+        }
+        /* 0 means none; and it is to fit into PostgreSQL's bigint. */
+        set->repeatables_digest = set->repeatables_digest >> 1 | 1;
+    }
+    return true;
+}
+
 static bool set_build_migrations(struct set_builder *builder)
 {
     struct arena *arena = &builder->set.arena;
@@ -351,13 +410,13 @@ static bool set_build_migrations(struct set_builder *builder)
     builder->operations =
         arena_alloc_array(arena, builder->script_count, sizeof(*builder->operations));
     builder->set.migrations = builder->migrations;
-    while (i < builder->script_count) {
+    while (i < builder->script_count && builder->scripts[i].path.role == SET_PATH_SCRIPT) {
         i = set_build_migration(builder, i);
         if (i == 0) {
             return false;
         }
     }
-    return true;
+    return set_build_repeatables(builder, i);
 }
 
 static bool set_read_version(const struct set_builder *builder, const char *key, unsigned line,

@@ -97,6 +97,11 @@ struct set {
     const char *ledger;  /* another tool's history table to be kept up, see ledger.h; "" for none */
     const struct migration *migrations; /* ascending by version */
     size_t migration_count;
+    /* R__name.sql, by name: run after the others, on a tenant that is at the latest version,
+     * whenever their checksum is not the one that was applied last. One operation each. */
+    const struct migration *repeatables;
+    size_t repeatable_count;
+    uint64_t repeatables_digest; /* of all of them, to compare with a tenant's; 0: none */
 };
 
 void set_release(struct set *set);
@@ -117,7 +122,8 @@ MUST_CHECK bool set_read_files(const char *directory, struct arena *arena,
 /* A published set may only grow: every migration of `old_set` is in `new_set`, unchanged, with its
  * rollback; new ones are above old_set's latest, because a tenant that is past a version never gets
  * a script that appears there later; the latest never goes down. A rollback may be added where
- * there was none. ERR_REFUSED names the file that breaks the rule. */
+ * there was none. Repeatable scripts may come, change and go. ERR_REFUSED names the file that
+ * breaks the rule. */
 MUST_CHECK bool set_check_growth(const struct set *old_set, const struct set *new_set,
                                  struct error *err);
 

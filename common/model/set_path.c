@@ -19,6 +19,7 @@ static const struct set_path_ending {
     { ".state.yaml", OPERATION_STATE, false },    { ".sql", OPERATION_SQL, false },
 };
 
+#define SET_PATH_REPEATABLE_MARK "R__"
 #define SET_PATH_ENDINGS                                                                           \
     ".sql, .down.sql, .batch.sql, .down.batch.sql, .exec.yaml, .down.exec.yaml, .plugin.yaml or "  \
     ".state.yaml"
@@ -76,6 +77,29 @@ static bool set_path_read_script(const char *path, const char *text, size_t size
     if (!semver_parse(ret_path->version_text, &ret_path->version, err)) {
         return error_wrap(err, "file %s", quote_text(path, quoted));
     }
+    return true;
+}
+
+/* R__name.sql: no version, no folder, no rollback. */
+static bool set_path_read_repeatable(const char *path, struct arena *arena,
+                                     struct set_path *ret_path, struct error *err)
+{
+    size_t mark = strlen(SET_PATH_REPEATABLE_MARK);
+    size_t size = strlen(path);
+    size_t ending = strlen(".sql");
+
+    if (size <= mark + ending || strcmp(path + size - ending, ".sql") != 0 ||
+        !set_path_is_name(path + mark, size - mark - ending)) {
+        return set_path_fail(path, err,
+                             "a repeatable script is called R__name.sql (1 to 128 letters, digits, "
+                             "'_' or '-'), and has no rollback and no folder");
+    }
+    ret_path->role = SET_PATH_REPEATABLE;
+    ret_path->kind = OPERATION_SQL;
+    ret_path->version_text = "";
+    ret_path->script = arena_strndup(arena, path, size - ending);
+    ret_path->name = ret_path->script + mark;
+    ret_path->stem = ret_path->script;
     return true;
 }
 
@@ -168,7 +192,9 @@ bool set_path_parse(const char *path, struct arena *arena, struct set_path *ret_
         *ret_path = (struct set_path){ .role = SET_PATH_SETTINGS };
         return true;
     }
-    if (file == NULL) {
+    if (strncmp(path, SET_PATH_REPEATABLE_MARK, strlen(SET_PATH_REPEATABLE_MARK)) == 0) {
+        ok = set_path_read_repeatable(path, arena, &parsed, err);
+    } else if (file == NULL) {
         ok = set_path_read_ending(path, path, &size, &parsed, err) &&
              set_path_read_script(path, path, size, arena, &parsed, err);
         parsed.stem = parsed.script;

@@ -17,18 +17,19 @@ enum set_path_role {
     SET_PATH_IGNORED,  /* hidden, or a README.md */
     SET_PATH_SETTINGS, /* skein.yaml */
     SET_PATH_SCRIPT,
+    SET_PATH_REPEATABLE, /* R__name.sql */
 };
 
 struct set_path {
     enum set_path_role role;
     /* The rest is for scripts only; the texts live in the arena. */
     struct semver version;
-    const char *version_text;
-    const char *name;   /* "split_account_name" */
-    const char *script; /* "0.2.0__split_account_name" */
-    bool in_folder;     /* SCRIPT/NN_name.sql instead of SCRIPT.sql */
-    uint64_t number;    /* NN; 0 outside a folder */
-    const char *stem;   /* the operation's file without its ending: up and down share it */
+    const char *version_text; /* "" of a repeatable one */
+    const char *name;         /* "split_account_name" */
+    const char *script;       /* "0.2.0__split_account_name" */
+    bool in_folder;           /* SCRIPT/NN_name.sql instead of SCRIPT.sql */
+    uint64_t number;          /* NN; 0 outside a folder */
+    const char *stem;         /* the operation's file without its ending: up and down share it */
     bool down;
     enum operation_kind kind;
 };

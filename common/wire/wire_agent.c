@@ -89,6 +89,7 @@ static Skein__V1__TaskResult *wire_agent_of_result(const struct task_result *res
     }
     message->version = wire_codec_borrow(result->version);
     message->scripts = result->scripts;
+    message->repeatables = result->repeatables;
     message->duration_us = result->duration_us;
     return message;
 }
@@ -261,6 +262,7 @@ static struct task_result wire_agent_to_result(struct wire_check *check,
         .warning_count = result->n_warnings,
         .version = wire_check_name_or_empty(check, "version", result->version),
         .scripts = result->scripts,
+        .repeatables = result->repeatables,
         .duration_us = result->duration_us,
     };
 

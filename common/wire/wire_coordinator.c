@@ -45,6 +45,8 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
         message->tasks[i] = wire_codec_new(&skein__v1__task__descriptor, arena);
         message->tasks[i]->tenant = wire_codec_borrow(assign->tasks[i].tenant);
         message->tasks[i]->from = wire_codec_borrow(assign->tasks[i].from);
+        message->tasks[i]->repeatables = assign->tasks[i].repeatables;
+        message->tasks[i]->baseline = wire_codec_borrow(assign->tasks[i].baseline);
     }
     return message;
 }
@@ -170,6 +172,8 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         check->index = i;
         tasks[i].tenant = wire_check_key(check, "tenant", assign->tasks[i]->tenant);
         tasks[i].from = wire_check_name_or_empty(check, "from", assign->tasks[i]->from);
+        tasks[i].repeatables = assign->tasks[i]->repeatables;
+        tasks[i].baseline = wire_check_name_or_empty(check, "baseline", assign->tasks[i]->baseline);
     }
     result.tasks = tasks;
     return result;

@@ -59,6 +59,7 @@ Skein__V1__SetVersion **wire_parts_of_versions(const struct set_version *version
         items[i]->rollout = wire_codec_borrow(versions[i].rollout);
         items[i]->fence = versions[i].fence;
         items[i]->undone = wire_codec_borrow(versions[i].undone);
+        items[i]->repeatables = versions[i].repeatables;
     }
     return items;
 }
@@ -100,6 +101,7 @@ struct tenant_info wire_parts_to_tenant(struct wire_check *check,
             .rollout = wire_check_name_or_empty(check, "versions.rollout", from->rollout),
             .fence = from->fence,
             .undone = wire_check_name_or_empty(check, "versions.undone", from->undone),
+            .repeatables = from->repeatables,
         };
     }
     info.versions = versions;

@@ -32,6 +32,8 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->reason = wire_codec_text(arena, spec->reason, TEXT_BYTES_MAX);
     message->created_at_ms = spec->created_at_ms;
     message->rehearse_rollback = spec->rehearse_rollback;
+    message->baseline_unmanaged = wire_codec_borrow(spec->baseline_unmanaged);
+    message->unmanaged_only = spec->unmanaged_only;
     return message;
 }
 
@@ -68,6 +70,9 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .reason = wire_check_text(&check, "reason", from->reason, TEXT_BYTES_MAX),
         .created_at_ms = from->created_at_ms,
         .rehearse_rollback = from->rehearse_rollback != 0,
+        .baseline_unmanaged =
+            wire_check_name_or_empty(&check, "baseline_unmanaged", from->baseline_unmanaged),
+        .unmanaged_only = from->unmanaged_only != 0,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {

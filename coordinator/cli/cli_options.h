@@ -29,6 +29,7 @@ struct cli_options {
     bool dry_run;
     const char *to;
     const char *tenants;
+    const char *baseline_unmanaged;
     bool exit_code;
     const char *policy;
     const char *max_failures;

@@ -124,8 +124,9 @@ static void cmd_plan_say_offline(const json_t *plan)
 
 int cmd_plan(struct cli *cli)
 {
-    json_t *request = json_pack("{s:s, s:s, s:s}", "set", cli->arguments[0], "target",
-                                cli->options.to, "selector", cli->options.tenants);
+    json_t *request = json_pack("{s:s, s:s, s:s, s:s}", "set", cli->arguments[0], "target",
+                                cli->options.to, "selector", cli->options.tenants,
+                                "baseline_unmanaged", cli->options.baseline_unmanaged);
     struct plan_count count = { 0 };
     json_t *pages = NULL;
     struct rpc_end end;

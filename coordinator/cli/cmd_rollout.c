@@ -73,12 +73,13 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
         return NULL;
     }
     json_t *request = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:s, s:o, s:s}", "set", cli->arguments[0],
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:s, s:o, s:s, s:s}", "set", cli->arguments[0],
         "target", options->to, "selector", options->tenants, "policy", options->policy,
         "concurrency", (json_int_t)options->concurrency, "concurrency_per_shard",
         (json_int_t)options->concurrency_per_shard, "dry_run_only", options->dry_run_only ? 1 : 0,
         "lock_timeout_ms", (json_int_t)lock_timeout_ms, "reason", options->reason,
-        "idempotency_key", cmd_rollout_new_key(), "kind", "migrate");
+        "idempotency_key", cmd_rollout_new_key(), "kind", "migrate", "baseline_unmanaged",
+        options->baseline_unmanaged);
     if (!cmd_rollout_put_budget(cli, request)) {
         json_decref(request);
         return NULL;

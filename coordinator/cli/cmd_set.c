@@ -198,6 +198,22 @@ int cmd_set_list(struct cli *cli)
     return EXIT_CODE_DONE;
 }
 
+static void cmd_set_show_operations(struct table *table, const json_t *migrations)
+{
+    for (size_t i = 0; i < json_array_size(migrations); i++) {
+        const json_t *migration = json_array_get(migrations, i);
+        const json_t *operations = field_get(migration, "operations");
+        for (size_t j = 0; j < json_array_size(operations); j++) {
+            const json_t *operation = json_array_get(operations, j);
+            table_cell(table, field_text(migration, "version"));
+            table_cell(table, field_text(operation, "path"));
+            table_cell(table, field_text(operation, "kind"));
+            table_cell(table, field_flag(operation, "has_rollback") ? "yes" : "");
+            table_cell_f(table, "%.12s", field_text(operation, "checksum"));
+        }
+    }
+}
+
 static void cmd_set_show_table(const struct cli *cli, const json_t *set)
 {
     static const struct table_column columns[] = { { "VERSION", false },
@@ -208,7 +224,6 @@ static void cmd_set_show_table(const struct cli *cli, const json_t *set)
     CLEANUP(table_release) struct table table = { 0 };
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
     const json_t *head = field_get(set, "head");
-    const json_t *migrations = field_get(set, "migrations");
 
     buf_printf(&text, "set        %s\ndigest     %s\nlatest     %s\n", field_text(head, "name"),
                field_text(head, "digest"), field_text(head, "latest"));
@@ -221,18 +236,8 @@ static void cmd_set_show_table(const struct cli *cli, const json_t *set)
     buf_printf(&text, "published  %s by %s\n\n", field_text(head, "published_at"),
                field_text(head, "published_by"));
     table_init(&table, columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_array_size(migrations); i++) {
-        const json_t *migration = json_array_get(migrations, i);
-        const json_t *operations = field_get(migration, "operations");
-        for (size_t j = 0; j < json_array_size(operations); j++) {
-            const json_t *operation = json_array_get(operations, j);
-            table_cell(&table, field_text(migration, "version"));
-            table_cell(&table, field_text(operation, "path"));
-            table_cell(&table, field_text(operation, "kind"));
-            table_cell(&table, field_flag(operation, "has_rollback") ? "yes" : "");
-            table_cell_f(&table, "%.12s", field_text(operation, "checksum"));
-        }
-    }
+    cmd_set_show_operations(&table, field_get(set, "migrations"));
+    cmd_set_show_operations(&table, field_get(set, "repeatables"));
     table_print(&table, &cli->style, &text);
     output_text(&text);
 }

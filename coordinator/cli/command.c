@@ -48,14 +48,14 @@ static const struct command commands[] = {
       "  skein lint --explain create-index\n"
       "  skein lint billing/0.4.0__x.sql -o json\n",
       true, false },
-    { "plan", cmd_plan, "SET", 1, 1, "to tenants exit-code",
+    { "plan", cmd_plan, "SET", 1, 1, "to tenants baseline-unmanaged exit-code",
       "which tenants, from where to where, by which scripts; changes nothing",
       "  skein plan billing\n"
       "  skein plan billing --to 0.4.3 --tenants 'shard=eu-*' --exit-code\n",
       false, false },
     { "rollout start", cmd_rollout_start, "SET", 1, 1,
       "to tenants policy max-failures concurrency concurrency-per-shard lock-timeout dry-run-only "
-      "wait detach",
+      "baseline-unmanaged wait detach",
       "dry-run every tenant, then migrate them; prints the rollout's id",
       "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
       "acts: pause (the default), abort, or continue (collect every error, stop for none).\n\n"
@@ -111,9 +111,14 @@ static const struct command commands[] = {
       "  skein tenant unlock eu-1/t_7\n"
       "  skein tenant unlock eu-1/t_7 --force --reason 'ana is on holiday'\n",
       false, false },
-    { "tenant baseline", cmd_baseline, "TENANT", 1, 1, "set version",
-      "say which version a tenant has that skein has not migrated; runs no script",
-      "  skein tenant baseline eu-1/t_7 --set billing --version 0.3.0\n", false, false },
+    { "tenant baseline", cmd_baseline, "[TENANT]", 0, 1, "set to version tenants where",
+      "say which version tenants have that skein has not migrated; runs no script",
+      "For one tenant, whatever was recorded of it; or with --tenants for those of a selector "
+      "that\n"
+      "hold objects and have no version yet.\n\n"
+      "  skein tenant baseline eu-1/t_7 --set billing --to 0.3.0\n"
+      "  skein tenant baseline --tenants 'shard=eu-*' --set billing --to 0.3.0\n",
+      false, false },
     { "shard list", cmd_shard_list, "", 0, 0, "", "shards and their agents", NULL, false, false },
     { "shard forget", cmd_shard_forget, "NAME", 1, 1, "",
       "forget a shard whose agent is gone for good", "  skein shard forget eu-9 --yes\n", false,

@@ -99,7 +99,8 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "lock_timeout_ms",
                                         "created_by",
                                         "created_at",
-                                        "reason" };
+                                        "reason",
+                                        "baseline_unmanaged" };
 
     field_copy(shaped, "kind", spec, "kind");
     rollout_shape_copy_all(shaped, spec, keys, COUNT_OF(keys));

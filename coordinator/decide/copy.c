@@ -45,6 +45,7 @@ struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *fr
     copy.selector = copy_text(arena, from->selector);
     copy.created_by = copy_text(arena, from->created_by);
     copy.reason = copy_text(arena, from->reason);
+    copy.baseline_unmanaged = copy_text(arena, from->baseline_unmanaged);
     return copy;
 }
 
@@ -208,6 +209,7 @@ struct tenant_info *copy_tenant_block(const struct tenant_info *from)
         versions[i].rollout = block_text(&block, from->versions[i].rollout);
         versions[i].fence = from->versions[i].fence;
         versions[i].undone = block_text(&block, from->versions[i].undone);
+        versions[i].repeatables = from->versions[i].repeatables;
     }
     copy->versions = versions;
     copy->version_count = from->version_count;

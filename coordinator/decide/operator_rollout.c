@@ -48,7 +48,9 @@ static bool operator_rollout_target(const struct set *set, const struct rollout_
     struct semver version;
 
     if (spec->kind != ROLLOUT_BASELINE) {
-        return plan_check_target(set, spec->target, ret_target, err);
+        return plan_check_target(set, spec->target, ret_target, err) &&
+               (spec->baseline_unmanaged[0] == '\0' ||
+                plan_check_baseline(set, spec->baseline_unmanaged, *ret_target, err));
     }
     if (spec->target[0] == '\0') {
         return error_set(err, ERR_INVALID,
@@ -86,6 +88,11 @@ static bool operator_rollout_check_spec(const struct rollout_spec *spec, struct 
     }
     if (spec->kind == ROLLOUT_BASELINE && spec->dry_run_only) {
         return error_set(err, ERR_INVALID, "a baseline runs no script, so it has no dry run");
+    }
+    if (spec->kind == ROLLOUT_BASELINE ? spec->baseline_unmanaged[0] != '\0'
+                                       : spec->unmanaged_only) {
+        return error_set(err, ERR_INVALID,
+                         "baseline_unmanaged is for migrations, unmanaged_only for baselines");
     }
     return true;
 }

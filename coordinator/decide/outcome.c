@@ -90,6 +90,7 @@ static void outcome_on_succeeded(struct step *step, struct tenant_task *task,
         .rollout = back ? "" : spec->id, /* whose it was before the next report tells */
         .fence = result->token,
         .undone = back ? spec->id : "",
+        .repeatables = result->repeatables,
     };
     registry_put_version(task->tenant, &version);
     part_succeed(step, task);

@@ -407,6 +407,16 @@ static bool part_was_held(const struct rollout *rollout, const struct tenant *te
            lock->token < rollout->started_token;
 }
 
+/* Or it was before this rollout, which a new leader has loaded, recorded its version. */
+static bool part_is_unmanaged(const struct rollout *rollout, const struct tenant *tenant)
+{
+    const struct set_version *version = registry_version(tenant, rollout->spec.set);
+
+    return version == NULL || version->version[0] == '\0'
+               ? tenant->info->has_objects
+               : strcmp(version->rollout, rollout->spec.id) == 0;
+}
+
 void part_see(struct step *step, struct part *part, struct tenant *tenant)
 {
     struct rollout *rollout = part->rollout;
@@ -423,6 +433,7 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
                    (rollback_concerns(rollout, tenant) || rollback_is_done(rollout, tenant));
     if ((!touched && !selector_matches(rollout->selector, part->shard->name, part->shard->labels,
                                        tenant->info->name, &tenant->info->labels)) ||
+        (rollout->spec.unmanaged_only && !part_is_unmanaged(rollout, tenant)) ||
         part_is_taken(rollout, tenant)) {
         return;
     }

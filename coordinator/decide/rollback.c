@@ -11,6 +11,7 @@
 #include "coordinator/decide/overlap.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/tenant_plan.h"
 
 bool rollback_is_on(const struct rollout *rollout)
 {
@@ -211,11 +212,10 @@ void rollback_look_at_plan(struct rollout *rollout, struct plan *plan)
 static bool rollback_check_tenant(const struct set *set, const struct rollout_spec *spec,
                                   const struct tenant *tenant, struct error *err)
 {
-    const struct set_version *version = registry_version(tenant, spec->set);
+    const struct plan_start start = tenant_plan_start(spec, tenant);
     struct plan plan;
 
-    plan_make(set, version == NULL ? "" : version->version, tenant->info->has_objects, spec->target,
-              &plan);
+    plan_make(set, &start, spec->target, &plan);
     const struct operation *lacking =
         plan.code != TASK_CODE_NONE ? NULL : rollback_find_lacking(set, plan.first, plan.count);
     return lacking == NULL ||

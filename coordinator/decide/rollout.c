@@ -216,6 +216,10 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
     }
     rollout->open_now = true;
     rollout->first_index = rollout_find_script(rollout->set, rollout->first_script);
+    rollout->repeatables = rollout->spec.kind == ROLLOUT_MIGRATE &&
+                                   plan_takes_repeatables(rollout->set, rollout->spec.target)
+                               ? rollout->set->repeatables_digest
+                               : 0;
     rollout_counts_take_over(rollout);
     memset(rollout->state.skips, 0, sizeof(rollout->state.skips));
     rollout->plan_cache.valid = false;

@@ -34,6 +34,7 @@ enum rollout_event {
 struct plan_cache {
     bool valid;
     bool has_objects;
+    uint64_t repeatables;
     char from[SEMVER_BYTES_MAX + 1];
     struct plan plan;
 };
@@ -58,6 +59,7 @@ struct rollout {
     bool open_now;
     struct selector *selector;
     const struct set *set;
+    uint64_t repeatables; /* the digest that its tenants have at the end; 0: it runs none */
     struct arena tasks;
     struct part **parts;
     size_t part_count, part_capacity;

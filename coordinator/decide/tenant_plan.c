@@ -18,7 +18,8 @@ bool tenant_plan_is_migrated(const struct rollout *rollout, const struct tenant 
     const struct set_version *version = registry_version(tenant, rollout->spec.set);
 
     return version != NULL && strcmp(version->rollout, rollout->spec.id) == 0 &&
-           strcmp(version->version, rollout->spec.target) == 0;
+           strcmp(version->version, rollout->spec.target) == 0 &&
+           (rollout->repeatables == 0 || version->repeatables == rollout->repeatables);
 }
 
 bool tenant_plan_is_done(const struct rollout *rollout, const struct tenant *tenant)
@@ -27,10 +28,24 @@ bool tenant_plan_is_done(const struct rollout *rollout, const struct tenant *ten
                                    : tenant_plan_is_migrated(rollout, tenant);
 }
 
+struct plan_start tenant_plan_start(const struct rollout_spec *spec, const struct tenant *tenant)
+{
+    const struct set_version *version = registry_version(tenant, spec->set);
+    const char *from = version == NULL ? "" : version->version;
+    bool unmanaged = from[0] == '\0' && tenant->info->has_objects;
+
+    return (struct plan_start){
+        .from = from,
+        .has_objects = tenant->info->has_objects,
+        .baseline = unmanaged ? spec->baseline_unmanaged : "",
+        .repeatables = version == NULL ? 0 : version->repeatables,
+    };
+}
+
 const struct plan *tenant_plan_of(struct rollout *rollout, const struct tenant *tenant)
 {
     const struct set_version *version = registry_version(tenant, rollout->spec.set);
-    const char *from = version == NULL ? "" : version->version;
+    const struct plan_start start = tenant_plan_start(&rollout->spec, tenant);
     struct plan_cache *cache = &rollout->plan_cache;
 
     if (rollout->state.rollback != ROLLBACK_NONE) {
@@ -41,21 +56,21 @@ const struct plan *tenant_plan_of(struct rollout *rollout, const struct tenant *
         return &cache->plan;
     }
     if (rollout->spec.kind == ROLLOUT_BASELINE) {
-        bool same = version != NULL && strcmp(from, rollout->spec.target) == 0;
+        bool same = strcmp(start.from, rollout->spec.target) == 0;
         cache->valid = false;
         cache->plan.code = same ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
         return &cache->plan;
     }
-    if (!cache->valid || cache->has_objects != tenant->info->has_objects ||
-        strcmp(cache->from, from) != 0) {
-        plan_make(rollout->set, from, tenant->info->has_objects, rollout->spec.target,
-                  &cache->plan);
+    if (!cache->valid || cache->has_objects != start.has_objects ||
+        cache->repeatables != start.repeatables || strcmp(cache->from, start.from) != 0) {
+        plan_make(rollout->set, &start, rollout->spec.target, &cache->plan);
         rollback_look_at_plan(rollout, &cache->plan);
-        cache->valid = strlen(from) < sizeof(cache->from);
+        cache->valid = strlen(start.from) < sizeof(cache->from);
         if (cache->valid) {
-            memcpy(cache->from, from, strlen(from) + 1);
+            memcpy(cache->from, start.from, strlen(start.from) + 1);
         }
-        cache->has_objects = tenant->info->has_objects;
+        cache->has_objects = start.has_objects;
+        cache->repeatables = start.repeatables;
     }
     return &cache->plan;
 }

@@ -15,6 +15,7 @@
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout.h"
+#include "coordinator/decide/tenant_plan.h"
 
 enum {
     WAVE_IN_FLIGHT_MAX = 2 * TASK_WINDOW < TASKS_IN_FLIGHT_PER_AGENT_MAX
@@ -299,9 +300,11 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
         if (!wave_holds(window, i, ticket)) {
             continue;
         }
-        const struct set_version *version = registry_version(task->tenant, rollout->spec.set);
+        const struct plan_start start = tenant_plan_start(&rollout->spec, task->tenant);
         items[count].tenant = copy_text(arena, task->tenant->info->name);
-        items[count].from = version == NULL ? "" : copy_text(arena, version->version);
+        items[count].from = copy_text(arena, start.from);
+        items[count].repeatables = start.repeatables;
+        items[count].baseline = copy_text(arena, start.baseline);
         count++;
         lock_table_find(shard, task->tenant->info->name)->token = token;
         task->token = token;

@@ -154,6 +154,9 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .created_by = asked->actor,
         .reason = asked->reason,
         .created_at_ms = event->wall_ms,
+        .baseline_unmanaged =
+            wire_check_name_or_empty(&check, "baseline_unmanaged", request->baseline_unmanaged),
+        .unmanaged_only = request->unmanaged_only != 0,
     };
     return !check.failed;
 }

@@ -101,7 +101,8 @@ static bool operator_pages_visit(void *user, const struct tenant_view *view)
     }
     ProtobufCMessage *item = NULL;
     if (page->set != NULL) {
-        item = &operator_view_plan(view, page->set, stream->target, &page->arena)->base;
+        item = &operator_view_plan(view, page->set, stream->target, stream->baseline, &page->arena)
+                    ->base;
     } else {
         item = &operator_view_tenant(view, &page->arena)->base;
     }

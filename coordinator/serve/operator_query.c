@@ -83,7 +83,7 @@ bool operator_query_set(const struct operator_question *question, struct error *
 /* Starts sending the tenants that the selector selects, page by page. */
 static bool operator_query_start_pages(const struct operator_question *question,
                                        const char *selector_text, const struct set *set,
-                                       const char *target, struct error *err)
+                                       const char *target, const char *baseline, struct error *err)
 {
     CLEANUP(selector_free) struct selector *selector = NULL;
 
@@ -101,6 +101,7 @@ static bool operator_query_start_pages(const struct operator_question *question,
         stream->set = arena_strdup(&stream->arena, set->name);
         stream->digest = arena_strdup(&stream->arena, set->digest);
         stream->target = arena_strdup(&stream->arena, target);
+        stream->baseline = arena_strdup(&stream->arena, baseline);
     }
     operator_streams_start(question->streams, stream, question->fleet, question->now_ms);
     return true;
@@ -112,7 +113,7 @@ bool operator_query_tenants(const struct operator_question *question, struct err
         &skein__v1__list_tenants_request__descriptor, question->request, question->arena, err);
 
     return request != NULL &&
-           operator_query_start_pages(question, request->selector, NULL, NULL, err);
+           operator_query_start_pages(question, request->selector, NULL, NULL, "", err);
 }
 
 bool operator_query_plan(const struct operator_question *question, struct error *err)
@@ -127,10 +128,13 @@ bool operator_query_plan(const struct operator_question *question, struct error 
     }
     wire_check_key(&check, "set", request->set);
     wire_check_name_or_empty(&check, "target", request->target);
+    wire_check_name_or_empty(&check, "baseline_unmanaged", request->baseline_unmanaged);
     const struct set *set =
         check.failed ? NULL : operator_query_find_set(question->fleet, request->set, "", err);
+    const char *baseline = request->baseline_unmanaged;
     return set != NULL && plan_check_target(set, request->target, &target, err) &&
-           operator_query_start_pages(question, request->selector, set, target, err);
+           (baseline[0] == '\0' || plan_check_baseline(set, baseline, target, err)) &&
+           operator_query_start_pages(question, request->selector, set, target, baseline, err);
 }
 
 /* ---- rollouts ---- */

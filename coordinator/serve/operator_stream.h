@@ -31,7 +31,8 @@ struct operator_stream {
     const char *set; /* NULL: a list of tenants */
     const char *digest;
     const char *target;
-    bool has_cursor; /* the last tenant that was sent: */
+    const char *baseline; /* of unmanaged tenants; "" for none */
+    bool has_cursor;      /* the last tenant that was sent: */
     char shard[NAME_BYTES_MAX + 1];
     char tenant[NAME_BYTES_MAX + 1];
     struct operator_stream *prev, *next_stream;

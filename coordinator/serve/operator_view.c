@@ -157,28 +157,35 @@ Skein__V1__Tenant *operator_view_tenant(const struct tenant_view *view, struct a
     return tenant;
 }
 
-static const char *operator_view_version(const struct tenant_info *tenant, const char *set)
+static struct plan_start operator_view_start(const struct tenant_info *tenant, const char *set,
+                                             const char *baseline)
 {
+    struct plan_start start = { .from = "",
+                                .has_objects = tenant->has_objects,
+                                .baseline = baseline };
+
     for (size_t i = 0; i < tenant->version_count; i++) {
         if (strcmp(tenant->versions[i].set, set) == 0) {
-            return tenant->versions[i].version;
+            start.from = tenant->versions[i].version;
+            start.repeatables = tenant->versions[i].repeatables;
         }
     }
-    return "";
+    return start;
 }
 
 Skein__V1__PlannedTenant *operator_view_plan(const struct tenant_view *view, const struct set *set,
-                                             const char *target, struct arena *arena)
+                                             const char *target, const char *baseline,
+                                             struct arena *arena)
 {
     Skein__V1__PlannedTenant *planned =
         wire_codec_new(&skein__v1__planned_tenant__descriptor, arena);
-    const char *from = operator_view_version(view->info, set->name);
+    const struct plan_start start = operator_view_start(view->info, set->name, baseline);
     struct plan plan = { 0 };
 
     planned->tenant = operator_view_name(view, arena);
-    planned->from = wire_codec_borrow(from);
+    planned->from = wire_codec_borrow(start.from);
     planned->to = wire_codec_borrow(target);
-    plan_make(set, from, view->info->has_objects, target, &plan);
+    plan_make(set, &start, target, &plan);
     if (plan.code != TASK_CODE_NONE && plan.code != TASK_CODE_UP_TO_DATE) {
         const struct task_error error = {
             .tenant = planned->tenant,
@@ -193,10 +200,13 @@ Skein__V1__PlannedTenant *operator_view_plan(const struct tenant_view *view, con
         planned->error = wire_parts_of_error(&error, arena);
         return planned;
     }
-    planned->scripts = arena_alloc_array(arena, plan.count, sizeof(char *));
+    planned->scripts = arena_alloc_array(arena, plan.count + set->repeatable_count, sizeof(char *));
     for (size_t i = 0; i < plan.count; i++) {
         planned->scripts[planned->n_scripts++] =
             wire_codec_borrow(set->migrations[plan.first + i].script);
+    }
+    for (size_t i = 0; plan.repeatables && i < set->repeatable_count; i++) {
+        planned->scripts[planned->n_scripts++] = wire_codec_borrow(set->repeatables[i].script);
     }
     return planned;
 }
@@ -260,6 +270,12 @@ Skein__V1__GetSetResponse *operator_view_set(const struct set *set, const struct
         arena_alloc_array(arena, set->migration_count, sizeof(Skein__V1__Migration *));
     for (size_t i = 0; i < set->migration_count; i++) {
         response->migrations[i] = operator_view_migration(&set->migrations[i], arena);
+    }
+    response->n_repeatables = set->repeatable_count;
+    response->repeatables =
+        arena_alloc_array(arena, set->repeatable_count, sizeof(Skein__V1__Migration *));
+    for (size_t i = 0; i < set->repeatable_count; i++) {
+        response->repeatables[i] = operator_view_migration(&set->repeatables[i], arena);
     }
     return response;
 }

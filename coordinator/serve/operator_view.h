@@ -16,9 +16,11 @@ void operator_view_add_lists(Skein__V1__Rollout *rollout, const struct rollout_v
                              uint32_t errors_max, struct arena *arena);
 Skein__V1__ShardStatus *operator_view_shard(const struct shard_view *view, struct arena *arena);
 Skein__V1__Tenant *operator_view_tenant(const struct tenant_view *view, struct arena *arena);
-/* Where the tenant would go: `target` is a version that plan_check_target gave. */
+/* Where the tenant would go: `target` is a version that plan_check_target gave, `baseline` "" or
+ * one that plan_check_baseline has passed. */
 Skein__V1__PlannedTenant *operator_view_plan(const struct tenant_view *view, const struct set *set,
-                                             const char *target, struct arena *arena);
+                                             const char *target, const char *baseline,
+                                             struct arena *arena);
 Skein__V1__GetSetResponse *operator_view_set(const struct set *set, const struct set_head *head,
                                              struct arena *arena);
 

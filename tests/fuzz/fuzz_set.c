@@ -37,6 +37,11 @@ static size_t split(char *text, size_t size, struct set_file files[FUZZ_FILES_MA
 
 static void check(const struct set *set)
 {
+    const struct plan_start nothing = { .from = "", .baseline = "" };
+    const struct plan_start latest = { .from = set->latest_text,
+                                       .has_objects = true,
+                                       .baseline = "",
+                                       .repeatables = set->repeatables_digest };
     struct error err = { 0 };
     struct plan plan;
 
@@ -48,10 +53,15 @@ static void check(const struct set *set)
         assert(i == 0 || semver_compare(&migration[-1].version, &migration->version) < 0);
         assert(set_find_script(set, migration->script) == migration);
     }
+    for (size_t i = 0; i < set->repeatable_count; i++) {
+        assert(set->repeatables[i].operation_count == 1);
+        assert(i == 0 || strcmp(set->repeatables[i - 1].script, set->repeatables[i].script) < 0);
+    }
+    assert((set->repeatables_digest == 0) == (set->repeatable_count == 0));
     assert(set_check_growth(set, set, &err));
-    plan_make(set, "", false, set->latest_text, &plan);
+    plan_make(set, &nothing, set->latest_text, &plan);
     assert(plan.code == TASK_CODE_NONE && plan.first == 0 && plan.count == set->migration_count);
-    plan_make(set, set->latest_text, true, set->latest_text, &plan);
+    plan_make(set, &latest, set->latest_text, &plan);
     assert(plan.code == TASK_CODE_UP_TO_DATE);
 }
 

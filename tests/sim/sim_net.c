@@ -122,6 +122,8 @@ static void sim_net_copy_assign(struct sim_letter *letter, const struct task_ass
     for (size_t i = 0; i < from->task_count; i++) {
         items[i].tenant = copy_text(&letter->arena, from->tasks[i].tenant);
         items[i].from = copy_text(&letter->arena, from->tasks[i].from);
+        items[i].repeatables = from->tasks[i].repeatables;
+        items[i].baseline = copy_text(&letter->arena, from->tasks[i].baseline);
     }
     assign->tasks = items;
 }

@@ -102,6 +102,7 @@ bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spe
     spec.digest = "";
     spec.created_by = "";
     spec.reason = "";
+    spec.baseline_unmanaged = spec.baseline_unmanaged == NULL ? "" : spec.baseline_unmanaged;
     spec.selector = spec.selector == NULL ? "" : spec.selector;
     spec.target = spec.target == NULL ? "" : arena_strdup(&sim->arena, spec.target);
     spec.id = arena_strdup(&sim->arena, id);

@@ -50,7 +50,7 @@ static inline struct agent_event *fixture_assignment(const char *rollout, const 
     struct agent_event *event = agent_event_new(AGENT_EVENT_MESSAGE);
     struct task_item *item = arena_alloc(&event->arena, sizeof(*item));
 
-    *item = (struct task_item){ .tenant = "t_1", .from = "" };
+    *item = (struct task_item){ .tenant = "t_1", .from = "", .baseline = "" };
     event->message.kind = COORDINATOR_MESSAGE_ASSIGN;
     event->message.assign =
         (struct task_assignment){ .rollout = arena_strdup(&event->arena, rollout),

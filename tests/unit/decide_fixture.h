@@ -491,6 +491,7 @@ static inline const struct effect *fixture_start_spec(struct fixture *f, struct 
     spec.selector = spec.selector == NULL ? "" : spec.selector;
     spec.created_by = "";
     spec.reason = "";
+    spec.baseline_unmanaged = spec.baseline_unmanaged == NULL ? "" : spec.baseline_unmanaged;
     return fixture_ask(f, (struct operator_request){ .verb = OPERATOR_START, .spec = spec });
 }
 

@@ -101,7 +101,10 @@ static void each_rule_of_a_linear_history_holds(void **state)
         CLEANUP(buf_release) struct buf scripts = { .size_max = 256 };
 
         make_set(row->prereleases, row->latest, row->min_version, &set);
-        plan_make(&set, row->from, row->has_objects, row->to, &plan);
+        const struct plan_start start = { .from = row->from,
+                                          .has_objects = row->has_objects,
+                                          .baseline = "" };
+        plan_make(&set, &start, row->to, &plan);
         for (size_t m = 0; m < plan.count; m++) {
             buf_printf(&scripts, "%s%s", m == 0 ? "" : " ", set.migrations[plan.first + m].script);
         }
@@ -160,9 +163,156 @@ static void a_target_that_is_no_version_is_an_error_and_no_crash(void **state)
 
     (void)state;
     make_set(false, "", "", &set);
-    plan_make(&set, "", false, "soon", &plan);
+    plan_make(&set, &(struct plan_start){ .from = "", .baseline = "" }, "soon", &plan);
     assert_int_not_equal(plan.code, TASK_CODE_NONE);
     assert_non_null(strstr(plan.error.message, "'soon'"));
+}
+
+/* A set at 0.2.0 with two repeatable scripts. */
+static void make_repeating_set(const char *view, const char *latest, struct set *ret_set)
+{
+    char yaml[64];
+    struct error err = { 0 };
+
+    snprintf(yaml, sizeof(yaml), "name: billing\nlatest: %s\n", latest);
+    const struct set_file files[] = {
+        { "skein.yaml", bytes_of_text(yaml) },
+        { "0.1.0__a.sql", bytes_of_text("SELECT 1") },
+        { "0.2.0__b.sql", bytes_of_text("SELECT 2") },
+        { "R__view.sql", bytes_of_text(view) },
+        { "R__function.sql", bytes_of_text("SELECT 4") },
+    };
+    if (!set_parse(files, COUNT_OF(files), "x", ret_set, &err)) {
+        fail_msg("%s", err.message);
+    }
+}
+
+static void repeatable_scripts_run_at_the_latest_version_when_they_have_changed(void **state)
+{
+    CLEANUP(set_release) struct set set = { 0 };
+    CLEANUP(set_release) struct set changed = { 0 };
+    CLEANUP(set_release) struct set further = { 0 };
+
+    (void)state;
+    make_repeating_set("SELECT 3", "0.2.0", &set);
+    make_repeating_set("SELECT 5", "0.2.0", &changed);
+    make_repeating_set("SELECT 3", "0.3.0", &further);
+    assert_int_equal(set.repeatable_count, 2);
+    assert_int_equal(set.migration_count, 2);
+    assert_string_equal(set.repeatables[0].script, "R__function");
+    assert_string_equal(set.repeatables[1].script, "R__view");
+    assert_string_equal(set.repeatables[1].version_text, "");
+    assert_int_not_equal(set.repeatables_digest, 0);
+    assert_int_not_equal(set.repeatables_digest, changed.repeatables_digest);
+    assert_int_equal(set.repeatables_digest, further.repeatables_digest);
+    assert_true(set.repeatables_digest <= INT64_MAX); /* what the journal can hold */
+
+    const struct {
+        const char *what;
+        const struct set *set;
+        const char *from;
+        uint64_t has;
+        const char *to;
+        enum task_code code;
+        size_t scripts;
+        bool repeatables;
+    } cases[] = {
+        { "a new tenant", &set, "", 0, "0.2.0", TASK_CODE_NONE, 2, true },
+        { "a tenant on its way", &set, "0.1.0", 0, "0.2.0", TASK_CODE_NONE, 1, true },
+        { "that has them already", &set, "0.1.0", set.repeatables_digest, "0.2.0", TASK_CODE_NONE,
+          1, false },
+        { "at the target with them", &set, "0.2.0", set.repeatables_digest, "0.2.0",
+          TASK_CODE_UP_TO_DATE, 0, false },
+        { "at the target without", &set, "0.2.0", 0, "0.2.0", TASK_CODE_NONE, 0, true },
+        { "at the target with old ones", &changed, "0.2.0", set.repeatables_digest, "0.2.0",
+          TASK_CODE_NONE, 0, true },
+        { "on the way to less than the latest", &set, "", 0, "0.1.0", TASK_CODE_NONE, 1, false },
+        { "at less than the latest", &set, "0.1.0", 0, "0.1.0", TASK_CODE_UP_TO_DATE, 0, false },
+        { "at the last script, below the latest", &further, "0.2.0", 0, "0.2.0",
+          TASK_CODE_UP_TO_DATE, 0, false },
+        { "forward to the latest", &further, "0.2.0", 0, "0.3.0", TASK_CODE_NONE, 0, true },
+        { "above the latest", &set, "0.4.0", 0, "0.2.0", TASK_CODE_FUTURE_VERSION, 0, false },
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct plan_start start = { .from = cases[i].from,
+                                          .baseline = "",
+                                          .repeatables = cases[i].has };
+        struct plan plan;
+
+        plan_make(cases[i].set, &start, cases[i].to, &plan);
+        if (plan.code != cases[i].code || plan.count != cases[i].scripts ||
+            plan.repeatables != cases[i].repeatables) {
+            fail_msg("%s: '%s', %zu, %d", cases[i].what, task_code_name(plan.code), plan.count,
+                     plan.repeatables);
+        }
+    }
+}
+
+static void an_unmanaged_tenant_is_planned_from_its_baseline(void **state)
+{
+    static const struct {
+        const char *from;
+        bool has_objects;
+        const char *baseline;
+        enum task_code code;
+        size_t first;
+        size_t count;
+    } cases[] = {
+        { "", true, "0.2.0", TASK_CODE_NONE, 2, 1 },      /* from there */
+        { "", true, "0.3.0", TASK_CODE_NONE, 2, 1 },      /* between two scripts */
+        { "", true, "0.4.0", TASK_CODE_NONE, 3, 0 },      /* the target: to be recorded */
+        { "", true, "", TASK_CODE_UNMANAGED, 0, 0 },      /* none was named */
+        { "", false, "0.2.0", TASK_CODE_NONE, 0, 3 },     /* an empty tenant gets everything */
+        { "0.1.0", true, "0.2.0", TASK_CODE_NONE, 1, 2 }, /* one with a version keeps it */
+        { "0.4.0", true, "0.2.0", TASK_CODE_UP_TO_DATE, 3, 0 },
+    };
+    CLEANUP(set_release) struct set set = { 0 };
+
+    (void)state;
+    make_set(false, "", "", &set);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct plan_start start = { .from = cases[i].from,
+                                          .has_objects = cases[i].has_objects,
+                                          .baseline = cases[i].baseline };
+        struct plan plan;
+
+        plan_make(&set, &start, "0.4.0", &plan);
+        if (plan.code != cases[i].code || plan.first != cases[i].first ||
+            plan.count != cases[i].count) {
+            fail_msg("case %zu: '%s', %zu + %zu", i, task_code_name(plan.code), plan.first,
+                     plan.count);
+        }
+    }
+}
+
+static void a_baseline_of_unmanaged_tenants_must_be_a_start_of_the_set(void **state)
+{
+    static const struct {
+        const char *baseline;
+        const char *part; /* of the refusal; NULL: it is taken */
+    } cases[] = {
+        { "0.2.0", NULL },
+        { "0.3.3", NULL },
+        { "0.4.0", NULL },
+        { "0.4.1", "FUTURE_VERSION: baseline of unmanaged tenants: the tenant is at '0.4.1'" },
+        { "0.6.0", "FUTURE_VERSION: baseline of unmanaged tenants: the tenant is at '0.6.0'" },
+        { "0.1.0", "VERSION_TOO_OLD: baseline of unmanaged tenants" },
+        { "0.2.0-alpha.2", "PRERELEASE: baseline of unmanaged tenants" },
+        { "two", "baseline of unmanaged tenants: version 'two', position 1" },
+    };
+    CLEANUP(set_release) struct set set = { 0 };
+
+    (void)state;
+    make_set(false, "0.5.0", "0.2.0", &set);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct error err = { 0 };
+        bool taken = plan_check_baseline(&set, cases[i].baseline, "0.4.0", &err);
+
+        assert_int_equal(taken, cases[i].part == NULL);
+        if (!taken && strstr(err.message, cases[i].part) == NULL) {
+            fail_msg("%s: %s", cases[i].baseline, err.message);
+        }
+    }
 }
 
 int main(void)
@@ -171,6 +321,9 @@ int main(void)
         cmocka_unit_test(each_rule_of_a_linear_history_holds),
         cmocka_unit_test(a_target_must_be_one_that_the_set_reaches),
         cmocka_unit_test(a_target_that_is_no_version_is_an_error_and_no_crash),
+        cmocka_unit_test(repeatable_scripts_run_at_the_latest_version_when_they_have_changed),
+        cmocka_unit_test(an_unmanaged_tenant_is_planned_from_its_baseline),
+        cmocka_unit_test(a_baseline_of_unmanaged_tenants_must_be_a_start_of_the_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

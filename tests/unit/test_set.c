@@ -170,6 +170,10 @@ static void a_file_that_has_no_place_in_a_set_is_refused(void **state)
         { FILES("", ""), "a part of the path is empty" },
         { FILES("../1.0.0__a.sql", ""), "'.' and '..' have no place" },
         { FILES("1.0.0__a/..", ""), "'.' and '..' have no place" },
+        { FILES("R__a.down.sql", ""), "a repeatable script is called R__name.sql" },
+        { FILES("R__a.batch.sql", ""), "a repeatable script is called R__name.sql" },
+        { FILES("R__.sql", ""), "a repeatable script is called R__name.sql" },
+        { FILES("R__a/10_x.sql", ""), "a repeatable script is called R__name.sql" },
         { FILES("a\nb\x1b.sql", ""), "unknown file 'a\\x0Ab\\x1B.sql'" },
     };
 
@@ -195,6 +199,12 @@ static void scripts_that_contradict_each_other_are_refused(void **state)
           "file '1.0.0__a.down.sql' is a rollback without its migration: expected '1.0.0__a.sql'" },
         { FILES("1.0.0__a/10_x.sql", "", "1.0.0__a/20_y.down.sql", ""),
           "expected '1.0.0__a/20_y.sql' beside it" },
+        { FILES("1.0.0__a.sql", "", "R__v.sql", "", "R__v.sql", ""), "stands twice in the set" },
+        { FILES("1.0.0__a.sql", "", "R__v.sql", "-- skein:transaction none\n"),
+          "file 'R__v.sql': a repeatable script runs in the tenant's transaction" },
+        { FILES("1.0.0__a.sql", "", "R__v.sql", "-- skein:scope control\n"),
+          "file 'R__v.sql': a repeatable script runs in the tenant's transaction" },
+        { FILES("R__v.sql", ""), "the set holds no script" },
         { FILES("1.0.0-rc.1__a.sql", ""),
           "file '1.0.0-rc.1__a.sql': version '1.0.0-rc.1' is a prerelease, expected prereleases" },
     };
@@ -316,6 +326,35 @@ static void the_digest_covers_what_counts(void **state)
     assert_memory_equal(set.migrations[0].checksum, other.migrations[0].checksum, CHECKSUM_BYTES);
     assert_memory_not_equal(set.migrations[0].checksum, moved.migrations[0].checksum,
                             CHECKSUM_BYTES);
+}
+
+static void checksums_are_over_normalised_line_ends(void **state)
+{
+    static const char *const same[] = {
+        "SELECT 1;\n\nSELECT 2;\n", "SELECT 1;\r\n\r\nSELECT 2;\r\n", /* as Windows has them */
+        "SELECT 1;\r\rSELECT 2;\r",                                   /* as old Macs had them */
+        "SELECT 1;\r\n\rSELECT 2;\n",                                 /* and a mixture */
+    };
+    static const char *const other[] = {
+        "SELECT 1;\nSELECT 2;\n",
+        "SELECT 1;\n\nSELECT 2;",
+        "SELECT 1;\n\n SELECT 2;\n",
+    };
+    CLEANUP(set_release) struct set first = { 0 };
+
+    (void)state;
+    parse_well(FILES("1.0.0__a.sql", same[0], "1.1.0__b/10_x.sql", same[0]), &first);
+    for (size_t i = 0; i < COUNT_OF(same) + COUNT_OF(other); i++) {
+        CLEANUP(set_release) struct set set = { 0 };
+        const char *text = i < COUNT_OF(same) ? same[i] : other[i - COUNT_OF(same)];
+
+        parse_well(FILES("1.0.0__a.sql", text, "1.1.0__b/10_x.sql", text), &set);
+        for (size_t m = 0; m < 2; m++) {
+            assert_int_equal(memcmp(first.migrations[m].checksum, set.migrations[m].checksum,
+                                    CHECKSUM_BYTES) == 0,
+                             i < COUNT_OF(same));
+        }
+    }
 }
 
 static void check_growth(const char *const new_files[], const char *part)
@@ -539,6 +578,7 @@ int main(void)
         cmocka_unit_test(a_wrong_setting_of_a_batch_is_refused),
         cmocka_unit_test(a_folders_name_that_cannot_be_a_sets_name_is_refused),
         cmocka_unit_test(the_digest_covers_what_counts),
+        cmocka_unit_test(checksums_are_over_normalised_line_ends),
         cmocka_unit_test(a_published_set_may_only_grow),
         cmocka_unit_test(ten_thousand_scripts_are_read_quickly),
         cmocka_unit_test(a_set_beyond_the_limits_is_refused),

@@ -17,8 +17,8 @@ static struct tenant_info tenant(const char *name, const struct set_version *ver
                                  .version_count = version == NULL ? 0 : 1 };
 }
 
-static const struct set_version old_version = { "billing", "0.1.0", "r1", 4, "" };
-static const struct set_version new_version = { "billing", "0.2.0", "r2", 9, "" };
+static const struct set_version old_version = { "billing", "0.1.0", "r1", 4, "", 0 };
+static const struct set_version new_version = { "billing", "0.2.0", "r2", 9, "", 0 };
 
 static void only_what_changed_is_reported(void **state)
 {

@@ -30,8 +30,8 @@ static void what_the_wire_refuses_is_left_out(void **state)
 {
     static const struct label bad_key[] = { { "a\nb", "c" } };
     static const struct label empty_key[] = { { "", "c" } };
-    static const struct set_version bad_set[] = { { "a/b", "0.1.0", "r1", 1, "" } };
-    static const struct set_version bad_version[] = { { "billing", "", "r1", 1, "" } };
+    static const struct set_version bad_set[] = { { "a/b", "0.1.0", "r1", 1, "", 0 } };
+    static const struct set_version bad_version[] = { { "billing", "", "r1", 1, "", 0 } };
     char long_name[NAME_BYTES_MAX + 2] = "";
     const struct tenant_info bad[] = {
         { .name = "a/b" },

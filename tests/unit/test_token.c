@@ -21,7 +21,7 @@ static struct fleet fleet_at(uint64_t base, uint64_t term)
 static void note_fence(struct fleet *fleet, struct effects *effects, uint64_t fence)
 {
     struct step step = { .fleet = fleet, .effects = effects };
-    const struct set_version version = { "billing", "0.1.0", "r1", fence, "" };
+    const struct set_version version = { "billing", "0.1.0", "r1", fence, "", 0 };
     const struct tenant_info tenant = { .name = "t", .versions = &version, .version_count = 1 };
 
     token_note_fences(&step, &tenant, 1);

@@ -17,7 +17,7 @@
 #pragma GCC diagnostic ignored "-Wcast-qual"
 
 static const struct label labels[] = { { "region", "eu" }, { "tier", "free" } };
-static const struct set_version versions[] = { { "billing", "0.4.3", "r7", 42, "r9" } };
+static const struct set_version versions[] = { { "billing", "0.4.3", "r7", 42, "r9", 77 } };
 static const struct tenant_info tenants[] = {
     { "t_7", { labels, 2 }, versions, 1, true },
 };
@@ -110,7 +110,8 @@ static void what_an_agent_says_arrives_whole(void **state)
 {
     const struct running_task running[] = { { "r7", TASK_RUN, "t_7", 42 } };
     const struct task_result results[] = {
-        { "r7", TASK_RUN, "t_7", 42, TASK_FAILED, task_error, &task_error, 1, "0.4.3", 3, 5000 },
+        { "r7", TASK_RUN, "t_7", 42, TASK_FAILED, task_error, &task_error, 1, "0.4.3", 77, 3,
+          5000 },
     };
     const struct history_entry entries[] = {
         { 1, "billing", "0.4.3", "0.4.3__x", "up", "ab12", "r7", "a1", 42, "done", 1000, 2.5 },
@@ -166,7 +167,7 @@ static void check_coordinator_message(const struct coordinator_message *message)
 
 static void what_the_coordinator_says_arrives_whole(void **state)
 {
-    const struct task_item tasks[] = { { "t_7", "0.4.2" } };
+    const struct task_item tasks[] = { { "t_7", "0.4.2", 77, "0.1.0" } };
     const char *const names[] = { "t_7", "t_8" };
     struct coordinator_message message = { .term = 12, .kind = COORDINATOR_MESSAGE_WELCOME };
 
@@ -226,7 +227,8 @@ static void what_the_store_keeps_comes_back_whole(void **state)
     (void)state;
     CHECK_RECORD(rollout_spec, rollout_spec,
                  { "r7", ROLLOUT_MIGRATE, "billing", "sha256:ab", "0.4.3", "region=eu",
-                   POLICY_CONTINUE, 3, 5, 7, 2, true, 10000, "cert:ana", "because", 1000, true });
+                   POLICY_CONTINUE, 3, 5, 7, 2, true, 10000, "cert:ana", "because", 1000, true,
+                   "0.1.0", true });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
