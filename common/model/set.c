@@ -11,6 +11,7 @@
 #include "common/model/checksum.h"
 #include "common/model/ledger.h"
 #include "common/model/quote.h"
+#include "common/model/set_digest.h"
 #include "common/model/set_path.h"
 #include "common/model/set_process.h"
 #include "common/model/set_scope.h"
@@ -516,48 +517,6 @@ static bool set_build_ledger(struct set_builder *builder)
            error_wrap(builder->err, SET_YAML_PATH ": ledger");
 }
 
-static int set_compare_files(const void *a, const void *b)
-{
-    const struct set_file *const *x = a;
-    const struct set_file *const *y = b;
-
-    return strcmp((*x)->path, (*y)->path);
-}
-
-/* What counts for the digest: every file but the ignored ones. The canonical form is a first line,
- * then for each file, by path, "PATH NUL SIZE NUL CONTENT"; no two sets share it. */
-static void set_build_digest(struct set_builder *builder, const struct set_file *files,
-                             size_t file_count)
-{
-    CLEANUP(checksum_free) struct checksum *checksum = checksum_new();
-    CLEANUP(memory_free)
-    const struct set_file **sorted = memory_alloc_array(file_count, sizeof(struct set_file *));
-    uint8_t digest[CHECKSUM_BYTES];
-    size_t count = 0;
-
-    for (size_t i = 0; i < file_count; i++) {
-        const char *slash = strrchr(files[i].path, '/');
-        if (files[i].path[0] != '.' &&
-            !set_path_is_ignored(slash == NULL ? files[i].path : slash + 1)) {
-            sorted[count++] = &files[i];
-        }
-    }
-    qsort(sorted, count, sizeof(struct set_file *), set_compare_files);
-    checksum_add_text(checksum, "skein set 1");
-    for (size_t i = 0; i < count; i++) {
-        char size[32];
-        snprintf(size, sizeof(size), "%zu", sorted[i]->content.size);
-        checksum_add_text(checksum, sorted[i]->path);
-        checksum_add_text(checksum, size);
-        checksum_add(checksum, sorted[i]->content.data, sorted[i]->content.size);
-    }
-    checksum_finish(checksum, digest);
-    memcpy(builder->set.digest, "sha256:", 7);
-    for (size_t i = 0; i < CHECKSUM_BYTES; i++) {
-        snprintf(builder->set.digest + 7 + 2 * i, 3, "%02x", digest[i]);
-    }
-}
-
 bool set_parse(const struct set_file *files, size_t file_count, const char *fallback_name,
                struct set *ret_set, struct error *err)
 {
@@ -572,7 +531,7 @@ bool set_parse(const struct set_file *files, size_t file_count, const char *fall
     if (!set_scope_check(&builder.set, err)) {
         return false;
     }
-    set_build_digest(&builder, files, file_count);
+    set_digest(files, file_count, builder.set.digest);
     *ret_set = TAKE(builder.set);
     return true;
 }
