@@ -88,6 +88,45 @@ BEGIN
 END
 $skein$;
 
+-- Of a batch (a backfill in chunks, each a transaction). A standby that has not replayed `in_mark`
+-- yet: '' for none, or where nobody may look. One that is only archived to, or has gone away, is
+-- not waited for.
+CREATE OR REPLACE FUNCTION skein.batch_behind(in_mark text) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    SELECT coalesce(min(left(coalesce(nullif(r.application_name, ''), r.client_addr::text, '?'),
+                             100)), '')
+      FROM pg_stat_replication r
+     WHERE in_mark <> '' AND r.state IN ('streaming', 'catchup')
+       AND r.replay_lsn < nullif(in_mark, '')::pg_lsn
+$skein$;
+
+-- Ends a chunk inside its transaction: the operation's row must have been written by this very
+-- transaction, with this number, or the chunk would not count and be done again (SK006). Says how
+-- many keys are done, which one was the last, whether somebody waits for rows that the chunk has
+-- locked, which standby is behind `in_mark`, and how far the WAL is.
+CREATE OR REPLACE FUNCTION skein.batch_end(
+    in_tenant text, in_set text, in_script text, in_operation text, in_chunk bigint, in_mark text,
+    OUT out_keys bigint, OUT out_key jsonb, OUT out_waiting boolean, OUT out_behind text,
+    OUT out_wal text
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    SELECT (o.position->>'rows')::bigint, o.position->'key' INTO out_keys, out_key
+      FROM skein.operation o
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
+       AND o.operation = in_operation AND o.xmin = pg_current_xact_id()::xid
+       AND (o.position->>'chunks')::bigint = in_chunk;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            format('how far %s of %s is could not be stored', in_operation, in_script);
+    END IF;
+    out_waiting := EXISTS (SELECT FROM pg_locks l
+                            WHERE l.locktype = 'transactionid' AND NOT l.granted
+                              AND l.transactionid = pg_current_xact_id()::xid);
+    out_behind := skein.batch_behind(in_mark);
+    out_wal := pg_current_wal_insert_lsn()::text;
+END
+$skein$;
+
 -- Begins a task inside its transaction: locks the tenant and its row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
 --   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it

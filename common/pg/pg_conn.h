@@ -64,6 +64,9 @@ size_t pg_result_column_count(const struct pg_result *result);
 const char *pg_result_text(const struct pg_result *result, size_t row, size_t column);
 bool pg_result_bool(const struct pg_result *result, size_t row, size_t column);
 uint64_t pg_result_u64(const struct pg_result *result, size_t row, size_t column);
+/* Of which table's column (pg_attribute's attrelid and attnum) this one is; 0 of an expression. */
+void pg_result_origin(const struct pg_result *result, size_t column, uint32_t *ret_table,
+                      uint32_t *ret_number);
 /* The command tag: "COMMIT", "INSERT 0 1". COMMIT of a failed transaction says "ROLLBACK". */
 const char *pg_result_tag(const struct pg_result *result);
 void pg_result_free(struct pg_result **result);

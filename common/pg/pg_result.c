@@ -38,6 +38,15 @@ uint64_t pg_result_u64(const struct pg_result *result, size_t row, size_t column
     return text == NULL ? 0 : strtoull(text, NULL, 10);
 }
 
+void pg_result_origin(const struct pg_result *result, size_t column, uint32_t *ret_table,
+                      uint32_t *ret_number)
+{
+    int number = PQftablecol(result->pg, (int)column);
+
+    *ret_table = PQftable(result->pg, (int)column);
+    *ret_number = number > 0 ? (uint32_t)number : 0;
+}
+
 const char *pg_result_tag(const struct pg_result *result)
 {
     return PQcmdStatus(result->pg);
