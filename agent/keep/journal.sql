@@ -110,11 +110,12 @@ CREATE OR REPLACE FUNCTION skein.batch_end(
     OUT out_wal text
 ) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 BEGIN
-    SELECT (o.position->>'rows')::bigint, o.position->'key' INTO out_keys, out_key
-      FROM skein.operation o
-     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
-       AND o.operation = in_operation AND o.xmin = pg_current_xact_id()::xid
-       AND (o.position->>'chunks')::bigint = in_chunk;
+    SELECT (o.place->>'rows')::bigint, o.place->'key' INTO out_keys, out_key
+      FROM (SELECT CASE direction WHEN 'up' THEN position ELSE undone END AS place
+              FROM skein.operation
+             WHERE tenant = in_tenant AND set_name = in_set AND script = in_script
+               AND operation = in_operation AND xmin = pg_current_xact_id()::xid) AS o
+     WHERE (o.place->>'chunks')::bigint = in_chunk;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
             format('how far %s of %s is could not be stored', in_operation, in_script);

@@ -23,7 +23,7 @@ static const char batch_settings_sql[] =
     " pg_catalog.set_config('bytea_output', 'hex', true)";
 
 /* What the work's statement has beside the author's: parameters follow those of the chunk. */
-enum { BATCH_STORED_COUNT = 8 };
+enum { BATCH_STORED_COUNT = 7 };
 
 void batch_position_release(struct batch_position *position)
 {
@@ -40,20 +40,27 @@ void batch_text_release(struct batch_text *text)
     buf_release(&text->end);
 }
 
+/* skein.operation keeps the way back apart from the way there. */
+static const char *batch_chunk_column(bool down)
+{
+    return down ? "undone" : "position";
+}
+
 /* A table of the WITH that changes data is always performed, once, on the statement's snapshot: the
  * position is that of the very chunk that the work saw. */
-static void batch_text_put_stored(const struct batch_script *script, bool first, struct buf *text)
+static void batch_text_put_stored(const struct batch_script *script, bool down, bool first,
+                                  struct buf *text)
 {
+    const char *column = batch_chunk_column(down);
     size_t p = 1 + (first ? 0 : script->column_count);
 
     buf_printf(text,
                ",\nskein_stored AS (UPDATE skein.operation AS skein_o SET fence = $%zu,"
-               " updated_at = pg_catalog.clock_timestamp(), position ="
-               " pg_catalog.jsonb_build_object('direction', $%zu::text,"
-               " 'rows', $%zu::bigint + (SELECT pg_catalog.count(*) FROM chunk),"
+               " updated_at = pg_catalog.clock_timestamp(), %s = pg_catalog.jsonb_build_object("
+               "'rows', $%zu::bigint + (SELECT pg_catalog.count(*) FROM chunk),"
                " 'chunks', $%zu::bigint, 'size', $1::bigint,"
                " 'key', coalesce((SELECT pg_catalog.jsonb_build_array(",
-               p + 1, p + 2, p + 3, p + 4);
+               p + 1, column, p + 2, p + 3);
     for (size_t i = 0; i < script->column_count; i++) {
         buf_printf(text, "%s%s::text", i > 0 ? ", " : "", script->columns[i]);
     }
@@ -62,13 +69,14 @@ static void batch_text_put_stored(const struct batch_script *script, bool first,
         buf_printf(text, "%s%s DESC", i > 0 ? ", " : "", script->columns[i]);
     }
     buf_printf(text,
-               " LIMIT 1), %s)) WHERE skein_o.tenant = $%zu AND skein_o.set_name = $%zu"
+               " LIMIT 1), %s%s)) WHERE skein_o.tenant = $%zu AND skein_o.set_name = $%zu"
                " AND skein_o.script = $%zu AND skein_o.operation = $%zu"
-               " AND skein_o.direction = $%zu AND skein_o.state = 'started')",
-               first ? "'null'" : "skein_o.position->'key'", p + 5, p + 6, p + 7, p + 8, p + 2);
+               " AND skein_o.direction = '%s' AND skein_o.state = 'started')",
+               first ? "'null'" : column, first ? "" : "->'key'", p + 4, p + 5, p + 6, p + 7,
+               down ? "down" : "up");
 }
 
-void batch_text_init(struct batch_text *text, const struct batch_script *script)
+void batch_text_init(struct batch_text *text, const struct batch_script *script, bool down)
 {
     size_t most = 2 * (size_t)SCRIPT_BYTES_MAX;
     CLEANUP(buf_release) struct buf first = { .size_max = most };
@@ -77,9 +85,9 @@ void batch_text_init(struct batch_text *text, const struct batch_script *script)
     *text = (struct batch_text){ .first = { .size_max = most },
                                  .next = { .size_max = most },
                                  .end = { .size_max = most } };
-    batch_text_put_stored(script, true, &first);
+    batch_text_put_stored(script, down, true, &first);
     batch_script_put(script, true, buf_text(&first), &text->first);
-    batch_text_put_stored(script, false, &next);
+    batch_text_put_stored(script, down, false, &next);
     batch_script_put(script, false, buf_text(&next), &text->next);
     buf_puts(&text->end, "SELECT out_keys, out_waiting, out_behind, out_wal");
     for (size_t i = 0; i < script->column_count; i++) {
@@ -98,11 +106,6 @@ static void batch_chunk_name(const struct runner_call *call, const char *ret_nam
     ret_names[3] = call->operation->operation->stem;
 }
 
-static const char *batch_chunk_direction(const struct runner_call *call)
-{
-    return call->down ? "down" : "up";
-}
-
 static void batch_chunk_take_key(const struct batch_script *script, const struct pg_result *rows,
                                  size_t first_column, struct batch_position *position)
 {
@@ -117,19 +120,19 @@ bool batch_chunk_load(const struct runner_call *call, const struct batch_script 
 {
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     CLEANUP(buf_release) struct buf sql = { .size_max = 4096 };
-    const char *parameters[5];
+    const char *column = batch_chunk_column(call->down);
+    const char *parameters[4];
     struct pg_error pg_error = { 0 };
     struct error err = { 0 };
 
     *ret_position = (struct batch_position){ 0 };
-    buf_puts(&sql, "SELECT position->>'rows', position->>'chunks', position->>'size'");
+    buf_printf(&sql, "SELECT %s->>'rows', %s->>'chunks', %s->>'size'", column, column, column);
     for (size_t i = 0; i < script->column_count; i++) {
-        buf_printf(&sql, ", position->'key'->>%zu", i);
+        buf_printf(&sql, ", %s->'key'->>%zu", column, i);
     }
     buf_puts(&sql, " FROM skein.operation WHERE tenant = $1 AND set_name = $2 AND script = $3"
-                   " AND operation = $4 AND position->>'direction' = $5");
+                   " AND operation = $4");
     batch_chunk_name(call, parameters);
-    parameters[4] = batch_chunk_direction(call);
     if (!pg_query(call->conn, buf_text(&sql), parameters, COUNT_OF(parameters), &rows, &pg_error,
                   &err)) {
         return runner_fail_pg(call, &pg_error, report);
@@ -175,10 +178,9 @@ static void batch_chunk_add_work(struct batch_chunk *c, uint64_t rows)
         p[1 + i] = position->key[i];
     }
     p[1 + columns] = batch_chunk_number(c, c->call->task->token);
-    p[2 + columns] = batch_chunk_direction(c->call);
-    p[3 + columns] = batch_chunk_number(c, position->rows);
-    p[4 + columns] = batch_chunk_number(c, position->chunks + 1);
-    batch_chunk_name(c->call, &p[5 + columns]);
+    p[2 + columns] = batch_chunk_number(c, position->rows);
+    p[3 + columns] = batch_chunk_number(c, position->chunks + 1);
+    batch_chunk_name(c->call, &p[4 + columns]);
     pg_batch_add(c->call->batch, batch_settings_sql, NULL, 0, BATCH_STEP_BEGIN);
     pg_batch_add(c->call->batch, buf_text(first ? &c->text->first : &c->text->next), p,
                  1 + columns + BATCH_STORED_COUNT, BATCH_STEP_WORK);

@@ -47,7 +47,7 @@ struct batch_text {
     struct buf next;
     struct buf end;
 };
-void batch_text_init(struct batch_text *text, const struct batch_script *script);
+void batch_text_init(struct batch_text *text, const struct batch_script *script, bool down);
 void batch_text_release(struct batch_text *text);
 
 /* Where the operation stands by its journal. False as runner_fail_pg says. */

@@ -176,7 +176,7 @@ static bool runner_batch_execute(const struct runner_call *call, struct runner_r
                                     .script = prepared_batch_script(call->operation, call->down),
                                     .report = report };
 
-    batch_text_init(&run.text, run.script);
+    batch_text_init(&run.text, run.script, call->down);
     bool done = runner_batch_all(&run);
     batch_text_release(&run.text);
     batch_position_release(&run.position);

@@ -34,6 +34,7 @@ int main(int argc, char *argv[])
     failed += agentdb_test_sessions(&db);
     failed += agentdb_test_faults(&db);
     failed += agentdb_test_outages(&db);
+    failed += agentdb_test_batches(&db);
     pg_conn_free(&db.admin);
     sql_parser_free(&db.parser);
     agentdb_server_release(&db.server);
