@@ -22,6 +22,7 @@ struct batch_bench {
     uint64_t calls;
     uint64_t done;
     uint64_t total;
+    uint64_t hurry; /* pauses are so many times shorter; 0: as they are */
     uint64_t waits; /* progress calls that said what is waited for */
     char words[256];
     const char *on_wait; /* SQL that ends the waiting */
@@ -36,8 +37,10 @@ static bool bench_is_cancelled(void *context)
 
 static bool bench_pause(void *context, uint64_t milliseconds)
 {
-    struct timespec pause = { .tv_sec = (time_t)(milliseconds / 1000),
-                              .tv_nsec = (long)(milliseconds % 1000) * 1000000 };
+    const struct batch_bench *bench = context;
+    uint64_t ms = bench->hurry == 0 ? milliseconds : milliseconds / bench->hurry;
+    struct timespec pause = { .tv_sec = (time_t)(ms / 1000),
+                              .tv_nsec = (long)(ms % 1000) * 1000000 };
 
     (void)nanosleep(&pause, NULL);
     return !bench_is_cancelled(context);
@@ -387,7 +390,7 @@ static void a_lost_answer_to_commit_counts_the_chunk_once(void **state)
         bench_connect(&bench, agentdb_proxy_conninfo(proxy));
         agentdb_proxy_swallow(proxy, "COMMIT", 1);
         assert_false(bench_try(&bench));
-        if (!bench.report.interrupted || agentdb_proxy_swallowed(proxy) != i + 1) {
+        if (!bench.report.interrupted || agentdb_proxy_swallowed(proxy) != 1) {
             fail_msg("%d %s", agentdb_proxy_swallowed(proxy), bench.report.problem.message);
         }
         bench.call.started_before = true;
@@ -436,7 +439,7 @@ static void a_row_that_is_never_free_fails_the_batch(void **state)
     bench_open(&bench, db, "b_stuck", 10, "-- skein:lock_timeout 1ms\n" COUNT_UP);
     assert_true(pg_conn_open(db->server.conninfo, "", "holder", &holder, &err));
     assert_true(pg_script(holder, "BEGIN; UPDATE b_stuck.accounts SET note = 'mine'", NULL, &err));
-    bench.cancel_after = 1000;
+    bench.hurry = 100;
     bench_refuses(&bench, "lock timeout");
     assert_int_equal(bench.report.problem.code, TASK_CODE_LOCK_TIMEOUT);
     assert_int_equal(bench.report.problem.statement, 2);

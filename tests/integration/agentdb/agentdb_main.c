@@ -1,8 +1,10 @@
 /* agentdb_main.c - the agent's database side against a real PostgreSQL.
  *
  *   test_agentdb            all tests
+ *   test_agentdb GROUP...   those of some groups: pg, tasks, batches, ...
  *   test_agentdb crash ...  a child of the crash-point test */
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/keep/journal.h"
 #include "agentdb_fixture.h"
@@ -19,6 +21,26 @@ static void agentdb_setup(struct agentdb *db)
     }
 }
 
+static const struct {
+    const char *name;
+    int (*run)(struct agentdb *db);
+} agentdb_groups[] = {
+    { "pg", agentdb_test_pg },           { "tenants", agentdb_test_tenants },
+    { "tasks", agentdb_test_tasks },     { "sessions", agentdb_test_sessions },
+    { "faults", agentdb_test_faults },   { "outages", agentdb_test_outages },
+    { "batches", agentdb_test_batches },
+};
+
+static bool agentdb_is_wanted(const char *name, int argc, char *argv[])
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
+            return true;
+        }
+    }
+    return argc == 1;
+}
+
 int main(int argc, char *argv[])
 {
     struct agentdb db = { .program = argv[0] };
@@ -28,13 +50,11 @@ int main(int argc, char *argv[])
         return agentdb_crash_child(argc, argv);
     }
     agentdb_setup(&db);
-    failed += agentdb_test_pg(&db);
-    failed += agentdb_test_tenants(&db);
-    failed += agentdb_test_tasks(&db);
-    failed += agentdb_test_sessions(&db);
-    failed += agentdb_test_faults(&db);
-    failed += agentdb_test_outages(&db);
-    failed += agentdb_test_batches(&db);
+    for (size_t i = 0; i < COUNT_OF(agentdb_groups); i++) {
+        if (agentdb_is_wanted(agentdb_groups[i].name, argc, argv)) {
+            failed += agentdb_groups[i].run(&db);
+        }
+    }
     pg_conn_free(&db.admin);
     sql_parser_free(&db.parser);
     agentdb_server_release(&db.server);
