@@ -27,13 +27,17 @@ void agent_words_hello(struct line *line, const struct agent_brain_parts *parts,
 void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *parts,
                            uint64_t sequence, const struct task_list *tasks, const char *trouble)
 {
+    CLEANUP(arena_release) struct arena arena = { 0 };
     struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
+    struct task_progress *progress = NULL;
     char waits[TEXT_BYTES_MAX];
 
     message.heartbeat.sequence = sequence;
     message.heartbeat.tasks_in_flight = (uint32_t)task_list_count(tasks);
     executor_trouble(parts->executor, waits);
     message.heartbeat.trouble = trouble[0] != '\0' ? trouble : waits;
+    message.heartbeat.progress_count = executor_progress(parts->executor, &arena, &progress);
+    message.heartbeat.progress = progress;
     line_send(line, &message);
 }
 

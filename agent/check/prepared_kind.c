@@ -3,12 +3,9 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "agent/check/prepared_batch.h"
-
 /* A kind without an entry is refused by the tasks that would run it. */
 static const struct prepared_kind *const prepared_kinds[OPERATION_KIND_COUNT] = {
     [OPERATION_SQL] = NULL,
-    [OPERATION_BATCH] = &prepared_batch,
 };
 
 const struct prepared_kind *prepared_kind_find(enum operation_kind kind)

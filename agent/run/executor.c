@@ -268,6 +268,12 @@ void executor_cancel(struct executor *executor, const char *rollout, const char 
     executor_queue_cancel(executor->queue, rollout, tenants, tenant_count);
 }
 
+size_t executor_progress(struct executor *executor, struct arena *arena,
+                         struct task_progress **ret_items)
+{
+    return executor_queue_progress(executor->queue, arena, ret_items);
+}
+
 void executor_trouble(struct executor *executor, char ret_words[TEXT_BYTES_MAX])
 {
     executor_queue_trouble(executor->queue, ret_words);

@@ -74,6 +74,10 @@ void executor_cancel(struct executor *executor, const char *rollout, const char 
 /* What a worker waits for before it can go on ("" for nothing): a server that is away, or has no
  * connection to spare. Any thread. */
 void executor_trouble(struct executor *executor, char ret_words[TEXT_BYTES_MAX]);
+/* Long operations that run: at most PROGRESS_SHOWN_MAX, in the arena; returns how many. Any thread.
+ */
+size_t executor_progress(struct executor *executor, struct arena *arena,
+                         struct task_progress **ret_items);
 /* Tasks queued and running. */
 size_t executor_load(struct executor *executor);
 /* Lets running tasks end for `grace_ms`, answers queued ones with CANCELLED at once, then cancels

@@ -27,6 +27,9 @@ struct executor_slot {
     bool cancelled;
     uint64_t next_cancel_ms;
     char trouble[TEXT_BYTES_MAX];
+    uint64_t done; /* of `total`, in words: how far its task is; no words: nothing to tell */
+    uint64_t total;
+    char progress[PROGRESS_BYTES_MAX + 1];
 };
 
 struct executor_queue {
@@ -183,6 +186,7 @@ void executor_queue_end_turn(struct executor_queue *queue, size_t worker)
     queue->slots[worker].turn.task = NULL;
     queue->slots[worker].cancelled = false;
     queue->slots[worker].trouble[0] = '\0';
+    queue->slots[worker].progress[0] = '\0';
     pthread_mutex_unlock(&queue->mutex);
 }
 
@@ -387,6 +391,43 @@ void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BY
         memcpy(ret_words, queue->slots[i].trouble, TEXT_BYTES_MAX);
     }
     pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_note_progress(struct executor_queue *queue, size_t worker, uint64_t done,
+                                  uint64_t total, const char *words)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    slot->done = done;
+    slot->total = total;
+    (void)snprintf(slot->progress, sizeof(slot->progress), "%s", words);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+size_t executor_queue_progress(struct executor_queue *queue, struct arena *arena,
+                               struct task_progress **ret_items)
+{
+    struct task_progress *items = arena_alloc_array(arena, PROGRESS_SHOWN_MAX, sizeof(*items));
+    size_t count = 0;
+
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < queue->slot_count && count < PROGRESS_SHOWN_MAX; i++) {
+        const struct executor_slot *slot = &queue->slots[i];
+
+        if (slot->turn.task != NULL && slot->progress[0] != '\0') {
+            items[count++] = (struct task_progress){
+                .rollout = arena_strdup(arena, slot->turn.task->rollout),
+                .tenant = arena_strdup(arena, slot->turn.task->tenant),
+                .done = slot->done,
+                .total = slot->total,
+                .words = arena_strdup(arena, slot->progress),
+            };
+        }
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    *ret_items = items;
+    return count;
 }
 
 size_t executor_queue_load(struct executor_queue *queue)

@@ -76,6 +76,11 @@ void executor_queue_wait_order(struct executor_queue *queue, struct executor_ord
  * barrier has a place of its own. */
 enum { EXECUTOR_QUEUE_BARRIER = AGENT_WORKERS_MAX };
 void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words);
+/* How far the worker's task is with an operation that takes long; forgotten with the turn. */
+void executor_queue_note_progress(struct executor_queue *queue, size_t worker, uint64_t done,
+                                  uint64_t total, const char *words);
+size_t executor_queue_progress(struct executor_queue *queue, struct arena *arena,
+                               struct task_progress **ret_items);
 /* That of the first worker that has one. */
 void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX]);
 

@@ -2,11 +2,9 @@
 
 #include <assert.h>
 
-#include "agent/run/runner_batch.h"
-
 /* A kind without an entry is refused before anything of its task begins. */
 static const struct runner_table runners_table = {
-    .items = { [OPERATION_SQL] = NULL, [OPERATION_BATCH] = &runner_batch },
+    .items = { [OPERATION_SQL] = NULL },
 };
 
 const struct runner_table *runners_all(void)

@@ -114,6 +114,8 @@ enum {
         60000,               /* its lease in the store, so that not each heartbeat goes there */
     SESSION_KEEP_MS = 30000, /* when so little of that is left, it is kept alive */
     HEARTBEAT_INTERVAL_MS = 3000,
+    PROGRESS_SHOWN_MAX = 16, /* long operations that a heartbeat tells of, and a rollout's view */
+    PROGRESS_BYTES_MAX = 256,
     RESULTS_WAIT_MS = 250, /* how long an agent gathers successes into one message */
     TASK_WINDOW = 64,      /* tasks whose locks are taken in one transaction */
     TASKS_IN_FLIGHT_PER_AGENT_MAX = 256,

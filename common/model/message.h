@@ -73,10 +73,20 @@ struct agent_hello {
     size_t running_count;
 };
 
+struct task_progress {
+    const char *rollout;
+    const char *tenant; /* without the shard */
+    uint64_t done;
+    uint64_t total; /* 0: not known */
+    const char *words;
+};
+
 struct agent_heartbeat {
     uint64_t sequence;
     uint32_t tasks_in_flight;
     const char *trouble;
+    const struct task_progress *progress;
+    size_t progress_count;
 };
 
 struct tenant_report {

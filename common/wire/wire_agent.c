@@ -46,6 +46,12 @@ static Skein__V1__Heartbeat *wire_agent_of_heartbeat(const struct agent_heartbea
     message->sequence = heartbeat->sequence;
     message->tasks_in_flight = heartbeat->tasks_in_flight;
     message->trouble = wire_codec_text(arena, heartbeat->trouble, ERROR_BYTES_MAX);
+    message->n_progress = heartbeat->progress_count;
+    message->progress =
+        arena_alloc_array(arena, heartbeat->progress_count, sizeof(Skein__V1__TaskProgress *));
+    for (size_t i = 0; i < heartbeat->progress_count; i++) {
+        message->progress[i] = wire_parts_of_progress(&heartbeat->progress[i], arena);
+    }
     return message;
 }
 
@@ -203,14 +209,31 @@ static struct agent_hello wire_agent_to_hello(struct wire_check *check,
 }
 
 static struct agent_heartbeat wire_agent_to_heartbeat(struct wire_check *check,
-                                                      const Skein__V1__Heartbeat *heartbeat)
+                                                      const Skein__V1__Heartbeat *heartbeat,
+                                                      struct arena *arena)
 {
     check->message = "Heartbeat";
-    return (struct agent_heartbeat){
+    struct agent_heartbeat result = {
         .sequence = heartbeat->sequence,
         .tasks_in_flight = heartbeat->tasks_in_flight,
         .trouble = wire_check_text(check, "trouble", heartbeat->trouble, ERROR_BYTES_MAX),
+        .progress_count = heartbeat->n_progress,
     };
+
+    wire_check_number(check, "progress", heartbeat->n_progress, PROGRESS_SHOWN_MAX);
+    if (check->failed) {
+        return result;
+    }
+    struct task_progress *progress =
+        arena_alloc_array(arena, heartbeat->n_progress, sizeof(*progress));
+    check->list = "progress";
+    for (size_t i = 0; i < heartbeat->n_progress; i++) {
+        check->index = i;
+        progress[i] = wire_parts_to_progress(check, heartbeat->progress[i]);
+    }
+    check->list = NULL;
+    result.progress = progress;
+    return result;
 }
 
 static struct tenant_report wire_agent_to_tenants(struct wire_check *check,
@@ -331,7 +354,7 @@ bool wire_decode_agent_message(struct bytes wire, struct arena *arena,
         message.hello = wire_agent_to_hello(&check, from->hello, arena);
     } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_HEARTBEAT) {
         message.kind = AGENT_MESSAGE_HEARTBEAT;
-        message.heartbeat = wire_agent_to_heartbeat(&check, from->heartbeat);
+        message.heartbeat = wire_agent_to_heartbeat(&check, from->heartbeat, arena);
     } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_TENANTS) {
         message.kind = AGENT_MESSAGE_TENANTS;
         message.tenants = wire_agent_to_tenants(&check, from->tenants, arena);

@@ -289,3 +289,28 @@ char **wire_parts_of_texts(const char *const *texts, size_t count, struct arena 
     }
     return items;
 }
+
+Skein__V1__TaskProgress *wire_parts_of_progress(const struct task_progress *progress,
+                                                struct arena *arena)
+{
+    Skein__V1__TaskProgress *message = wire_codec_new(&skein__v1__task_progress__descriptor, arena);
+
+    message->rollout = wire_codec_borrow(progress->rollout);
+    message->tenant = wire_codec_borrow(progress->tenant);
+    message->done = progress->done;
+    message->total = progress->total;
+    message->words = wire_codec_text(arena, progress->words, PROGRESS_BYTES_MAX);
+    return message;
+}
+
+struct task_progress wire_parts_to_progress(struct wire_check *check,
+                                            const Skein__V1__TaskProgress *progress)
+{
+    return (struct task_progress){
+        .rollout = wire_check_key(check, "rollout", progress->rollout),
+        .tenant = wire_check_key(check, "tenant", progress->tenant),
+        .done = progress->done,
+        .total = progress->total,
+        .words = wire_check_text(check, "words", progress->words, PROGRESS_BYTES_MAX),
+    };
+}

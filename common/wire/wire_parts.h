@@ -44,6 +44,11 @@ const struct history_entry *wire_parts_to_history(struct wire_check *check,
                                                   Skein__V1__HistoryEntry *const *entries,
                                                   size_t count, struct arena *arena);
 
+Skein__V1__TaskProgress *wire_parts_of_progress(const struct task_progress *progress,
+                                                struct arena *arena);
+struct task_progress wire_parts_to_progress(struct wire_check *check,
+                                            const Skein__V1__TaskProgress *progress);
+
 /* Lists of text. */
 char **wire_parts_of_texts(const char *const *texts, size_t count, struct arena *arena);
 

@@ -88,6 +88,19 @@ static json_t *rollout_shape_locked(const json_t *locked)
     return shaped;
 }
 
+static json_t *rollout_shape_progress(const json_t *progress)
+{
+    static const char *const keys[] = { "tenant", "done", "total", "words" };
+    json_t *shaped = json_array();
+
+    for (size_t i = 0; i < json_array_size(progress); i++) {
+        json_t *item = json_object();
+        rollout_shape_copy_all(item, json_array_get(progress, i), keys, COUNT_OF(keys));
+        json_array_append_new(shaped, item);
+    }
+    return shaped;
+}
+
 static void rollout_shape_spec(json_t *shaped, const json_t *spec)
 {
     static const char *const keys[] = { "selector",
@@ -124,6 +137,7 @@ json_t *rollout_shape(const json_t *rollout)
     json_object_set_new(shaped, "locked", rollout_shape_locked(field_get(rollout, "locked")));
     json_object_set_new(shaped, "locked_total",
                         json_integer((json_int_t)field_u64(rollout, "locked_total")));
+    json_object_set_new(shaped, "progress", rollout_shape_progress(field_get(rollout, "progress")));
     json_object_set_new(shaped, "skips", rollout_shape_skips(field_get(rollout, "skips")));
     json_object_set_new(shaped, "shards", rollout_shape_shards(field_get(rollout, "shards")));
     return shaped;

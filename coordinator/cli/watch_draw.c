@@ -11,6 +11,7 @@
 #include "coordinator/cli/field.h"
 #include "coordinator/cli/watch_facts.h"
 #include "coordinator/cli/watch_locks.h"
+#include "coordinator/cli/watch_progress.h"
 #include "coordinator/cli/watch_shards.h"
 
 enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 10, WATCH_GROUPS_MAX = 8 };
@@ -346,6 +347,7 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
     size_t groups_max = WATCH_GROUPS_MAX;
     size_t shards_max = WATCH_SHARDS_SHOWN;
 
+    watch_progress_draw(rollout, &troubles);
     watch_locks_draw(rollout, style, now_ms, &troubles);
     /* On a terminal the picture has to fit: causes get up to half of what is left, shards the rest,
      * since a picture that scrolls cannot be drawn again in its place. */

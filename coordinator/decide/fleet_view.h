@@ -17,6 +17,10 @@ struct locked_view {
     const struct lock_record *lock;
     int64_t skip_at_ms; /* wall time; 0: the tenant is not skipped (another rollout works on it) */
 };
+struct progress_view {
+    const char *shard;
+    const struct task_progress *task;
+};
 struct rollout_view {
     const struct rollout_spec *spec;
     struct rollout_state state;             /* with the counts of this moment */
@@ -31,6 +35,8 @@ struct rollout_view {
     struct locked_view locked[ROLLOUT_LOCKED_SHOWN_MAX];
     size_t locked_count;
     uint64_t locked_total;
+    struct progress_view progress[PROGRESS_SHOWN_MAX]; /* operations that take long */
+    size_t progress_count;
     double tasks_per_second;
     uint64_t left_min_ms, left_max_ms;
     uint64_t change; /* grows with every change of this rollout: watchers compare it */

@@ -192,6 +192,23 @@ static void rollout_view_locks(const struct fleet *fleet, const struct rollout *
     }
 }
 
+static void rollout_view_progress(const struct rollout *rollout, struct rollout_view *view)
+{
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct shard *shard = rollout->parts[i]->shard;
+
+        for (size_t p = 0; p < shard->session.progress_count; p++) {
+            const struct task_progress *task = &shard->session.progress[p];
+
+            if (view->progress_count < PROGRESS_SHOWN_MAX &&
+                strcmp(task->rollout, rollout->spec.id) == 0) {
+                view->progress[view->progress_count++] =
+                    (struct progress_view){ .shard = shard->name, .task = task };
+            }
+        }
+    }
+}
+
 static void rollout_view_fill(const struct fleet *fleet, const struct rollout *rollout,
                               uint64_t now_ms, struct rollout_view *ret_view)
 {
@@ -214,6 +231,7 @@ static void rollout_view_fill(const struct fleet *fleet, const struct rollout *r
     rollout_view_waiting(rollout, ret_view->waiting_for);
     rollout_view_locks(fleet, rollout, ret_view);
     if (rollout_is_active(rollout)) {
+        rollout_view_progress(rollout, ret_view);
         ret_view->tasks_per_second = rate_per_second(&rollout->rate, now_ms);
         rate_left_ms(&rollout->rate, now_ms, left, &ret_view->left_min_ms, &ret_view->left_max_ms);
     }

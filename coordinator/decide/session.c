@@ -84,6 +84,7 @@ static void session_clear(struct fleet *fleet, struct shard *shard)
     free(session->agent);
     free(session->peer);
     free(session->trouble);
+    arena_release(&session->told);
     *session = (struct session){ .state = session->state, .retry_ms = session->retry_ms };
 }
 
@@ -311,6 +312,29 @@ static void session_prove(struct step *step, struct session *session, uint64_t s
     }
 }
 
+/* For those who look on; bounded by the message, and forgotten with the session. */
+static void session_tell(struct shard *shard, const struct agent_heartbeat *heartbeat)
+{
+    struct session *session = &shard->session;
+    size_t count = heartbeat->progress_count;
+
+    if (count == 0 && session->progress_count == 0) {
+        return; /* nearly always */
+    }
+    arena_release(&session->told);
+    session->told = (struct arena){ 0 };
+    struct task_progress *progress = arena_alloc_array(&session->told, count, sizeof(*progress));
+    for (size_t i = 0; i < count; i++) {
+        progress[i] = heartbeat->progress[i];
+        progress[i].rollout = arena_strdup(&session->told, progress[i].rollout);
+        progress[i].tenant = arena_strdup(&session->told, progress[i].tenant);
+        progress[i].words = arena_strdup(&session->told, progress[i].words);
+    }
+    session->progress = progress;
+    session->progress_count = count;
+    rollout_touch_shard(shard);
+}
+
 void session_on_heartbeat(struct step *step, struct agent_link *link,
                           const struct agent_heartbeat *heartbeat)
 {
@@ -327,6 +351,7 @@ void session_on_heartbeat(struct step *step, struct agent_link *link,
         session->trouble = memory_strdup(heartbeat->trouble);
         rollout_touch_shard(shard);
     }
+    session_tell(shard, heartbeat);
     session_prove(step, session, heartbeat->sequence);
 }
 

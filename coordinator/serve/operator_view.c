@@ -31,6 +31,23 @@ static void operator_view_add_locked(Skein__V1__Rollout *rollout, const struct r
     rollout->locked_total = view->locked_total;
 }
 
+static void operator_view_add_progress(Skein__V1__Rollout *rollout, const struct rollout_view *view,
+                                       struct arena *arena)
+{
+    rollout->progress =
+        arena_alloc_array(arena, view->progress_count, sizeof(Skein__V1__TaskProgress *));
+    for (size_t i = 0; i < view->progress_count; i++) {
+        const struct progress_view *progress = &view->progress[i];
+        struct task_progress task = *progress->task;
+
+        /* Copied: the next heartbeat may come before the message goes. */
+        task.rollout = arena_strdup(arena, task.rollout);
+        task.tenant = arena_printf(arena, "%s/%s", progress->shard, task.tenant);
+        task.words = arena_strdup(arena, task.words);
+        rollout->progress[rollout->n_progress++] = wire_parts_of_progress(&task, arena);
+    }
+}
+
 Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struct arena *arena)
 {
     Skein__V1__Rollout *rollout = wire_codec_new(&skein__v1__rollout__descriptor, arena);
@@ -54,6 +71,7 @@ Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struc
     rollout->changed_by = wire_codec_text(arena, view->state.changed_by, TEXT_BYTES_MAX);
     rollout->skips = wire_parts_of_skips(view->state.skips, arena, &rollout->n_skips);
     operator_view_add_locked(rollout, view, arena);
+    operator_view_add_progress(rollout, view, arena);
     return rollout;
 }
 

@@ -336,6 +336,34 @@ static void an_agents_trouble_is_shown(void **state)
     assert_non_null(strstr(fixture_view(f, "r1").waiting_for, "agent-trouble(eu-1: no database)"));
 }
 
+static void how_far_long_operations_are_is_shown_while_they_run(void **state)
+{
+    struct fixture *f = *state;
+    const struct task_progress progress[] = { { "r1", "t_1", 50, 200, "10 rows/s" },
+                                              { "r2", "t_2", 1, 2, "of another rollout" } };
+    struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
+
+    fixture_shard(f, 1, "eu-1", 2, "0.1.0");
+    assert_int_equal(fixture_publish(f, 3)->reply.code, ERR_NONE);
+    fixture_start(f, "r1");
+    assert_int_equal(fixture_view(f, "r1").progress_count, 0);
+    message.heartbeat = (struct agent_heartbeat){
+        .sequence = 1, .trouble = "", .progress = progress, .progress_count = 2
+    };
+    uint64_t before = fixture_view(f, "r1").change;
+    fixture_agent(f, 1, message);
+    const struct rollout_view view = fixture_view(f, "r1");
+    assert_int_equal(view.progress_count, 1);
+    assert_string_equal(view.progress[0].shard, "eu-1");
+    assert_string_equal(view.progress[0].task->tenant, "t_1");
+    assert_string_equal(view.progress[0].task->words, "10 rows/s");
+    assert_int_equal(view.progress[0].task->total, 200);
+    assert_true(view.change > before); /* who watches hears of it */
+    message.heartbeat = (struct agent_heartbeat){ .sequence = 2, .trouble = "" };
+    fixture_agent(f, 1, message);
+    assert_int_equal(fixture_view(f, "r1").progress_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -362,6 +390,7 @@ int main(void)
         TEST(tenants_are_known_and_forgotten_by_reports),
         TEST(a_deposed_leader_forgets_and_refuses),
         TEST(an_agents_trouble_is_shown),
+        TEST(how_far_long_operations_are_is_shown_while_they_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

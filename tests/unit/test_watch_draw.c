@@ -257,6 +257,25 @@ static void who_holds_a_tenant_is_told_with_the_reason_and_the_time_left(void **
     json_decref(rollout);
 }
 
+static void how_far_a_long_operation_is_is_told(void **state)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = 65536 };
+    json_t *rollout =
+        rollout_of("RUNNING", "\"total\": 9",
+                   "\"progress\": [{\"tenant\": \"eu-1/t_2\", \"done\": 50, \"total\": 200,"
+                   " \"words\": \"20_fill: 10 rows/s, about 15s left\"},"
+                   " {\"tenant\": \"eu-1/t_3\", \"done\": 7, \"total\": 0, \"words\": \"x\"}]");
+
+    (void)state;
+    watch_draw_status(rollout, &plain, now_ms, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "\nrunning   2 long operations\n"
+                           "         eu-1/t_2  25%  50 of about 200  20_fill: 10 rows/s, about 15s "
+                           "left\n"
+                           "         eu-1/t_3  7  x\n"));
+    json_decref(rollout);
+}
+
 static void the_shape_is_the_one_that_is_promised(void **state)
 {
     static const char *const keys[] = { "id",       "set",         "digest",     "target",
@@ -290,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_picture_fits_its_terminal),
         cmocka_unit_test(a_log_line_can_be_searched),
         cmocka_unit_test(foreign_text_cannot_move_the_cursor),
+        cmocka_unit_test(how_far_a_long_operation_is_is_told),
         cmocka_unit_test(the_shape_is_the_one_that_is_promised),
     };
 

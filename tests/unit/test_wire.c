@@ -117,6 +117,7 @@ static void what_an_agent_says_arrives_whole(void **state)
         { 1, "billing", "0.4.3", "0.4.3__x", "up", "ab12", "r7", "a1", 42, "done", 1000, 2.5 },
     };
     const char *const removed[] = { "t_8" };
+    const struct task_progress progress[] = { { "r7", "t_2", 5, 10, "1 row/s" } };
     struct agent_message message = { .kind = AGENT_MESSAGE_HELLO };
 
     (void)state;
@@ -125,7 +126,7 @@ static void what_an_agent_says_arrives_whole(void **state)
     };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_HEARTBEAT;
-    message.heartbeat = (struct agent_heartbeat){ 5, 6, "the database is away" };
+    message.heartbeat = (struct agent_heartbeat){ 5, 6, "the database is away", progress, 1 };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_TENANTS;
     message.tenants = (struct tenant_report){ true, true, 3, tenants, 1, removed, 1 };
