@@ -355,11 +355,13 @@ static void task_batch_add_operation(struct task_batch *b,
     }
 }
 
-/* Another row of the history begins here; the time of the first is taken with the beginning. */
+/* Another row of the history begins here; the time of the first is taken with the beginning. Each
+ * is a setting of its own, and the server sorts all of them whenever there is a new one: so not
+ * every script of a very long way has its time. */
 static void task_batch_mark(struct task_batch *b)
 {
     b->rows++;
-    if (b->rows > 1) {
+    if (b->rows > 1 && b->rows <= TASK_MARKS_MAX) {
         task_batch_add_step(b, TASK_STEP_END, arena_printf(&b->arena, task_mark_format, b->rows));
     }
 }

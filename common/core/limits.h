@@ -127,6 +127,7 @@ enum {
     EVENT_BATCH_MAX = 256,
     AGENT_WORKERS_MAX = 64,
     STOP_MARGIN_MS = 30000,     /* beyond its grace a program that stops needs no more than this */
+    TASK_MARKS_MAX = 500,       /* scripts of one task whose durations are taken */
     TASK_ATTEMPTS_MAX = 5,      /* of one task, when its database breaks off */
     TASK_OUTAGE_MAX_MS = 30000, /* how long a task waits for its database to come back */
     TASK_FULL_MAX_MS = 600 * 1000,   /* the same for a database without a free connection */
