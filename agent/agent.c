@@ -30,6 +30,7 @@ struct agent {
     struct http_server *http;
     struct rpc_tls tls;
     bool uses_tls;
+    struct tenants_options tenants;
     char id[AGENT_ID_BYTES];
     uint64_t seed;
     uint64_t grace_ms;
@@ -204,6 +205,29 @@ static bool agent_check_paths(const struct agent_options *options, struct error 
     return true;
 }
 
+static const char *const *agent_texts(struct agent *agent, const struct option_list *list)
+{
+    const char **texts = arena_alloc_array(&agent->arena, list->count, sizeof(*texts));
+
+    for (size_t i = 0; i < list->count; i++) {
+        texts[i] = agent_text(agent, list->items[i]);
+    }
+    return texts;
+}
+
+static void agent_set_tenants(struct agent *agent, const struct agent_options *options)
+{
+    agent->tenants = (struct tenants_options){
+        .conninfo = agent_text(agent, options->postgres),
+        .database_mode = strcmp(options->tenants_mode, "database") == 0,
+        .match = agent_texts(agent, &options->tenants_match),
+        .match_count = options->tenants_match.count,
+        .exclude = agent_texts(agent, &options->tenants_exclude),
+        .exclude_count = options->tenants_exclude.count,
+        .query = agent_text(agent, options->tenants_query),
+    };
+}
+
 static bool agent_start_executor(struct agent *agent, const struct agent_options *options,
                                  struct error *err)
 {
@@ -213,10 +237,10 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         return false;
     }
     const struct executor_options executor_options = {
-        .conninfo = agent_text(agent, options->postgres),
+        .conninfo = agent->tenants.conninfo,
         .shard = agent_text(agent, options->shard),
         .agent = agent->id,
-        .database_mode = strcmp(options->tenants_mode, "database") == 0,
+        .database_mode = agent->tenants.database_mode,
         .workers = (uint32_t)options->workers,
         .commit_group = strcmp(options->commit, "group") == 0,
         .statement_timeout_ms = options->statement_timeout_ms,
@@ -225,6 +249,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .allow_exec_count = options->allow_exec.count,
         .plugin_dir = agent_text(agent, options->plugin_dir),
         .helper = helper,
+        .tenants = &agent->tenants,
         .on_result = agent_on_result,
         .context = agent,
     };
@@ -235,13 +260,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
 static void agent_start_desk(struct agent *agent, const struct agent_options *options)
 {
     const struct desk_options desk_options = {
-        .tenants = { .conninfo = agent_text(agent, options->postgres),
-                     .database_mode = strcmp(options->tenants_mode, "database") == 0,
-                     .match = (const char *const *)options->tenants_match.items,
-                     .match_count = options->tenants_match.count,
-                     .exclude = (const char *const *)options->tenants_exclude.items,
-                     .exclude_count = options->tenants_exclude.count,
-                     .query = agent_text(agent, options->tenants_query) },
+        .tenants = agent->tenants,
         .refresh_interval_ms = options->refresh_ms,
         .inbox = agent->inbox,
         .parser = agent->parser,
@@ -312,6 +331,7 @@ bool agent_start(const struct agent_options *options, struct agent **ret_agent, 
     struct labels labels = { 0 };
 
     agent->grace_ms = options->grace_ms;
+    agent_set_tenants(agent, options);
     agent_make_id(agent);
     agent->metrics = metrics_new();
     agent->inbox = mailbox_new(AGENT_MAILBOX_EVENTS, agent_discard);

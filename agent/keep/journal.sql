@@ -313,6 +313,76 @@ BEGIN
 END
 $skein$;
 
+-- Makes a tenant's schema inside its task's transaction, before skein.task_begin; raises SK002 and
+-- SK007 as that, and SK009 when a schema of this name is there: it is never taken over. What the
+-- journal has of an earlier tenant of the name is history from then on.
+CREATE OR REPLACE FUNCTION skein.task_create(
+    in_tenant text, in_set text, in_rollout text, in_target text, in_token bigint, in_schema text
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    namespace oid;
+    row_version text;
+    row_rollout text;
+    row_fence bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set) ON CONFLICT DO NOTHING;
+    SELECT t.version, t.rollout, t.fence INTO row_version, row_rollout, row_fence
+      FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    namespace := to_regnamespace(quote_ident(in_schema));
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the task''s token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+    IF namespace IS NOT NULL AND row_version = in_target AND row_rollout = in_rollout THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout has already done it';
+    END IF;
+    IF namespace IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK009', MESSAGE =
+            format('the schema %I is there already', in_schema),
+            HINT = 'If it is to be a tenant, a rollout or a baseline takes it up as it is.';
+    END IF;
+    EXECUTE format('CREATE SCHEMA %I', in_schema);
+    UPDATE skein.tenant t SET version = NULL, rollout = NULL, repeatables = NULL,
+                              database_oid = NULL, schema_oid = NULL
+     WHERE t.tenant = in_tenant;
+END
+$skein$;
+
+-- Drops a tenant's schema, in two steps with the DROP SCHEMA between them, all in one transaction.
+-- The first locks every row of the tenant and raises SK002; the second leaves them without a
+-- version: their fences keep late tries out of whatever is made under this name.
+CREATE OR REPLACE FUNCTION skein.task_drop_begin(
+    in_tenant text, in_set text, in_token bigint
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    row_fence bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set) ON CONFLICT DO NOTHING;
+    FOR row_fence IN SELECT t.fence FROM skein.tenant t WHERE t.tenant = in_tenant
+                      ORDER BY t.set_name FOR UPDATE LOOP
+        IF row_fence > in_token THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+                format('the task''s token %s is older than %s, which already wrote to this tenant',
+                       in_token, row_fence);
+        END IF;
+    END LOOP;
+END
+$skein$;
+
+CREATE OR REPLACE FUNCTION skein.task_drop_end(
+    in_tenant text, in_rollout text, in_token bigint
+) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    UPDATE skein.tenant t
+       SET version = NULL, rollout = in_rollout, fence = in_token, repeatables = NULL,
+           database_oid = NULL, schema_oid = NULL, updated_at = clock_timestamp()
+     WHERE t.tenant = in_tenant;
+$skein$;
+
 -- Settles what became of tries that nobody hears of any more: ends those that still run, raises the
 -- fence to `in_token`, so that none can begin any more, and says what the journal says. From when
 -- this has committed the answer holds: only a task with at least this token can change it.

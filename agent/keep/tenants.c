@@ -113,6 +113,52 @@ static bool tenants_is_wanted(const struct tenants_options *options, const char 
     return (wanted || options->match_count == 0) && !tenants_is_furniture(options, name);
 }
 
+/* PostgreSQL's own and skein's: nobody's tenants, whatever the globs say. */
+static bool tenants_is_reserved(const char *name)
+{
+    static const char *const names[] = { "information_schema", "postgres", "public", "skein",
+                                         "template0",          "template1" };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return strncmp(name, "pg_", 3) == 0;
+}
+
+static bool tenants_is_queried(const struct tenants_options *options, struct pg_conn *conn,
+                               const char *name, struct error *err)
+{
+    CLEANUP(pg_result_free) struct pg_result *labels = NULL;
+
+    if (!tenant_rows_labels(conn, options->query, &labels, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < pg_result_row_count(labels); i++) {
+        if (strcmp(pg_result_text(labels, i, 0), name) == 0) {
+            return true;
+        }
+    }
+    return error_set(err, ERR_REFUSED,
+                     "the agent's tenants.query does not name '%s': add it there first", name);
+}
+
+bool tenants_accept(const struct tenants_options *options, struct pg_conn *conn, const char *name,
+                    struct error *err)
+{
+    if (tenants_is_reserved(name)) {
+        return error_set(err, ERR_REFUSED, "'%s' is not a name for a tenant", name);
+    }
+    if (!tenants_is_wanted(options, name)) {
+        return error_set(err, ERR_REFUSED,
+                         "'%s' would be none of this agent's tenants: its tenants.match or "
+                         "tenants.exclude leaves the name out",
+                         name);
+    }
+    return options->query[0] == '\0' || tenants_is_queried(options, conn, name, err);
+}
+
 /* ---- a snapshot that grows ---- */
 
 struct tenants_builder {

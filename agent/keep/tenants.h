@@ -12,6 +12,8 @@
 #include "common/core/error.h"
 #include "common/model/message.h"
 
+struct pg_conn;
+
 struct tenants_options {
     const char *conninfo;
     bool database_mode;
@@ -21,6 +23,11 @@ struct tenants_options {
     size_t exclude_count;
     const char *query; /* "" for none: text name, jsonb labels */
 };
+
+/* Whether a new tenant of this name would be one of these, and may be made. ERR_REFUSED says why
+ * not. `conn` is to conninfo's own database. */
+MUST_CHECK bool tenants_accept(const struct tenants_options *options, struct pg_conn *conn,
+                               const char *name, struct error *err);
 
 /* All tenants at one moment, sorted by name. */
 struct tenants_snapshot {

@@ -50,6 +50,7 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->token = assignment->token;
     task->lock_timeout_ms = assignment->lock_timeout_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;
+    task->source = arena_strdup(&task->arena, assignment->source == NULL ? "" : assignment->source);
     prepared_set_ref(set);
     task->set = set;
     return task;

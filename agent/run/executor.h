@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "agent/check/prepared_set.h"
+#include "agent/keep/tenants.h"
 #include "common/core/arena.h"
 #include "common/core/error.h"
 #include "common/core/limits.h"
@@ -31,6 +32,7 @@ struct executor_task {
     uint64_t token;
     uint64_t lock_timeout_ms;
     bool rehearse_rollback;   /* a dry run goes up, down and up again */
+    const char *source;       /* CREATE: the tenant that is copied; "" for none */
     struct prepared_set *set; /* one reference, released with the task */
 };
 
@@ -53,6 +55,8 @@ struct executor_options {
     size_t allow_exec_count;
     const char *plugin_dir; /* where plugins lie; NULL or "": nowhere */
     const char *helper;     /* the path of skein-helper; NULL or "": no programs, no plugins */
+    /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */
+    const struct tenants_options *tenants;
     /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
      * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);

@@ -20,6 +20,7 @@ static const struct {
     { "SK005", TASK_CODE_CHECKSUM_MISMATCH, TASK_FAILED },
     { "SK006", TASK_CODE_TRANSACTION_CONTROL, TASK_FAILED },
     { "SK008", TASK_CODE_UP_TO_DATE, TASK_SKIPPED },
+    { "SK009", TASK_CODE_TENANT_EXISTS, TASK_FAILED },
     { "55P03", TASK_CODE_LOCK_TIMEOUT, TASK_FAILED },
 };
 
@@ -127,6 +128,13 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
     task_answer_set(result, task, shard, outcome, code);
     result->error.message = arena_strdup(&task->arena, error->message);
     result->error.hint = arena_strdup(&task->arena, task_answer_hint(error));
+    if (task->mode == TASK_CREATE && code != TASK_CODE_TENANT_EXISTS) {
+        result->error.hint =
+            arena_printf(&task->arena,
+                         "%s%sNothing is left of the tenant: what was made of it was "
+                         "removed again.",
+                         result->error.hint, result->error.hint[0] == '\0' ? "" : " ");
+    }
     if (ours) {
         /* The detail of these is the version that was found. */
         bool has_version = code == TASK_CODE_VERSION_MOVED || code == TASK_CODE_UP_TO_DATE;

@@ -33,6 +33,8 @@ enum {
     TASK_ADOPT_COUNT = 7,
     TASK_CHANGED_COUNT = 4,
     TASK_REPEATED_COUNT = 3,
+    TASK_CREATE_COUNT = 6,
+    TASK_DROP_COUNT = 3,
 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
@@ -44,6 +46,10 @@ static const char task_mark_format[] =
 static const char task_end_sql[] =
     "SELECT skein.task_end($1, $2, $3, $4, $5, $6, $7::bigint, $8::text[], $9::text[],"
     " $10::text[], $11::text[])";
+
+static const char task_create_sql[] = "SELECT skein.task_create($1, $2, $3, $4, $5::bigint, $6)";
+static const char task_drop_begin_sql[] = "SELECT skein.task_drop_begin($1, $2, $3::bigint)";
+static const char task_drop_end_sql[] = "SELECT skein.task_drop_end($1, $2, $3::bigint)";
 
 /* What DISCARD ALL does, but for the plans: those of the journal's functions are worth keeping
  * (half a millisecond a task), and a plan is nothing that a tenant could leave to another. */
@@ -225,6 +231,13 @@ static void task_batch_set_settings(struct task_batch *b)
     b->settings[3] = asynchronous ? "off" : NULL;
 }
 
+static void task_batch_add_settings_first(struct task_batch *b)
+{
+    task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_settings_sql, b->settings,
+                   TASK_SETTING_COUNT);
+}
+
 /* A task that was given out for this has a token above all that came before. One that is cancelled
  * fences its own earlier try out, which may only be about to begin: its data may still lie in the
  * buffers of a server that stands still. */
@@ -237,9 +250,7 @@ static void task_batch_add_settle(struct task_batch *b)
     p[0] = task->tenant;
     p[1] = prepared_set_model(task->set)->name;
     p[2] = arena_printf(arena, "%" PRIu64, task->token + (task->mode == TASK_SETTLE ? 0 : 1));
-    task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_settings_sql, b->settings,
-                   TASK_SETTING_COUNT);
+    task_batch_add_settings_first(b);
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_SETTLE }, task_settle_sql, p,
                    TASK_SETTLE_COUNT);
 }
@@ -278,6 +289,46 @@ static void task_batch_find_changed(struct task_batch *b)
     task_batch_send(b);
 }
 
+/* The schema is made in the very transaction that fills it and writes the journal: whatever fails,
+ * and whoever dies, nothing of it is left. */
+static void task_batch_add_create(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    const char **p = arena_alloc_array(&b->arena, TASK_CREATE_COUNT, sizeof(*p));
+
+    p[0] = task->tenant;
+    p[1] = prepared_set_model(task->set)->name;
+    p[2] = task->rollout;
+    p[3] = task->target;
+    p[4] = arena_printf(&b->arena, "%" PRIu64, task->token);
+    p[5] = task->tenant;
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_create_sql, p,
+                   TASK_CREATE_COUNT);
+}
+
+/* A lock that live traffic holds on a table is waited for in the middle, as for any script. */
+static void task_batch_add_drop(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    struct arena *arena = &b->arena;
+    const char **p = arena_alloc_array(arena, 2 * (size_t)TASK_DROP_COUNT, sizeof(*p));
+
+    p[0] = task->tenant;
+    p[1] = prepared_set_model(task->set)->name;
+    p[2] = arena_printf(arena, "%" PRIu64, task->token);
+    p[3] = task->tenant;
+    p[4] = task->rollout;
+    p[5] = p[2];
+    task_batch_add_settings_first(b);
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_drop_begin_sql, p,
+                   TASK_DROP_COUNT);
+    task_batch_cut(b, "after_begin");
+    task_batch_add_step(b, TASK_STEP_END,
+                        arena_printf(arena, "DROP SCHEMA IF EXISTS %s CASCADE", b->settings[0]));
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_drop_end_sql, p + 3,
+                   TASK_DROP_COUNT);
+}
+
 static void task_batch_add_begin(struct task_batch *b)
 {
     const struct executor_options *options = b->order->options;
@@ -303,8 +354,15 @@ static void task_batch_add_begin(struct task_batch *b)
     p[11] = options->database_mode ? "" : task->tenant;
     p[12] = applied.scripts != NULL ? applied.scripts : "{}";
     p[13] = applied.checksums != NULL ? applied.checksums : "{}";
-    task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    if (task->mode == TASK_CREATE) {
+        task_batch_add_settings_first(b);
+    } else {
+        task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    }
     task_batch_cut(b, "before_fence");
+    if (task->mode == TASK_CREATE && !task_batch_is_broken(b)) {
+        task_batch_add_create(b);
+    }
     if (task->baseline[0] != '\0') {
         task_batch_add_adopt(b);
     }
@@ -468,12 +526,17 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     pg_conn_set_patience(conn, task_batch_patience_ms(order));
     crash_point("before_begin");
     task_batch_set_settings(&b);
+    bool drops = !order->settle && order->task->mode == TASK_DROP;
     if (order->settle) {
         task_batch_add_settle(&b);
+    } else if (drops) {
+        task_batch_add_drop(&b);
     } else {
         task_batch_add_begin(&b);
     }
-    if (!order->settle && !task_batch_is_broken(&b)) {
+    if (drops && !task_batch_is_broken(&b)) {
+        task_batch_cut(&b, "before_commit");
+    } else if (!order->settle && !task_batch_is_broken(&b)) {
         task_batch_add_scripts(&b);
         task_batch_add_end(&b);
         task_batch_cut(&b, "before_commit");

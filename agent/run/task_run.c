@@ -19,6 +19,7 @@
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_batch.h"
+#include "agent/run/task_life.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/model/plan.h"
@@ -268,6 +269,23 @@ static bool task_run_may_begin(struct task_try *t)
     return true;
 }
 
+/* Whether the new tenant would be this agent's. */
+static bool task_run_may_create(struct task_try *t)
+{
+    struct pg_conn *conn = t->context->link->conn;
+    struct error err = { 0 };
+
+    if (task_life_accept(t->context->options, conn, t->task, &err)) {
+        return true;
+    }
+    task_run_fail(t, pg_conn_is_lost(conn) ? TASK_CODE_DATABASE_LOST : TASK_CODE_TENANT_REFUSED,
+                  err.message);
+    if (pg_conn_is_lost(conn)) {
+        worker_link_close(t->context->link);
+    }
+    return false;
+}
+
 /* One try. True: another one is wanted; else the result is complete. */
 static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
 {
@@ -276,6 +294,10 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
     bool again = false;
 
     if (!task_run_may_begin(t)) {
+        return false;
+    }
+    if (!t->order.settle && !t->uncertain && t->task->mode == TASK_CREATE &&
+        !task_run_may_create(t)) {
         return false;
     }
     task_batch_run(link->conn, link->batch, &t->order, &report);
@@ -322,13 +344,19 @@ static bool task_run_prepare(struct task_try *t)
     const struct executor_task *task = t->task;
     const struct set *set = prepared_set_model(task->set);
     const char *shard = t->context->options->shard;
+    struct error err = { 0 };
 
     if (task_mode_is_rollback(task->mode) || task->rehearse_rollback) {
         task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
                          "this agent cannot undo anything yet");
         return false;
     }
-    if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE) {
+    if ((task->mode == TASK_CREATE || task->mode == TASK_DROP) &&
+        !task_life_check(t->context->options, task, &err)) {
+        task_run_fail(t, TASK_CODE_TENANT_REFUSED, err.message);
+        return false;
+    }
+    if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE || task->mode == TASK_DROP) {
         return true;
     }
     /* Whether a tenant without a version holds anything is seen in its transaction. */
@@ -366,6 +394,12 @@ static bool task_run_prepare(struct task_try *t)
     return true;
 }
 
+/* The barrier finds a commit by the version that it left: a drop leaves none, and both are rare. */
+static bool task_run_is_one_of_many(enum task_mode mode)
+{
+    return mode != TASK_DRY_RUN && mode != TASK_CREATE && mode != TASK_DROP;
+}
+
 bool task_run(struct task_context *context, const struct executor_turn *turn,
               struct task_result **ret_result)
 {
@@ -380,7 +414,7 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         .options = context->options,
         .task = turn->task,
         .plan = &t.plan,
-        .asynchronous = context->options->commit_group && turn->task->mode != TASK_DRY_RUN,
+        .asynchronous = context->options->commit_group && task_run_is_one_of_many(turn->task->mode),
     };
     if (task_run_prepare(&t)) {
         worker_link_begin(context->link, turn->serial);

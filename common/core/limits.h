@@ -9,9 +9,10 @@
 
 enum {
     /* Names and texts, bytes without the terminating NUL. */
-    NAME_BYTES_MAX = 128,   /* shard, set, tenant, rollout id, label key */
-    TEXT_BYTES_MAX = 1024,  /* label value, reason, identity */
-    ERROR_BYTES_MAX = 4096, /* an error's message, detail, hint */
+    NAME_BYTES_MAX = 128,       /* shard, set, tenant, rollout id, label key */
+    TENANT_NAME_BYTES_MAX = 63, /* of one that skein makes: what PostgreSQL does not cut off */
+    TEXT_BYTES_MAX = 1024,      /* label value, reason, identity */
+    ERROR_BYTES_MAX = 4096,     /* an error's message, detail, hint */
     SELECTOR_BYTES_MAX = 4096,
     LABELS_MAX = 64,
     VERSIONS_PER_TENANT_MAX = 64,

@@ -215,6 +215,7 @@ struct task_assignment {
     const struct task_item *tasks;
     size_t task_count;
     bool rehearse_rollback; /* of a dry run */
+    const char *source; /* CREATE: the tenant of this shard that is copied; "": made by scripts */
 };
 
 struct task_cancel {
@@ -297,7 +298,13 @@ enum rollout_policy {
     POLICY_COUNT,
 };
 
-enum rollout_kind { ROLLOUT_MIGRATE, ROLLOUT_BASELINE, ROLLOUT_KIND_COUNT };
+enum rollout_kind {
+    ROLLOUT_MIGRATE,
+    ROLLOUT_BASELINE,
+    ROLLOUT_CREATE, /* of one tenant, `spec.tenant` */
+    ROLLOUT_DROP,   /* the same */
+    ROLLOUT_KIND_COUNT,
+};
 
 struct rollout_spec {
     const char *id;
@@ -319,6 +326,8 @@ struct rollout_spec {
     bool rehearse_rollback;
     const char *baseline_unmanaged; /* "" for none */
     bool unmanaged_only;            /* of a baseline */
+    const char *tenant;             /* CREATE, DROP: "shard/name"; "" otherwise */
+    bool from_reference;            /* CREATE: a copy of the set's reference tenant */
 };
 
 /* How far a rollback is; stays when it has ended. */

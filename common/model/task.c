@@ -6,7 +6,8 @@
 #include "common/model/message.h"
 
 static const char *const task_mode_names[] = { "dry_run", "run",      "baseline",
-                                               "settle",  "rollback", "rollback_dry_run" };
+                                               "settle",  "rollback", "rollback_dry_run",
+                                               "create",  "drop" };
 static_assert(COUNT_OF(task_mode_names) == TASK_MODE_COUNT, "every mode has a name");
 
 static const char *const task_outcome_names[] = { "SUCCEEDED", "SKIPPED", "FAILED" };
@@ -36,6 +37,8 @@ static const char *const task_code_names[] = {
     [TASK_CODE_UP_TO_DATE] = "UP_TO_DATE",
     [TASK_CODE_OUTCOME_UNKNOWN] = "OUTCOME_UNKNOWN",
     [TASK_CODE_OTHERS_BEHIND] = "OTHERS_BEHIND",
+    [TASK_CODE_TENANT_EXISTS] = "TENANT_EXISTS",
+    [TASK_CODE_TENANT_REFUSED] = "TENANT_REFUSED",
 };
 static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
 

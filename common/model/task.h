@@ -13,6 +13,8 @@ enum task_mode {
     TASK_SETTLE,   /* raise the fence above every earlier try, and say what the journal says */
     TASK_ROLLBACK, /* undo what this rollout did */
     TASK_ROLLBACK_DRY_RUN, /* try that, and change nothing */
+    TASK_CREATE, /* the tenant is made, and brought to the target, or nothing of it is left */
+    TASK_DROP,   /* the tenant and all that is in it goes */
     TASK_MODE_COUNT,
 };
 
@@ -42,10 +44,12 @@ enum task_code {
     TASK_CODE_UP_TO_DATE,
     TASK_CODE_OUTCOME_UNKNOWN,
     TASK_CODE_OTHERS_BEHIND,
+    TASK_CODE_TENANT_EXISTS,
+    TASK_CODE_TENANT_REFUSED,
     TASK_CODE_COUNT,
 };
 
-/* "dry_run", "run", "baseline", "settle", "rollback", "rollback_dry_run". */
+/* "dry_run", "run", "baseline", "settle", "rollback", "rollback_dry_run", "create", "drop". */
 const char *task_mode_name(enum task_mode mode);
 /* Changes nothing, whatever becomes of it. */
 bool task_mode_is_dry(enum task_mode mode);

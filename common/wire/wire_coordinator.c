@@ -39,6 +39,7 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->token = assign->token;
     message->lock_timeout_ms = assign->lock_timeout_ms;
     message->rehearse_rollback = assign->rehearse_rollback;
+    message->source = wire_codec_borrow(assign->source);
     message->n_tasks = assign->task_count;
     message->tasks = arena_alloc_array(arena, assign->task_count, sizeof(Skein__V1__Task *));
     for (size_t i = 0; i < assign->task_count; i++) {
@@ -155,11 +156,12 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .mode = wire_enum_to_mode(check, "mode", assign->mode),
         .set = wire_check_key(check, "set", assign->set),
         .digest = wire_check_key(check, "digest", assign->digest),
-        .target = wire_check_name(check, "target", assign->target),
+        .target = wire_check_name_or_empty(check, "target", assign->target),
         .token = assign->token,
         .lock_timeout_ms = assign->lock_timeout_ms,
         .task_count = assign->n_tasks,
         .rehearse_rollback = assign->rehearse_rollback != 0,
+        .source = wire_check_name_or_empty(check, "source", assign->source),
     };
 
     wire_check_number(check, "tasks", assign->n_tasks, TENANTS_PER_MESSAGE_MAX);

@@ -34,6 +34,8 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->rehearse_rollback = spec->rehearse_rollback;
     message->baseline_unmanaged = wire_codec_borrow(spec->baseline_unmanaged);
     message->unmanaged_only = spec->unmanaged_only;
+    message->tenant = wire_codec_borrow(spec->tenant);
+    message->from_reference = spec->from_reference;
     return message;
 }
 
@@ -57,7 +59,7 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .kind = wire_enum_to_kind(&check, "kind", from->kind),
         .set = wire_check_key(&check, "set", from->set),
         .digest = wire_check_key(&check, "digest", from->digest),
-        .target = wire_check_name(&check, "target", from->target),
+        .target = wire_check_name_or_empty(&check, "target", from->target),
         .selector = wire_check_text(&check, "selector", from->selector, SELECTOR_BYTES_MAX),
         .policy = wire_enum_to_policy(&check, "policy", from->policy),
         .max_failures = from->max_failures,
@@ -73,6 +75,8 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .baseline_unmanaged =
             wire_check_name_or_empty(&check, "baseline_unmanaged", from->baseline_unmanaged),
         .unmanaged_only = from->unmanaged_only != 0,
+        .tenant = wire_check_text(&check, "tenant", from->tenant, SELECTOR_BYTES_MAX),
+        .from_reference = from->from_reference != 0,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {

@@ -64,6 +64,8 @@ static const struct option_spec cli_verb_options[] = {
       .help = "which tenants, such as 'shard=eu-*,tier!=free'" },
     { "set", OPTION_TEXT, CLI_FIELD(set), .argument = "SET", .fallback = "",
       .help = "the migration set's name" },
+    { "from", OPTION_TEXT, CLI_FIELD(from), .argument = "WHAT", .fallback = "", .flag_only = true,
+      .help = "what to begin with; see below" },
     { "version", OPTION_TEXT, CLI_FIELD(version), .argument = "VERSION", .fallback = "",
       .flag_only = true, .help = "the version that the tenant has already" },
     { "ttl", OPTION_TEXT, CLI_FIELD(ttl), .argument = "DURATION", .fallback = "",

@@ -119,6 +119,23 @@ static const struct command commands[] = {
       "  skein tenant baseline eu-1/t_7 --set billing --to 0.3.0\n"
       "  skein tenant baseline --tenants 'shard=eu-*' --set billing --to 0.3.0\n",
       false, false },
+    { "tenant create", cmd_tenant_create, "TENANT", 1, 1, "set from to",
+      "make a tenant and bring it to the newest version",
+      "Makes the schema and runs the set's scripts in it; if any of that fails, nothing of it is\n"
+      "left. The name has to be one that the shard's agent looks for (tenants.match, exclude,\n"
+      "query). It is a rollout of one tenant: 'rollout report' and 'rollout retry' work on it.\n"
+      "--from scripts (the default) runs the scripts; --from reference copies the set's reference\n"
+      "tenant first, where tenants are databases.\n\n"
+      "  skein tenant create eu-1/t_9 --set billing\n"
+      "  skein tenant create eu-1/t_9 --set billing --to 0.4.3\n",
+      false, false },
+    { "tenant drop", cmd_tenant_drop, "TENANT", 1, 1, "set", "drop a tenant with all that is in it",
+      "Asks for the tenant's name. Refused while somebody holds it or a rollout selects it, for\n"
+      "the reference tenant of a set, and for what skein does not manage. The journal keeps what\n"
+      "was applied to it.\n\n"
+      "  skein tenant drop eu-1/t_9\n"
+      "  skein tenant drop eu-1/t_9 --yes --reason 'ticket 4712: contract ended'\n",
+      false, false },
     { "shard list", cmd_shard_list, "", 0, 0, "", "shards and their agents", NULL, false, false },
     { "shard forget", cmd_shard_forget, "NAME", 1, 1, "",
       "forget a shard whose agent is gone for good", "  skein shard forget eu-9 --yes\n", false,

@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/core/limits.h"
+
 enum { OUTPUT_SENTENCE_BYTES = 4096 };
 
 /* Asked of the environment: setlocale would change numbers and messages for every library. */
@@ -105,6 +107,23 @@ bool output_confirm(bool yes, const char *question, bool *ret_asked)
         return false;
     }
     return strncasecmp(answer, "y\n", 2) == 0 || strncasecmp(answer, "yes\n", 4) == 0;
+}
+
+bool output_confirm_word(const char *word, bool *ret_asked)
+{
+    char answer[2 * NAME_BYTES_MAX + 4] = "";
+
+    *ret_asked = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
+    if (!*ret_asked) {
+        return false;
+    }
+    (void)fprintf(stderr, "%s goes with all its data. Type its name to go on: ", word);
+    if (fgets(answer, sizeof(answer), stdin) == NULL) {
+        (void)fputc('\n', stderr);
+        return false;
+    }
+    answer[strcspn(answer, "\n")] = '\0';
+    return strcmp(answer, word) == 0;
 }
 
 bool output_finish(void)

@@ -31,6 +31,9 @@ void output_say(const char *format, ...) PRINTF(1, 2);
 /* True with --yes, or after a "y" on a terminal; *ret_asked says whether there was one to ask. */
 bool output_confirm(bool yes, const char *question, bool *ret_asked);
 
+/* True after somebody at a terminal has typed the word itself. */
+bool output_confirm_word(const char *word, bool *ret_asked);
+
 /* False if anything could not be written (a full disk, a closed pipe). */
 bool output_finish(void);
 

@@ -46,6 +46,7 @@ struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *fr
     copy.created_by = copy_text(arena, from->created_by);
     copy.reason = copy_text(arena, from->reason);
     copy.baseline_unmanaged = copy_text(arena, from->baseline_unmanaged);
+    copy.tenant = copy_text(arena, from->tenant);
     return copy;
 }
 

@@ -12,6 +12,7 @@
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
+#include "coordinator/decide/tenant_life.h"
 
 struct rollout *operator_rollout_find(const struct fleet *fleet, const char *id, struct error *err)
 {
@@ -47,6 +48,10 @@ static bool operator_rollout_target(const struct set *set, const struct rollout_
 {
     struct semver version;
 
+    if (spec->kind == ROLLOUT_DROP) {
+        *ret_target = "";
+        return true;
+    }
     if (spec->kind != ROLLOUT_BASELINE) {
         return plan_check_target(set, spec->target, ret_target, err) &&
                (spec->baseline_unmanaged[0] == '\0' ||
@@ -86,8 +91,8 @@ static bool operator_rollout_check_spec(const struct rollout_spec *spec, struct 
         return error_set(err, ERR_INVALID, "a failure budget of %u%% is more than all tenants",
                          spec->max_failures_percent);
     }
-    if (spec->kind == ROLLOUT_BASELINE && spec->dry_run_only) {
-        return error_set(err, ERR_INVALID, "a baseline runs no script, so it has no dry run");
+    if (spec->kind != ROLLOUT_MIGRATE && spec->dry_run_only) {
+        return error_set(err, ERR_INVALID, "only a migration has a dry run");
     }
     if (spec->kind == ROLLOUT_BASELINE ? spec->baseline_unmanaged[0] != '\0'
                                        : spec->unmanaged_only) {
@@ -141,6 +146,20 @@ static void operator_rollout_confirm(struct step *step, struct rollout *rollout)
     rollout_persist(step, rollout);
 }
 
+static void operator_rollout_note(struct step *step, const struct operator_request *request,
+                                  const struct rollout_spec *spec)
+{
+    if (spec->kind == ROLLOUT_CREATE || spec->kind == ROLLOUT_DROP) {
+        audit_add(step, request->actor,
+                  spec->kind == ROLLOUT_CREATE ? "tenant.create" : "tenant.drop", spec->tenant,
+                  request->reason, "rollout %s, set %s%s%s", spec->id, spec->set,
+                  spec->target[0] == '\0' ? "" : " to ", spec->target);
+        return;
+    }
+    audit_add(step, request->actor, "rollout.start", spec->id, request->reason,
+              "set %s to %s, tenants '%s'", spec->set, spec->target, spec->selector);
+}
+
 bool operator_rollout_start(struct step *step, const struct operator_request *request,
                             struct rollout **ret_rollout, struct error *err)
 {
@@ -154,7 +173,7 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
         operator_rollout_confirm(step, same);
         return true;
     }
-    if (!operator_rollout_check_spec(&spec, err)) {
+    if (!operator_rollout_check_spec(&spec, err) || !tenant_life_start(step, &spec, err)) {
         return false;
     }
     const struct set_head *head = set_shelf_head(shelf, spec.set);
@@ -181,8 +200,7 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
     struct rollout *rollout = rollout_add(step, &spec);
     operator_rollout_close_resting(step, rollout);
     emit_put_spec(step, &rollout->spec);
-    audit_add(step, request->actor, "rollout.start", spec.id, request->reason,
-              "set %s to %s, tenants '%s'", spec.set, spec.target, spec.selector);
+    operator_rollout_note(step, request, &spec);
     bool opened = rollout_open(step, rollout, true, err);
     assert(opened); /* set and selector were checked above */
     rollout_persist(step, rollout);

@@ -15,6 +15,7 @@
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/rollout_counts.h"
 #include "coordinator/decide/tenant_plan.h"
+#include "coordinator/decide/tenant_life.h"
 
 struct rollout_counts *part_counts(const struct part *part)
 {
@@ -236,29 +237,6 @@ void part_fail(struct step *step, struct tenant_task *task, const struct task_er
     tenant_task_step(step, task, TENANT_TASK_ON_FAIL, (enum task_mode)task->mode, 0);
 }
 
-void part_note_unknown(struct step *step, struct tenant_task *task)
-{
-    struct rollout *rollout = task->part->rollout;
-    const struct failure_record record = {
-        .error = { .tenant = part_path(step, task),
-                   .mode = (enum task_mode)task->mode,
-                   .code = TASK_CODE_OUTCOME_UNKNOWN,
-                   .sqlstate = "",
-                   .message =
-                       "a lost agent had this tenant, and none was there to find out whether "
-                       "it has migrated it, or will",
-                   .detail = "",
-                   .hint = "Look at its history when the shard is back: skein tenant history",
-                   .file = "" },
-        .at_ms = step->wall_ms
-    };
-    const struct failure_record *kept = failure_list_put(&rollout->failures, &record);
-
-    if (kept != NULL) {
-        emit_put_failure(step, rollout->spec.id, kept);
-    }
-}
-
 void part_look_up(struct step *step, struct tenant_task *task)
 {
     uint64_t refresh = registry_want_refresh(step, task->part->shard);
@@ -422,7 +400,7 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
     struct rollout *rollout = part->rollout;
     struct tenant_task *task = tenant_task_find(tenant, rollout);
 
-    if (!tenant->present) {
+    if (!tenant->present && !tenant_life_is(rollout)) {
         return;
     }
     if (task != NULL) {
@@ -434,7 +412,7 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
     if ((!touched && !selector_matches(rollout->selector, part->shard->name, part->shard->labels,
                                        tenant->info->name, &tenant->info->labels)) ||
         (rollout->spec.unmanaged_only && !part_is_unmanaged(rollout, tenant)) ||
-        part_is_taken(rollout, tenant)) {
+        (!tenant_life_is(rollout) && part_is_taken(rollout, tenant))) {
         return;
     }
     task = tenant_task_add(step, part, tenant, tenant_plan_first_mode(rollout));
@@ -451,6 +429,9 @@ void part_see(struct step *step, struct part *part, struct tenant *tenant)
 
 void part_unsee(struct step *step, struct tenant_task *task)
 {
+    if (tenant_life_is(task->part->rollout)) {
+        return; /* whether it is there is what this is about: its agent says what that means */
+    }
     if (task->state == TENANT_TASK_QUEUED || task->state == TENANT_TASK_PASSED ||
         task->state == TENANT_TASK_UNKNOWN) {
         part_skip(step, task, TASK_CODE_TENANT_MISSING);
@@ -469,6 +450,7 @@ void part_plan(struct step *step, struct part *part)
         /* What the store had of this shard is known better now. */
         rollout_counts_forget(part->rollout, part_counts(part));
     }
+    tenant_life_expect(step, part);
     for (size_t i = 0; i < shard->tenant_count; i++) {
         part_see(step, part, shard->tenants[i]);
     }

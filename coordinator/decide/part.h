@@ -63,8 +63,6 @@ void part_settled(struct step *step, struct tenant_task *task);
 void part_settle_again(struct step *step, struct tenant_task *task);
 /* Keeps the error of a try that is repeated: it is the one to report if none succeeds. */
 void part_keep_error(struct step *step, struct tenant_task *task, const struct task_error *error);
-/* The rollout ends without knowing: says so by name, beside the failures. */
-void part_note_unknown(struct step *step, struct tenant_task *task);
 /* Failed, once it is settled. `error->tenant` is filled in here. */
 void part_fail(struct step *step, struct tenant_task *task, const struct task_error *error);
 /* Queues a failed or skipped task again, by the newest known version of its tenant. */

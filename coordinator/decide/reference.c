@@ -93,7 +93,7 @@ bool reference_holds_others(const struct rollout *rollout)
 {
     const struct tenant_task *task = rollout->reference;
 
-    if (task == NULL || task->passed) {
+    if (task == NULL || task->passed || rollout->state.rollback != ROLLBACK_NONE) {
         return false;
     }
     return !tenant_task_is_final(task) ||

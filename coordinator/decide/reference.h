@@ -4,7 +4,8 @@
  * a rollout selects it, no other tenant is asked for its dry run before the reference has passed
  * its own, and if it fails nobody else is asked. It is migrated when every other tenant of the
  * rollout is there; if one is not it is left where it was (OTHERS_BEHIND), so that no new tenant is
- * ever ahead of those that exist. A rollout that selects other tenants alone leaves it alone, too.
+ * ever ahead of those that exist. On the way back it is a tenant like any other. A rollout that
+ * selects other tenants alone leaves it alone, too.
  */
 #ifndef SKEIN_COORDINATOR_DECIDE_REFERENCE_H
 #define SKEIN_COORDINATOR_DECIDE_REFERENCE_H

@@ -194,29 +194,46 @@ struct tenant *registry_find_path(const struct fleet *fleet, const char *path)
     return tenant != NULL && tenant->present ? tenant : NULL;
 }
 
+/* Finds, or makes one that is not present. */
+static struct tenant *registry_add_tenant(struct shard *shard, const struct tenant_info *info)
+{
+    size_t place = registry_tenant_place(shard, info->name);
+
+    if (place < shard->tenant_count && strcmp(shard->tenants[place]->info->name, info->name) == 0) {
+        return shard->tenants[place];
+    }
+    if (shard->present_count >= TENANTS_PER_SHARD_MAX) {
+        shard->trouble = "it has more tenants than skein can hold: the rest is ignored";
+        return NULL;
+    }
+    struct tenant *tenant = memory_alloc(sizeof(*tenant));
+    tenant->shard = shard;
+    tenant->info = copy_tenant_block(info);
+    shard->tenants = memory_reserve(shard->tenants, shard->tenant_count, &shard->tenant_capacity,
+                                    sizeof(struct tenant *));
+    memmove(&shard->tenants[place + 1], &shard->tenants[place],
+            (shard->tenant_count - place) * sizeof(struct tenant *));
+    shard->tenants[place] = tenant;
+    shard->tenant_count++;
+    return tenant;
+}
+
+struct tenant *registry_expect_tenant(struct shard *shard, const char *name)
+{
+    const struct tenant_info info = { .name = name };
+
+    return registry_add_tenant(shard, &info);
+}
+
 struct tenant *registry_put_tenant(struct step *step, struct shard *shard,
                                    const struct tenant_info *info)
 {
-    size_t place = registry_tenant_place(shard, info->name);
-    struct tenant *tenant = NULL;
+    struct tenant *tenant = registry_add_tenant(shard, info);
 
-    if (place < shard->tenant_count && strcmp(shard->tenants[place]->info->name, info->name) == 0) {
-        tenant = shard->tenants[place];
-        free(tenant->info);
-    } else {
-        if (shard->present_count >= TENANTS_PER_SHARD_MAX) {
-            shard->trouble = "it has more tenants than skein can hold: the rest is ignored";
-            return NULL;
-        }
-        tenant = memory_alloc(sizeof(*tenant));
-        tenant->shard = shard;
-        shard->tenants = memory_reserve(shard->tenants, shard->tenant_count,
-                                        &shard->tenant_capacity, sizeof(struct tenant *));
-        memmove(&shard->tenants[place + 1], &shard->tenants[place],
-                (shard->tenant_count - place) * sizeof(struct tenant *));
-        shard->tenants[place] = tenant;
-        shard->tenant_count++;
+    if (tenant == NULL) {
+        return NULL;
     }
+    free(tenant->info);
     tenant->info = copy_tenant_block(info);
     tenant->report = shard->report;
     if (!tenant->present) {

@@ -61,6 +61,8 @@ void registry_store_shard(struct step *step, struct shard *shard);
 struct tenant *registry_find_tenant(const struct shard *shard, const char *name);
 /* By "shard/name"; only one that is present. */
 struct tenant *registry_find_path(const struct fleet *fleet, const char *path);
+/* Finds, or makes one that is not present: it is about to be. NULL when the shard is full. */
+struct tenant *registry_expect_tenant(struct shard *shard, const char *name);
 /* Version of a set, or NULL. */
 const struct set_version *registry_version(const struct tenant *tenant, const char *set);
 /* After a task that moved it. */

@@ -288,6 +288,11 @@ static bool rollback_may_begin(const struct step *step, const struct rollout *ro
                          "baseline with another version corrects it",
                          rollout->spec.id);
     }
+    if (!rollout_has_dry_run(rollout)) {
+        return error_set(err, ERR_REFUSED,
+                         "rollout %s has made or dropped a tenant, which has no way back",
+                         rollout->spec.id);
+    }
     if (at_rest && counts->migrated + counts->unknown == 0 &&
         rollout->state.rollback == ROLLBACK_NONE) {
         return error_set(err, ERR_REFUSED,

@@ -99,6 +99,11 @@ bool rollout_is_active(const struct rollout *rollout)
     return !rollout_phase_is_final(rollout->state.phase);
 }
 
+bool rollout_has_dry_run(const struct rollout *rollout)
+{
+    return rollout->spec.kind == ROLLOUT_MIGRATE;
+}
+
 bool rollout_serves(const struct rollout *rollout, enum task_mode mode)
 {
     if (mode == TASK_SETTLE) {
@@ -351,13 +356,37 @@ static void rollout_set_texts(struct rollout *rollout, const char *actor, const 
     }
 }
 
+/* The rollout ends without knowing: says so by name, beside the failures. */
+static void rollout_note_unknown(struct step *step, struct tenant_task *task)
+{
+    struct rollout *rollout = task->part->rollout;
+    const struct failure_record record = {
+        .error = { .tenant = part_path(step, task),
+                   .mode = (enum task_mode)task->mode,
+                   .code = TASK_CODE_OUTCOME_UNKNOWN,
+                   .sqlstate = "",
+                   .message =
+                       "a lost agent had this tenant, and none was there to find out whether "
+                       "it has migrated it, or will",
+                   .detail = "",
+                   .hint = "Look at its history when the shard is back: skein tenant history",
+                   .file = "" },
+        .at_ms = step->wall_ms
+    };
+    const struct failure_record *kept = failure_list_put(&rollout->failures, &record);
+
+    if (kept != NULL) {
+        emit_put_failure(step, rollout->spec.id, kept);
+    }
+}
+
 /* Nobody was there who could have told; said in the report, with the tenant's name. */
 static void rollout_name_unknown(struct step *step, struct tenant_task *task)
 {
     bool asks = task->state == TENANT_TASK_UNKNOWN && !task_mode_is_dry((enum task_mode)task->mode);
 
     if (asks || (task->mode == TASK_SETTLE && !tenant_task_is_final(task))) {
-        part_note_unknown(step, task);
+        rollout_note_unknown(step, task);
     }
 }
 

@@ -108,6 +108,8 @@ void rollout_release(struct fleet *fleet);
 
 /* Has not ended: others of its set must keep away from its tenants. */
 bool rollout_is_active(const struct rollout *rollout);
+/* Its tenants are looked at before one is changed: so for migrations alone. */
+bool rollout_has_dry_run(const struct rollout *rollout);
 /* Hands out tasks of this list now. */
 bool rollout_serves(const struct rollout *rollout, enum task_mode mode);
 bool rollout_has_tasks_left(const struct rollout *rollout);

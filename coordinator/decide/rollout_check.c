@@ -130,7 +130,7 @@ void rollout_check(struct step *step, struct rollout *rollout)
             return;
         }
         if (on == ROLLOUT_ON_TASKS_DONE && rollout->state.phase == ROLLOUT_RUNNING &&
-            rollout->spec.kind == ROLLOUT_MIGRATE && !rollout_has_looked_again(step, rollout)) {
+            rollout->spec.kind != ROLLOUT_BASELINE && !rollout_has_looked_again(step, rollout)) {
             return;
         }
         if (on == ROLLOUT_ON_SHARDS_KNOWN) {

@@ -34,9 +34,9 @@ static bool rollout_has_nothing_to_do(const struct rollout *rollout)
     return rollout->open[0] + rollout->open[1] == 0 && rollout->state.counts.failed == 0;
 }
 
-static bool rollout_is_baseline(const struct rollout *rollout)
+static bool rollout_looks_at_none(const struct rollout *rollout)
 {
-    return rollout->spec.kind == ROLLOUT_BASELINE;
+    return !rollout_has_dry_run(rollout);
 }
 
 static bool rollout_has_failures(const struct rollout *rollout)
@@ -109,9 +109,9 @@ static const struct rollout_edge rollout_edges[] = {
     { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_SUCCEEDED, "nothing is to be done",
         true },
       rollout_has_nothing_to_do },
-    { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_RUNNING, "a baseline runs no script",
+    { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_RUNNING, "its kind has no dry run",
         true },
-      rollout_is_baseline },
+      rollout_looks_at_none },
     { { ROLLOUT_PENDING, ROLLOUT_ON_SHARDS_KNOWN, ROLLOUT_DRY_RUN, "every shard has answered",
         false },
       NULL },

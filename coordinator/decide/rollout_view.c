@@ -213,7 +213,7 @@ static void rollout_view_fill(const struct fleet *fleet, const struct rollout *r
                               uint64_t now_ms, struct rollout_view *ret_view)
 {
     /* A tenant that has its dry run ahead of it has its run ahead of it, too. */
-    bool runs = !rollout->spec.dry_run_only && rollout->spec.kind != ROLLOUT_BASELINE;
+    bool runs = !rollout->spec.dry_run_only && rollout_has_dry_run(rollout);
     uint64_t left =
         rollout->open[1] * (rollout->spec.dry_run_only ? 0 : 1) + rollout->open[0] * (runs ? 2 : 1);
 

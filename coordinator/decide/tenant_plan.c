@@ -4,13 +4,18 @@
 
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
+#include "coordinator/decide/tenant_life.h"
 
 enum task_mode tenant_plan_first_mode(const struct rollout *rollout)
 {
-    if (rollback_is_on(rollout)) {
-        return TASK_ROLLBACK_DRY_RUN;
-    }
-    return rollout->spec.kind == ROLLOUT_BASELINE ? TASK_BASELINE : TASK_DRY_RUN;
+    static const enum task_mode modes[ROLLOUT_KIND_COUNT] = {
+        [ROLLOUT_MIGRATE] = TASK_DRY_RUN,
+        [ROLLOUT_BASELINE] = TASK_BASELINE,
+        [ROLLOUT_CREATE] = TASK_CREATE,
+        [ROLLOUT_DROP] = TASK_DROP,
+    };
+
+    return rollback_is_on(rollout) ? TASK_ROLLBACK_DRY_RUN : modes[rollout->spec.kind];
 }
 
 bool tenant_plan_is_migrated(const struct rollout *rollout, const struct tenant *tenant)
@@ -59,6 +64,11 @@ const struct plan *tenant_plan_of(struct rollout *rollout, const struct tenant *
         bool same = strcmp(start.from, rollout->spec.target) == 0;
         cache->valid = false;
         cache->plan.code = same ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
+        return &cache->plan;
+    }
+    if (tenant_life_is(rollout)) {
+        cache->valid = false;
+        tenant_life_plan(tenant, rollout, &cache->plan);
         return &cache->plan;
     }
     if (!cache->valid || cache->has_objects != start.has_objects ||

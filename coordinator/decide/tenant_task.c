@@ -55,7 +55,7 @@ static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
         if (task->mode == TASK_SETTLE) {
             return TENANT_TASK_LIST_SETTLE;
         }
-        if (task == task->part->rollout->reference) {
+        if (task == task->part->rollout->reference && !task_mode_is_rollback(task->mode)) {
             return TENANT_TASK_LIST_REFERENCE;
         }
         return task_mode_is_dry((enum task_mode)task->mode) ? TENANT_TASK_LIST_DRY
@@ -211,7 +211,7 @@ static bool tenant_task_has_passed(const struct tenant_task *task, enum tenant_t
     bool ran = on == TENANT_TASK_ON_SUCCEED || on == TENANT_TASK_ON_UNDO ||
                (on == TENANT_TASK_ON_ADOPTED && (mode == TASK_RUN || mode == TASK_ROLLBACK));
 
-    return task->part->rollout->spec.kind != ROLLOUT_BASELINE &&
+    return rollout_has_dry_run(task->part->rollout) &&
            (on == TENANT_TASK_ON_PASS || ran || (task->passed && !task_mode_is_dry(mode)));
 }
 

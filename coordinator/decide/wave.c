@@ -16,6 +16,7 @@
 #include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout.h"
 #include "coordinator/decide/tenant_plan.h"
+#include "coordinator/decide/tenant_life.h"
 
 enum {
     WAVE_IN_FLIGHT_MAX = 2 * TASK_WINDOW < TASKS_IN_FLIGHT_PER_AGENT_MAX
@@ -323,7 +324,8 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .lock_timeout_ms = wave_lock_timeout_ms(rollout),
                                   .tasks = items,
                                   .task_count = count,
-                                  .rehearse_rollback = rollout->spec.rehearse_rollback };
+                                  .rehearse_rollback = rollout->spec.rehearse_rollback,
+                                  .source = tenant_life_source(rollout) };
 }
 
 static void wave_give_back(struct step *step, const struct window *window, uint64_t ticket)

@@ -139,7 +139,7 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
     asked->spec = (struct rollout_spec){
         .id = asked->object,
         .kind = operator_change_kind(&check, request->kind),
-        .set = wire_check_key(&check, "set", request->set),
+        .set = wire_check_key_or_empty(&check, "set", request->set),
         .digest = "",
         .target = request->target,
         .selector = request->selector,
@@ -157,6 +157,8 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .baseline_unmanaged =
             wire_check_name_or_empty(&check, "baseline_unmanaged", request->baseline_unmanaged),
         .unmanaged_only = request->unmanaged_only != 0,
+        .tenant = wire_check_text(&check, "tenant", request->tenant, SELECTOR_BYTES_MAX),
+        .from_reference = request->from_reference != 0,
     };
     return !check.failed;
 }

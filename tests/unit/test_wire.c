@@ -188,7 +188,7 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_ASSIGN;
     message.assign = (struct task_assignment){
-        "r7", TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3", 42, 10000, tasks, 1, true,
+        "r7", TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3", 42, 10000, tasks, 1, true, "template",
     };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
@@ -227,9 +227,27 @@ static void what_the_store_keeps_comes_back_whole(void **state)
 {
     (void)state;
     CHECK_RECORD(rollout_spec, rollout_spec,
-                 { "r7", ROLLOUT_MIGRATE, "billing", "sha256:ab", "0.4.3", "region=eu",
-                   POLICY_CONTINUE, 3, 5, 7, 2, true, 10000, "cert:ana", "because", 1000, true,
-                   "0.1.0", true });
+                 { "r7",
+                   ROLLOUT_MIGRATE,
+                   "billing",
+                   "sha256:ab",
+                   "0.4.3",
+                   "region=eu",
+                   POLICY_CONTINUE,
+                   3,
+                   5,
+                   7,
+                   2,
+                   true,
+                   10000,
+                   "cert:ana",
+                   "because",
+                   1000,
+                   true,
+                   "0.1.0",
+                   true,
+                   "eu-1/t_9",
+                   true });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,

@@ -1,0 +1,125 @@
+/* cmd_tenant_life.c - making a tenant and dropping one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/cli/cli.h"
+#include "coordinator/cli/cmd.h"
+#include "coordinator/cli/cmd_rollout_show.h"
+#include "coordinator/cli/field.h"
+#include "coordinator/cli/watch.h"
+
+/* Refused is another end than failed: nothing was tried. */
+static int cmd_tenant_life_code(const json_t *error, int code)
+{
+    const char *why = error == NULL ? "" : field_text(error, "code");
+    bool refused = strcmp(why, "TENANT_EXISTS") == 0 || strcmp(why, "TENANT_REFUSED") == 0;
+
+    return refused ? EXIT_CODE_REFUSED : code;
+}
+
+static void cmd_tenant_life_say_error(const struct cli *cli, const json_t *error)
+{
+    const char *file = field_text(error, "file");
+    const char *hint = field_text(error, "hint");
+
+    output_say("%s: %s: %s%s%s%s", cli->arguments[0], field_text(error, "code"),
+               field_text(error, "message"), file[0] == '\0' ? "" : " (", file,
+               file[0] == '\0' ? "" : ")");
+    if (hint[0] != '\0') {
+        output_say("%s", hint);
+    }
+}
+
+/* Sends it and waits: `done` is what is printed then. */
+static int cmd_tenant_life_run(struct cli *cli, json_t *request, bool drops)
+{
+    json_t *response = NULL;
+    json_t *last = NULL;
+    struct rpc_end end;
+    struct error err = { 0 };
+
+    bool started =
+        call_unary(&cli->caller, "StartRollout", request, CALL_REPEATABLE, &response, &end, &err);
+    json_decref(request);
+    if (!started) {
+        return cli_fail(cli, &end, &err);
+    }
+    const struct watch_request watch = { .id = field_text(response, "id"),
+                                         .view = WATCH_SILENT,
+                                         .until_settled = true };
+    int code = watch_run(cli, &watch, &last);
+    if (last != NULL && code != EXIT_CODE_TIMEOUT) {
+        const json_t *error = json_array_get(field_get(last, "errors"), 0);
+        code = cmd_tenant_life_code(error, code);
+        if (cli->format != OUTPUT_TABLE) {
+            output_json(cli->format, last);
+        } else if (error != NULL) {
+            cmd_tenant_life_say_error(cli, error);
+        } else if (code == EXIT_CODE_DONE && drops) {
+            (void)printf("%s is gone\n", cli->arguments[0]);
+        } else if (code == EXIT_CODE_DONE) {
+            (void)printf("%s is there, at version %s of %s\n", cli->arguments[0],
+                         field_text(last, "target"), field_text(last, "set"));
+        } else {
+            output_say("rollout %s ended as %s: skein rollout report %s", field_text(last, "id"),
+                       field_text(last, "phase"), field_text(last, "id"));
+        }
+    }
+    json_decref(last);
+    json_decref(response);
+    return code;
+}
+
+int cmd_tenant_create(struct cli *cli)
+{
+    const struct cli_options *options = &cli->options;
+
+    if (options->set[0] == '\0') {
+        return cli_usage(cli, "a new tenant needs --set: which migration set is it made by?");
+    }
+    bool copies = strcmp(options->from, "reference") == 0;
+    if (!copies && options->from[0] != '\0' && strcmp(options->from, "scripts") != 0) {
+        return cli_usage(cli, "--from: '%s' is neither scripts nor reference", options->from);
+    }
+    json_t *request =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b}", "set", options->set, "target",
+                  options->to, "tenant", cli->arguments[0], "policy", "continue", "reason",
+                  options->reason, "idempotency_key", cmd_rollout_new_key(), "kind", "create",
+                  "from_reference", copies ? 1 : 0);
+    return cmd_tenant_life_run(cli, request, false);
+}
+
+/* All its data goes: whoever asks for that types its name, or says why in a script. */
+static int cmd_tenant_drop_confirm(const struct cli *cli)
+{
+    bool asked = false;
+
+    if (cli->options.yes && cli->options.reason[0] == '\0') {
+        return cli_usage(cli, "--yes wants a --reason here, which the audit events keep");
+    }
+    if (cli->options.yes || output_confirm_word(cli->arguments[0], &asked)) {
+        return EXIT_CODE_DONE;
+    }
+    if (asked) {
+        output_say("nothing was done");
+        return EXIT_CODE_USAGE;
+    }
+    return cli_usage(cli,
+                     "'%s' would go with all its data: without a terminal that wants --yes "
+                     "and a --reason",
+                     cli->arguments[0]);
+}
+
+int cmd_tenant_drop(struct cli *cli)
+{
+    int code = cmd_tenant_drop_confirm(cli);
+
+    if (code != EXIT_CODE_DONE) {
+        return code;
+    }
+    json_t *request =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "set", cli->options.set, "tenant",
+                  cli->arguments[0], "policy", "continue", "reason", cli->options.reason,
+                  "idempotency_key", cmd_rollout_new_key(), "kind", "drop");
+    return cmd_tenant_life_run(cli, request, true);
+}
