@@ -133,13 +133,15 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         !operator_change_make_id(request->idempotency_key, id, err)) {
         return false;
     }
+    bool drops = request->kind == SKEIN__V1__ROLLOUT_KIND__ROLLOUT_KIND_DROP;
     asked->verb = OPERATOR_START;
     asked->reason = operator_change_reason(&check, request->reason);
     asked->object = arena_strdup(&event->arena, id);
     asked->spec = (struct rollout_spec){
         .id = asked->object,
         .kind = operator_change_kind(&check, request->kind),
-        .set = wire_check_key_or_empty(&check, "set", request->set),
+        .set = drops ? wire_check_key_or_empty(&check, "set", request->set)
+                     : wire_check_key(&check, "set", request->set),
         .digest = "",
         .target = request->target,
         .selector = request->selector,
