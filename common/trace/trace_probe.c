@@ -239,13 +239,13 @@ static void trace_probe_compare(struct trace_probe *probe, const struct trace_sn
         if (strcmp(before->file, r->file) != 0 && !empties) {
             measure->rewrites[measure->rewrite_count++] = arena_strdup(probe->arena, before->name);
         }
-        if (r->scans > before->scans) {
+        if (r->scans > before->scans && !empties) {
             measure->scans[measure->scan_count++] = arena_strdup(probe->arena, before->name);
         }
     }
 }
 
-/* TRUNCATE gives a table new files, and does so in no time. */
+/* TRUNCATE gives a table new files and builds its indexes from them, all of nothing. */
 static bool trace_probe_empties(const char *statement)
 {
     struct sql_text text = { .data = statement, .size = strlen(statement) };
