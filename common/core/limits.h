@@ -79,6 +79,12 @@ enum {
     ANSWER_BYTES_MAX = 3 << 20,    /* lists in one message are cut here, well below a message */
     WATCH_INTERVAL_MS = 200,       /* a watcher gets a rollout at most this often */
     TENANTS_PER_SHARD_MAX = 100000,
+    FINGERPRINT_BYTES = 64 + 1,       /* hex digits of SHA-256, and NUL */
+    FINGERPRINT_LOCK_MS = 500,        /* for somebody who changes that very schema */
+    FINGERPRINT_LINES_MAX = 20000,    /* objects of one tenant that are told apart */
+    FINGERPRINT_LINE_BYTES_MAX = 100, /* characters of each that are shown */
+    SCHEMAS_PER_CALL_MAX = 100,       /* tenants that an agent is asked about at once */
+    SCHEMAS_WORK_MAX_MS = 4000,       /* and how long it works on them: the rest is asked again */
     SHARDS_MAX = 10000,
     ROLLOUTS_KEPT_MAX = 1000,
     EVENTS_KEPT_MAX = 1000,

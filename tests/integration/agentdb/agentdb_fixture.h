@@ -90,6 +90,7 @@ void agentdb_wait_until(struct agentdb *db, uint64_t least, const char *query);
 /* The groups of tests. */
 int agentdb_test_pg(struct agentdb *db);
 int agentdb_test_tenants(struct agentdb *db);
+int agentdb_test_fingerprint(struct agentdb *db);
 int agentdb_test_tasks(struct agentdb *db);
 int agentdb_test_sessions(struct agentdb *db);
 int agentdb_test_faults(struct agentdb *db);

@@ -25,9 +25,13 @@ static const struct {
     const char *name;
     int (*run)(struct agentdb *db);
 } agentdb_groups[] = {
-    { "pg", agentdb_test_pg },         { "tenants", agentdb_test_tenants },
-    { "tasks", agentdb_test_tasks },   { "sessions", agentdb_test_sessions },
-    { "faults", agentdb_test_faults }, { "outages", agentdb_test_outages },
+    { "pg", agentdb_test_pg },
+    { "tenants", agentdb_test_tenants },
+    { "fingerprint", agentdb_test_fingerprint },
+    { "tasks", agentdb_test_tasks },
+    { "sessions", agentdb_test_sessions },
+    { "faults", agentdb_test_faults },
+    { "outages", agentdb_test_outages },
 };
 
 static bool agentdb_is_wanted(const char *name, int argc, char *argv[])
