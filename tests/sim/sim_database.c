@@ -51,6 +51,9 @@ unsigned sim_database_parse(const char *version)
 
 bool sim_database_is_done(const struct sim_tenant *tenant, const struct sim_task *task)
 {
+    if (task->mode == TASK_CREATE && !tenant->exists) {
+        return false;
+    }
     return task->mode != TASK_DRY_RUN && tenant->version == sim_database_parse(task->target) &&
            strcmp(tenant->rollout, task->rollout) == 0 && tenant->fence <= task->token;
 }
@@ -67,6 +70,21 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
         return TASK_CODE_VERSION_MOVED;
     }
     return TASK_CODE_NONE;
+}
+
+/* As skein.task_create: what is there is never taken over. The row, with its fence, outlives the
+ * tenant. */
+enum task_code sim_database_open_life(const struct sim_tenant *tenant, const struct sim_task *task)
+{
+    if (task->token < tenant->fence) {
+        return TASK_CODE_FENCED;
+    }
+    return task->mode == TASK_CREATE && tenant->exists ? TASK_CODE_TENANT_EXISTS : TASK_CODE_NONE;
+}
+
+bool sim_database_is_life(const struct sim_task *task)
+{
+    return task->mode == TASK_CREATE || task->mode == TASK_DROP;
 }
 
 bool sim_database_lease_lives(const struct sim *sim, int64_t lease)
@@ -99,6 +117,12 @@ static void sim_database_apply(struct sim *sim, const struct sim_shard *shard,
             tenant->applied[i] = i <= target ? 1 : 0;
         }
         return;
+    }
+    if (sim_database_is_life(task)) {
+        tenant->exists = task->mode == TASK_CREATE;
+        tenant->life++;
+        tenant->first = 0;
+        memset(tenant->applied, 0, sizeof(tenant->applied));
     }
     for (unsigned i = sim_database_parse(task->from) + 1; i <= target; i++) {
         tenant->applied[i]++;

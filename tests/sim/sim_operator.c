@@ -95,6 +95,18 @@ bool sim_operator_publish(struct sim *sim, unsigned edition)
                                      .archive = sim_operator_archive(sim, edition, &sim->arena) });
 }
 
+static const char *sim_operator_kind(enum rollout_kind kind)
+{
+    static const char *const names[ROLLOUT_KIND_COUNT] = {
+        [ROLLOUT_MIGRATE] = "migrate",
+        [ROLLOUT_BASELINE] = "baseline",
+        [ROLLOUT_CREATE] = "create",
+        [ROLLOUT_DROP] = "drop",
+    };
+
+    return names[kind];
+}
+
 bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spec)
 {
     spec.id = id;
@@ -107,7 +119,7 @@ bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spe
     spec.target = spec.target == NULL ? "" : arena_strdup(&sim->arena, spec.target);
     spec.id = arena_strdup(&sim->arena, id);
     sim_note(sim, "start %s: %s target '%s' tenants '%s' policy %s", id,
-             spec.kind == ROLLOUT_BASELINE ? "baseline" : "migrate", spec.target, spec.selector,
+             sim_operator_kind(spec.kind), spec.target, spec.selector,
              rollout_policy_name(spec.policy));
     return sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_START, .spec = spec });
 }
@@ -231,6 +243,26 @@ static struct sim_shard *sim_operator_any_shard(struct sim *sim)
     return &sim->shards[sim_below(sim, sim->shard_count)];
 }
 
+/* Makes a tenant, or drops one; whether it is there is the coordinator's business, and the agent's.
+ */
+static void sim_operator_life_any(struct sim *sim)
+{
+    const struct sim_shard *shard = sim_operator_any_shard(sim);
+    bool creates = sim_chance(sim, 600);
+    char id[SIM_TEXT_BYTES];
+
+    if (sim->rollout_count + 8 >= SIM_ROLLOUTS_MAX) {
+        return;
+    }
+    snprintf(id, sizeof(id), "r%02u", ++sim->rollout_count);
+    sim_operator_start(
+        sim, id,
+        (struct rollout_spec){ .kind = creates ? ROLLOUT_CREATE : ROLLOUT_DROP,
+                               .policy = POLICY_CONTINUE,
+                               .tenant = arena_printf(&sim->arena, "%s/t%02u", shard->name,
+                                                      (unsigned)sim_below(sim, SIM_TENANTS_MAX)) });
+}
+
 static void sim_operator_lock_any(struct sim *sim)
 {
     char tenant[SIM_TEXT_BYTES];
@@ -307,7 +339,9 @@ static void sim_operator_press(struct sim *sim)
         }
         break;
     default:
-        if (sim_chance(sim, 100)) {
+        if (sim->edition > 0 && sim_chance(sim, 600)) {
+            sim_operator_life_any(sim);
+        } else if (sim_chance(sim, 100)) {
             const struct sim_shard *shard = sim_operator_any_shard(sim);
             sim_note(sim, "forget %s", shard->name);
             sim->forgot = true;

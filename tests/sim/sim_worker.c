@@ -110,9 +110,11 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* was terminated */
         return;
     }
-    if (!sim->healed && sim_chance(sim, 30)) {
+    if (task->mode == TASK_CREATE && tenant->exists) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_EXISTS); /* somebody was faster */
+    } else if (!sim->healed && sim_chance(sim, 30)) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
-    } else if (tenant->broken && task->mode != TASK_BASELINE) {
+    } else if (tenant->broken && task->mode != TASK_BASELINE && task->mode != TASK_DROP) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
     } else if (task->mode == TASK_DRY_RUN) {
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
@@ -183,12 +185,12 @@ static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uin
         return;
     }
     struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
-    if (tenant == NULL || !tenant->exists) {
-        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_MISSING);
+    if (task->mode == TASK_SETTLE && tenant != NULL) {
+        sim_worker_settle(sim, tenant, task);
         return;
     }
-    if (task->mode == TASK_SETTLE) {
-        sim_worker_settle(sim, tenant, task);
+    if (tenant == NULL || (!tenant->exists && !sim_database_is_life(task))) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_MISSING);
         return;
     }
     if (tenant->holder != NULL) {
@@ -203,7 +205,8 @@ static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uin
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
         return;
     }
-    enum task_code code = sim_database_open(tenant, task);
+    enum task_code code = sim_database_is_life(task) ? sim_database_open_life(tenant, task)
+                                                     : sim_database_open(tenant, task);
     if (code != TASK_CODE_NONE) {
         sim_worker_end(sim, task, code == TASK_CODE_UP_TO_DATE ? TASK_SKIPPED : TASK_FAILED, code);
         return;
@@ -286,7 +289,8 @@ void sim_worker_drop_all(struct sim *sim, struct sim_agent *agent)
         struct sim_tenant *tenant = sim_database_find(agent->shard, task->tenant);
         agent->tasks = task->next;
         if (tenant != NULL && tenant->holder == task) {
-            if (task->mode != TASK_DRY_RUN && !tenant->broken && sim_chance(sim, 200)) {
+            bool taken = task->mode == TASK_CREATE && tenant->exists;
+            if (task->mode != TASK_DRY_RUN && !tenant->broken && !taken && sim_chance(sim, 200)) {
                 sim_database_commit(sim, agent->shard, tenant, task); /* its last words */
             }
             task->agent = NULL;

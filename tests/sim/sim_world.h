@@ -348,6 +348,9 @@ struct sim_tenant *sim_database_find(struct sim_shard *shard, const char *tenant
 /* The life of a tenant ends, or begins anew at another version. */
 void sim_database_forget_commits(struct sim *sim, const struct sim_shard *shard,
                                  const struct sim_tenant *tenant);
+enum task_code sim_database_open_life(const struct sim_tenant *tenant, const struct sim_task *task);
+/* Makes or drops the tenant. */
+bool sim_database_is_life(const struct sim_task *task);
 bool sim_database_lease_lives(const struct sim *sim, int64_t lease);
 void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned index,
                          unsigned version);
