@@ -276,7 +276,7 @@ int helper_host(int word_count, char *words[])
 {
     CLEANUP(helper_host_release)
     struct skein_context context = { .out = { .size_max = PLUGIN_FRAME_BYTES_MAX },
-                                     .in = { .size_max = 2 * PLUGIN_FRAME_BYTES_MAX } };
+                                     .in = { .size_max = PLUGIN_BUFFER_BYTES_MAX } };
     struct helper_frame frame;
 
     if (word_count < HELPER_HOST_WORDS) {

@@ -16,20 +16,28 @@ static const char *const plugin_talk_refused[] = {
     "rollback", "prepare", "savepoint", "release", "copy",
 };
 
-/* Behind blanks and comments, which nest. */
-static const char *plugin_talk_skip(const char *sql)
+/* Behind a comment, and those that are nested in it. */
+static const char *plugin_talk_skip_comment(const char *sql)
 {
     size_t depth = 0;
 
+    do {
+        bool opens = strncmp(sql, "/*", 2) == 0;
+        bool closes = strncmp(sql, "*/", 2) == 0;
+
+        depth += opens ? 1 : 0;
+        depth -= closes ? 1 : 0;
+        sql += opens || closes ? 2 : 1;
+    } while (depth > 0 && *sql != '\0');
+    return sql;
+}
+
+/* Behind blanks and comments. */
+static const char *plugin_talk_skip(const char *sql)
+{
     for (;;) {
         if (strncmp(sql, "/*", 2) == 0) {
-            depth++;
-            sql += 2;
-        } else if (depth > 0 && strncmp(sql, "*/", 2) == 0) {
-            depth--;
-            sql += 2;
-        } else if (depth > 0 && *sql != '\0') {
-            sql++;
+            sql = plugin_talk_skip_comment(sql);
         } else if (strncmp(sql, "--", 2) == 0) {
             sql += strcspn(sql, "\n\r");
         } else if (isspace((unsigned char)*sql)) {

@@ -391,8 +391,8 @@ void process_run(const struct process_order *order, struct process_output *outpu
                          .talk = -1,
                          .printed = -1,
                          .control_in = { .size_max = PROCESS_CONTROL_BYTES_MAX },
-                         .talk_in = { .size_max = 2 * PLUGIN_FRAME_BYTES_MAX },
-                         .talk_out = { .size_max = 2 * PLUGIN_FRAME_BYTES_MAX },
+                         .talk_in = { .size_max = PLUGIN_BUFFER_BYTES_MAX },
+                         .talk_out = { .size_max = PLUGIN_BUFFER_BYTES_MAX },
                          .deadline_ms = now_ms + order->timeout_ms,
                          .until_ms = UINT64_MAX,
                          .look_ms = now_ms + PROCESS_TICK_MS };

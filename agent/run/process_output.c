@@ -1,5 +1,6 @@
 #include "agent/run/process_output.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 enum { PROCESS_OUTPUT_LINE_MAX = 400 };
 
 /* Room for the words in front, and for what becomes longer: a byte can become MASK_TEXT. */
-static const size_t process_output_text_max = 10 * RUNNER_OUTPUT_BYTES_MAX;
+enum { PROCESS_OUTPUT_TEXT_MAX = 10 * RUNNER_OUTPUT_BYTES_MAX };
 
 void process_output_release(struct process_output *output)
 {
@@ -82,7 +83,7 @@ static size_t process_output_put(struct buf *buf, const char *at, size_t size)
 const char *process_output_text(const struct process_output *output, const char *secret,
                                 struct arena *arena)
 {
-    CLEANUP(buf_release) struct buf buf = { .size_max = process_output_text_max };
+    CLEANUP(buf_release) struct buf buf = { .size_max = PROCESS_OUTPUT_TEXT_MAX };
     size_t secret_size = strlen(secret);
     size_t start =
         output->size > RUNNER_OUTPUT_BYTES_MAX ? output->size - RUNNER_OUTPUT_BYTES_MAX : 0;
@@ -96,8 +97,9 @@ const char *process_output_text(const struct process_output *output, const char 
         start = line == NULL || line + 1 == output->data + output->size
                     ? start
                     : (size_t)(line + 1 - output->data);
-        (void)buf_printf(&buf, "(%llu bytes before)\n",
-                         (unsigned long long)(output->dropped + start));
+        uint64_t before = output->dropped + start;
+
+        (void)buf_printf(&buf, "(%" PRIu64 " bytes before)\n", before);
     }
     for (size_t i = start; i < output->size;) {
         bool is_secret = secret_size > 0 && secret_size <= output->size - i &&

@@ -174,15 +174,17 @@ enum {
     ROLLOUT_LOCKED_SHOWN_MAX = 32,  /* locked tenants that a rollout's view names */
 
     /* Programs and plugins that are operations of a set. */
+    PROCESS_PATH_BYTES_MAX = 1024,
     PROCESS_ARGUMENTS_MAX = 256,
     PROCESS_VARIABLES_MAX = 128,
     PROCESS_ARGUMENT_BYTES_MAX = 32 << 10, /* the kernel takes 128 KiB */
     PROCESS_TIMEOUT_DEFAULT_MS = 600 * 1000,
-    PROCESS_TICK_MS = 200,            /* how often it is looked whether it may go on */
-    PROCESS_GRACE_MS = 5000,          /* from SIGTERM to SIGKILL */
-    PROCESS_END_MAX_MS = 15000,       /* a helper that takes longer to end is killed */
-    PROCESS_SWEEP_MAX_MS = 5000,      /* for the children of a program that has ended */
-    PLUGIN_FRAME_BYTES_MAX = 1 << 20, /* a statement, or an answer with its rows */
+    PROCESS_TICK_MS = 200,             /* how often it is looked whether it may go on */
+    PROCESS_GRACE_MS = 5000,           /* from SIGTERM to SIGKILL */
+    PROCESS_END_MAX_MS = 15000,        /* a helper that takes longer to end is killed */
+    PROCESS_SWEEP_MAX_MS = 5000,       /* for the children of a program that has ended */
+    PLUGIN_FRAME_BYTES_MAX = 1 << 20,  /* a statement, or an answer with its rows */
+    PLUGIN_BUFFER_BYTES_MAX = 2 << 20, /* what is read of frames that have not come whole */
     PLUGIN_PARAMETERS_MAX = 32,
 
     /* Decisions. */

@@ -42,7 +42,7 @@ static bool set_process_apply_program(struct set_process_reader *reader, const c
 {
     size_t size = strlen(value);
 
-    if (value[0] != '/' || size > NAME_BYTES_MAX * 4 || value[size - 1] == '/' ||
+    if (value[0] != '/' || size > PROCESS_PATH_BYTES_MAX || value[size - 1] == '/' ||
         strstr(value, "//") != NULL || strstr(value, "/./") != NULL ||
         strstr(value, "/../") != NULL) {
         return set_process_expect(reader, "the program's absolute path, such as "

@@ -11,7 +11,7 @@
 /* What was taken is put together again: the same bytes. */
 static void take_apart(struct helper_frame *frame, unsigned order)
 {
-    CLEANUP(buf_release) struct buf again = { .size_max = 2 * PLUGIN_FRAME_BYTES_MAX };
+    CLEANUP(buf_release) struct buf again = { .size_max = PLUGIN_BUFFER_BYTES_MAX };
     struct bytes whole = frame->rest;
     size_t begin = helper_frame_begin(&again, frame->kind);
 

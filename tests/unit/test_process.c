@@ -228,7 +228,7 @@ static int be_agent(char *argv[])
         .helper = helper,
         .words = (const char *const[]){ "/bin/sh", "-c", argv[3], "sh", told, NULL },
         .environment = environment,
-        .timeout_ms = 10 * PATIENCE_MS,
+        .timeout_ms = UINT64_C(10) * PATIENCE_MS,
         .may_go_on = may_go_on,
         .context = &watcher,
     };
