@@ -99,6 +99,12 @@ static void sim_agent_connect(struct sim *sim, struct sim_agent *agent)
 
 /* ---- results ---- */
 
+static uint64_t sim_agent_repeatables(const struct sim_task *task)
+{
+    return task->repeatables != 0 && task->mode != TASK_BASELINE ? task->repeatables
+                                                                 : task->had_repeatables;
+}
+
 static const char *sim_agent_version(const struct sim_task *task)
 {
     return task->outcome == TASK_SUCCEEDED && task->mode != TASK_DRY_RUN ? task->target : "";
@@ -133,6 +139,7 @@ void sim_agent_send_results(struct sim *sim, struct sim_agent *agent)
                            .hint = "",
                            .file = "" },
                 .version = arena_strdup(arena, sim_agent_version(task)),
+                .repeatables = sim_agent_repeatables(task),
             };
         }
         if (count == 0) {
@@ -270,6 +277,13 @@ static void sim_agent_take(struct sim *sim, struct sim_agent *agent,
     snprintf(task->from, sizeof(task->from), "%s", item->from);
     snprintf(task->target, sizeof(task->target), "%s", assign->target);
     task->mode = assign->mode;
+    task->had_repeatables = item->repeatables;
+    for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {
+        if (strcmp(sim->digests[i], assign->digest) == 0 &&
+            sim_database_parse(assign->target) == i) {
+            task->repeatables = sim->repeatables[i]; /* they are for the latest version only */
+        }
+    }
     task->token = assign->token;
     task->lease = agent->uplink.lease_id;
     task->number = ++sim->task_number;

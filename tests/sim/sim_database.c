@@ -28,6 +28,7 @@ void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned inde
     tenant->fence = 0;
     tenant->newest_token = 0;
     tenant->rollout[0] = '\0';
+    tenant->repeatables = 0;
     tenant->broken = false;
     for (unsigned i = 0; i <= SIM_SET_EDITIONS; i++) {
         tenant->applied[i] = i >= 1 && i <= version ? 1 : 0;
@@ -49,12 +50,19 @@ unsigned sim_database_parse(const char *version)
     return version[0] == '\0' ? 0 : (unsigned)strtoul(version + 2, NULL, 10);
 }
 
+/* Where it starts at its target it has a repeatable script to run, as often as it is asked to. */
+static bool sim_database_moves(const struct sim_task *task)
+{
+    return strcmp(task->from, task->target) != 0;
+}
+
 bool sim_database_is_done(const struct sim_tenant *tenant, const struct sim_task *task)
 {
     if (task->mode == TASK_CREATE && !tenant->exists) {
         return false;
     }
-    return task->mode != TASK_DRY_RUN && tenant->version == sim_database_parse(task->target) &&
+    return task->mode != TASK_DRY_RUN && sim_database_moves(task) &&
+           tenant->version == sim_database_parse(task->target) &&
            strcmp(tenant->rollout, task->rollout) == 0 && tenant->fence <= task->token;
 }
 
@@ -63,7 +71,7 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
     if (task->token < tenant->fence) {
         return TASK_CODE_FENCED;
     }
-    if (tenant->version == sim_database_parse(task->target)) {
+    if (tenant->version == sim_database_parse(task->target) && sim_database_moves(task)) {
         return TASK_CODE_UP_TO_DATE;
     }
     if (tenant->version != sim_database_parse(task->from)) {
@@ -139,12 +147,20 @@ void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_te
                          const struct sim_task *task)
 {
     bool late = sim_database_is_late(sim, task);
+    /* Repeatable scripts may run again for one rollout: that is one commit, for those who count. */
+    bool again = !sim_database_moves(task) && strcmp(tenant->rollout, task->rollout) == 0;
 
     sim_check_commit(sim, shard, tenant, task, late);
     sim_database_apply(sim, shard, tenant, task);
+    if (task->mode == TASK_RUN && task->repeatables != 0) {
+        tenant->repeatables = task->repeatables;
+    }
     tenant->version = sim_database_parse(task->target);
     tenant->fence = task->token;
     snprintf(tenant->rollout, sizeof(tenant->rollout), "%s", task->rollout);
+    if (again) {
+        return;
+    }
     sim->commits = memory_reserve(sim->commits, sim->commit_count, &sim->commit_capacity,
                                   sizeof(struct sim_commit));
     struct sim_commit *commit = &sim->commits[sim->commit_count++];

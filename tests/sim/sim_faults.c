@@ -310,7 +310,7 @@ void sim_faults_begin(struct sim *sim)
 /* Without it rollouts are refused. */
 static void sim_faults_bring_reference(struct sim *sim)
 {
-    if (sim->has_reference && !sim->shards[0].tenants[0].exists) {
+    if (sim->set_kind.reference && !sim->shards[0].tenants[0].exists) {
         sim_database_create(sim, &sim->shards[0], 0, 0);
     }
 }

@@ -116,6 +116,10 @@ static void sim_live_check_tenants(struct sim *sim)
                 sim_fail(sim, "%s/%s was left at %u", sim->shards[i].name, tenant->name,
                          tenant->version);
             }
+            if (tenant->exists && tenant->repeatables != sim->repeatables[sim->edition]) {
+                sim_fail(sim, "%s/%s was left with another edition's repeatable script",
+                         sim->shards[i].name, tenant->name);
+            }
         }
     }
     size_t place = sim_live_first_lock(sim);

@@ -80,7 +80,7 @@ static struct bytes sim_operator_archive(const struct sim *sim, unsigned edition
                                          struct arena *arena)
 {
     struct set_file files[SIM_SET_FILES_MAX];
-    size_t count = sim_set_files(edition, sim->has_reference, arena, files);
+    size_t count = sim_set_files(edition, sim->set_kind, arena, files);
 
     return wire_encode_set_archive(files, count, arena);
 }
@@ -90,8 +90,7 @@ bool sim_operator_publish(struct sim *sim, unsigned edition)
     sim->edition = edition;
     return sim_operator_ask(sim, (struct operator_request){
                                      .verb = OPERATOR_PUBLISH,
-                                     .set = sim->has_reference ? sim_set_new_with_reference(edition)
-                                                               : sim_set_new(edition),
+                                     .set = sim_set_new_of(edition, sim->set_kind),
                                      .archive = sim_operator_archive(sim, edition, &sim->arena) });
 }
 

@@ -43,6 +43,7 @@ static void sim_report_put(struct sim_chunk *chunk, const char *name, const stru
                                                 .version = arena_strdup(arena, text),
                                                 .rollout = arena_strdup(arena, seen->rollout),
                                                 .fence = seen->fence,
+                                                .repeatables = seen->repeatables,
                                                 .undone = "" };
     chunk->tenants[at] = (struct tenant_info){ .name = arena_strdup(arena, name),
                                                .versions = &chunk->versions[at],
@@ -59,7 +60,8 @@ void sim_report_read(struct sim_agent *agent)
         struct sim_seen *seen = &agent->seen[i];
         *seen = (struct sim_seen){ .exists = tenant->exists,
                                    .version = tenant->version,
-                                   .fence = tenant->fence };
+                                   .fence = tenant->fence,
+                                   .repeatables = tenant->repeatables };
         memcpy(seen->rollout, tenant->rollout, sizeof(seen->rollout));
     }
 }
@@ -72,6 +74,7 @@ void sim_report_note(struct sim_agent *agent, const struct sim_task *task)
         if (strcmp(agent->shard->tenants[i].name, task->tenant) == 0 && seen->exists) {
             seen->version = sim_database_parse(task->target);
             seen->fence = task->token;
+            seen->repeatables = agent->shard->tenants[i].repeatables;
             memcpy(seen->rollout, task->rollout, sizeof(seen->rollout));
         }
     }

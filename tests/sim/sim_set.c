@@ -7,7 +7,7 @@
 
 #include "common/core/memory.h"
 
-size_t sim_set_files(unsigned edition, bool with_reference, struct arena *arena,
+size_t sim_set_files(unsigned edition, struct sim_set_kind kind, struct arena *arena,
                      struct set_file ret_files[SIM_SET_FILES_MAX])
 {
     size_t count = 0;
@@ -19,7 +19,13 @@ size_t sim_set_files(unsigned edition, bool with_reference, struct arena *arena,
             (struct set_file){ .path = arena_printf(arena, "0.%u.0__step.sql", i + 1),
                                .content = bytes_of_text("SELECT 1;\n") };
     }
-    if (with_reference) {
+    if (kind.repeatable) {
+        ret_files[count++] = (struct set_file){
+            .path = "R__view.sql",
+            .content = bytes_of_text(arena_printf(arena, "SELECT %u;\n", edition)),
+        };
+    }
+    if (kind.reference) {
         ret_files[count++] =
             (struct set_file){ .path = "skein.yaml",
                                .content = bytes_of_text("reference: " SIM_SET_REFERENCE "\n") };
@@ -27,15 +33,14 @@ size_t sim_set_files(unsigned edition, bool with_reference, struct arena *arena,
     return count;
 }
 
-static struct set *sim_set_make(unsigned edition, bool with_reference)
+struct set *sim_set_new_of(unsigned edition, struct sim_set_kind kind)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
     struct set *set = memory_alloc(sizeof(*set));
     struct set_file files[SIM_SET_FILES_MAX];
     struct error err = { 0 };
 
-    if (!set_parse(files, sim_set_files(edition, with_reference, &arena, files), "billing", set,
-                   &err)) {
+    if (!set_parse(files, sim_set_files(edition, kind, &arena, files), "billing", set, &err)) {
         fprintf(stderr, "sim: %s\n", err.message);
         abort();
     }
@@ -44,18 +49,19 @@ static struct set *sim_set_make(unsigned edition, bool with_reference)
 
 struct set *sim_set_new(unsigned edition)
 {
-    return sim_set_make(edition, false);
+    return sim_set_new_of(edition, (struct sim_set_kind){ 0 });
 }
 
 struct set *sim_set_new_with_reference(unsigned edition)
 {
-    return sim_set_make(edition, true);
+    return sim_set_new_of(edition, (struct sim_set_kind){ .reference = true });
 }
 
 struct set *sim_set_of_digest(const char *digest)
 {
-    for (unsigned i = 0; i < 2 * SIM_SET_EDITIONS; i++) {
-        struct set *set = sim_set_make(i / 2 + 1, i % 2 == 1);
+    for (unsigned i = 0; i < 4 * SIM_SET_EDITIONS; i++) {
+        const struct sim_set_kind kind = { .reference = i % 2 == 1, .repeatable = i / 2 % 2 == 1 };
+        struct set *set = sim_set_new_of(i / 4 + 1, kind);
         if (strcmp(set->digest, digest) == 0) {
             return set;
         }

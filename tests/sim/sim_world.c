@@ -174,7 +174,15 @@ void sim_init(struct sim *sim, uint64_t seed, bool verbose)
     sim->script_ms_max = (uint64_t[]){ 50, 400, 3000 }[sim_below(sim, 3)];
     sim->answer_loss = (unsigned[]){ 0, 5, 40 }[sim_below(sim, 3)];
     sim->clocks_jump = sim_chance(sim, 250);
-    sim->has_reference = seed % 3 == 0;
+    sim->set_kind =
+        (struct sim_set_kind){ .reference = seed % 3 == 0, .repeatable = seed % 2 == 0 };
+    for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {
+        struct set *set = sim_set_new_of(i, sim->set_kind);
+        memcpy(sim->digests[i], set->digest, sizeof(sim->digests[i]));
+        sim->repeatables[i] = set->repeatables_digest;
+        set_release(set);
+        free(set);
+    }
     sim->shard_count = (unsigned)sim_between(sim, 1, SIM_SHARDS_MAX);
     for (unsigned i = 0; i < sim->shard_count; i++) {
         sim_init_shard(sim, &sim->shards[i], i);

@@ -52,6 +52,7 @@ struct sim_tenant {
     uint64_t fence;
     uint64_t newest_token;        /* that ever committed: the check's own memory */
     char rollout[SIM_TEXT_BYTES]; /* that moved the version last */
+    uint64_t repeatables;         /* digest of the repeatable script that ran last; 0: none */
     unsigned
         applied[SIM_SET_EDITIONS + 1]; /* how often each script took effect: never idempotent */
     bool broken;                       /* scripts fail here */
@@ -67,6 +68,8 @@ struct sim_task {
     char rollout[SIM_TEXT_BYTES], tenant[SIM_TEXT_BYTES];
     char from[SIM_TEXT_BYTES], target[SIM_TEXT_BYTES];
     enum task_mode mode;
+    uint64_t repeatables;     /* digest that the tenant has afterwards; 0: it runs none */
+    uint64_t had_repeatables; /* what it has, as the coordinator said */
     uint64_t token;
     int64_t lease; /* under which it was taken */
     uint64_t lock_until_ms;
@@ -84,6 +87,7 @@ struct sim_seen {
     unsigned version;
     uint64_t fence;
     char rollout[SIM_TEXT_BYTES];
+    uint64_t repeatables;
 };
 
 /* Where a worker's process is to be stopped: between the look at the lease and BEGIN, or before
@@ -243,8 +247,11 @@ struct sim {
 
     struct sim_shard shards[SIM_SHARDS_MAX];
     unsigned shard_count;
-    unsigned edition;   /* newest published */
-    bool has_reference; /* the set names SIM_SET_REFERENCE */
+    unsigned edition; /* newest published */
+    struct sim_set_kind set_kind;
+    /* Of each edition of it; 0: it has no repeatable script. */
+    char digests[SIM_SET_EDITIONS + 1][DIGEST_TEXT_BYTES];
+    uint64_t repeatables[SIM_SET_EDITIONS + 1];
     unsigned rollout_count;
     struct sim_rollout rollouts[SIM_ROLLOUTS_MAX]; /* whose start was answered */
     unsigned rollout_known;
