@@ -423,6 +423,262 @@ BEGIN
 END
 $skein$;
 
+-- What a rollout has done to a tenant that is not undone yet, by the history:
+--   out_state    mine: it moved the version last     undone: its rollback did
+--                moved: it did something, and something else has moved the version since
+--                none: it has done nothing here
+--   out_scripts  to be undone, newest first          out_version  the tenant's version now
+--   out_start    the version that it started from    out_before   the rollout that had led there
+-- Versions are '' for none.
+CREATE OR REPLACE FUNCTION skein.undo_plan(
+    in_tenant text, in_set text, in_rollout text, in_schema text, OUT out_state text,
+    OUT out_version text, OUT out_start text, OUT out_before text, OUT out_scripts text[]
+) LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    namespace oid;
+    row_rollout text;
+    row_undone text;
+    row_database oid;
+    row_schema oid;
+    first_id bigint;
+    previous record;
+BEGIN
+    IF in_schema <> '' THEN
+        namespace := to_regnamespace(quote_ident(in_schema));
+        IF namespace IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK001', MESSAGE =
+                format('the schema %I does not exist any more', in_schema);
+        END IF;
+    END IF;
+    out_state := 'none';
+    out_version := '';
+    out_start := '';
+    SELECT coalesce(t.version, ''), t.rollout, t.undone, t.database_oid, t.schema_oid
+      INTO out_version, row_rollout, row_undone, row_database, row_schema
+      FROM skein.tenant t WHERE t.tenant = in_tenant AND t.set_name = in_set;
+    IF NOT FOUND OR (namespace IS NOT NULL
+                     AND skein.row_is_old(row_database, row_schema, namespace)) THEN
+        out_version := '';
+        RETURN; -- what the history has is of another schema of that name
+    END IF;
+
+    SELECT array_agg(newest.script ORDER BY newest.id DESC) INTO out_scripts
+      FROM (SELECT DISTINCT ON (h.script) h.script, h.id, h.direction, h.rollout
+              FROM skein.history h
+             WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done'
+               AND h.direction IN ('up', 'down') AND h.script <> ''
+               AND left(h.script, 3) <> 'R__' -- those have no way back
+             ORDER BY h.script, h.id DESC) AS newest
+     WHERE newest.direction = 'up' AND newest.rollout = in_rollout;
+    IF row_undone = in_rollout THEN
+        out_state := 'undone';
+    ELSIF row_rollout = in_rollout THEN
+        out_state := 'mine';
+    ELSIF out_scripts IS NOT NULL THEN
+        out_state := 'moved';
+        out_before := row_rollout;
+    END IF;
+    IF out_state <> 'mine' THEN
+        RETURN;
+    END IF;
+
+    SELECT min(h.id) INTO first_id FROM skein.history h
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done'
+       AND h.rollout = in_rollout AND h.direction IN ('up', 'fast_forward');
+    SELECT CASE h.direction WHEN 'down' THEN h.detail->>'to' ELSE h.version END AS version,
+           CASE h.direction WHEN 'down' THEN h.detail->>'rollout' ELSE h.rollout END AS rollout
+      INTO previous
+      FROM skein.history h
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'done' AND h.id < first_id
+     ORDER BY h.id DESC LIMIT 1;
+    SELECT coalesce(h.detail->>'from', previous.version, '') INTO out_start FROM skein.history h
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.id = first_id;
+    out_start := coalesce(out_start, '');
+    IF out_start = coalesce(previous.version, '') THEN
+        out_before := previous.rollout;
+    END IF;
+END
+$skein$;
+
+-- Begins a task that undoes what a rollout did: locks as skein.task_begin does, and raises
+--   SK001 tenant missing   SK002 fenced         SK003 not what undo_plan said when it was asked
+--   SK007 undone already   SK008 nothing to undo   SK020 something else has moved it since
+-- `in_from` is the tenant's version, `in_target` the one to go back to, `in_scripts` are those to be
+-- undone.
+CREATE OR REPLACE FUNCTION skein.undo_begin(
+    in_tenant text, in_set text, in_rollout text, in_mode text, in_from text, in_target text,
+    in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    row_fence bigint;
+    plan record;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    SELECT t.fence INTO row_fence FROM skein.tenant t
+     WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the task''s token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+    SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
+    IF plan.out_state = 'undone' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
+    ELSIF plan.out_state = 'none' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = plan.out_version, MESSAGE =
+            'this rollout has done nothing here';
+    ELSIF plan.out_state = 'moved' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK020', DETAIL = plan.out_version, MESSAGE =
+            format('left at %s: %s has moved it since',
+                   coalesce(nullif(plan.out_version, ''), 'no version'),
+                   coalesce('rollout ' || plan.out_before, 'something else'));
+    ELSIF plan.out_version <> in_from OR plan.out_start <> in_target
+            OR coalesce(plan.out_scripts, '{}') <> in_scripts THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = plan.out_version, MESSAGE =
+            'the tenant was moved while its rollback began';
+    END IF;
+END
+$skein$;
+
+-- Ends such a task, as skein.task_end does. The tenant is again what it was before that rollout.
+CREATE OR REPLACE FUNCTION skein.undo_end(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_from text, in_target text,
+    in_token bigint, in_schema text, in_scripts text[], in_versions text[], in_checksums text[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    before text;
+BEGIN
+    SELECT p.out_before INTO before
+      FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema) AS p;
+    UPDATE skein.tenant t
+       SET version = nullif(in_target, ''), rollout = before, undone = in_rollout,
+           repeatables = NULL, fence = in_token, updated_at = clock_timestamp()
+     WHERE t.tenant = in_tenant AND t.set_name = in_set
+       AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
+       AND t.fence <= in_token AND coalesce(t.version, '') = in_from AND t.rollout = in_rollout;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            'a script ended the transaction that it ran in, or wrote to skein''s journal';
+    END IF;
+
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
+                               agent, fence, state, started_at, duration_ms, detail)
+    SELECT in_tenant, in_set, s.version, s.script, 'down', decode(s.checksum, 'hex'),
+           in_rollout, in_agent, in_token, 'done', coalesce(s.began, clock_timestamp()),
+           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began),
+           jsonb_build_object('from', in_from, 'to', in_target, 'rollout', before)
+      FROM (SELECT *, nullif(current_setting('skein.m' || ordinal, true), '')::timestamptz AS began
+              FROM unnest(in_scripts, in_versions, in_checksums)
+                   WITH ORDINALITY AS u(script, version, checksum, ordinal)) AS s;
+END
+$skein$;
+
+-- The structure of a tenant, a line for each thing in it; what extensions brought does not count,
+-- nor does the order of columns. Of the whole database where `in_schema` is ''.
+CREATE OR REPLACE FUNCTION skein.structure(in_schema text) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
+    WITH space AS (
+        SELECT n.oid, CASE in_schema WHEN '' THEN quote_ident(n.nspname) || '.' ELSE '' END AS mark
+          FROM pg_namespace n
+         WHERE CASE in_schema WHEN '' THEN n.nspname !~ '^pg_' AND
+                    n.nspname NOT IN ('information_schema', 'skein')
+               ELSE n.nspname = in_schema END
+    ), relation AS (
+        SELECT c.*, s.mark || quote_ident(c.relname) AS name FROM pg_class c
+          JOIN space s ON s.oid = c.relnamespace
+         WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                              AND d.objid = c.oid AND d.deptype = 'e')
+    )
+    SELECT format('%s %s%s', CASE r.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table'
+                      WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN
+                      'sequence' WHEN 'f' THEN 'foreign table' ELSE 'type' END, r.name,
+                  CASE WHEN r.relkind IN ('v', 'm') THEN ' ' || pg_get_viewdef(r.oid) ELSE '' END
+                  || CASE WHEN r.relpersistence <> 'p' THEN ' unlogged' ELSE '' END
+                  || CASE WHEN r.relrowsecurity THEN ' row security' ELSE '' END
+                  || CASE WHEN r.relforcerowsecurity THEN ' forced' ELSE '' END
+                  || coalesce(' ' || r.reloptions::text, ''))
+      FROM relation r WHERE r.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+    UNION ALL
+    SELECT format('column %s.%I %s%s', r.name, a.attname, format_type(a.atttypid, a.atttypmod),
+                  CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+                  || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')
+                  || CASE a.attidentity WHEN '' THEN '' ELSE ' identity ' || a.attidentity::text END
+                  || CASE a.attgenerated WHEN '' THEN '' ELSE ' generated' END
+                  || CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
+                          THEN ' collate ' || a.attcollation::regcollation::text ELSE '' END)
+      FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid
+      JOIN pg_type t ON t.oid = a.atttypid
+      LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
+    UNION ALL
+    SELECT format('constraint %I on %s %s', c.conname,
+                  coalesce(r.name, c.contypid::regtype::text), pg_get_constraintdef(c.oid))
+      FROM pg_constraint c JOIN space s ON s.oid = c.connamespace
+      LEFT JOIN relation r ON r.oid = c.conrelid
+    UNION ALL
+    SELECT format('index %s %s%s', r.name, pg_get_indexdef(r.oid),
+                  CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END)
+      FROM relation r JOIN pg_index i ON i.indexrelid = r.oid
+    UNION ALL
+    SELECT format('trigger %I on %s %s %s', t.tgname, r.name, pg_get_triggerdef(t.oid), t.tgenabled)
+      FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
+    UNION ALL
+    SELECT format('policy %I on %s for %s to %s using %s check %s', p.polname, r.name, p.polcmd,
+                  p.polroles, pg_get_expr(p.polqual, p.polrelid),
+                  pg_get_expr(p.polwithcheck, p.polrelid))
+      FROM relation r JOIN pg_policy p ON p.polrelid = r.oid
+    UNION ALL
+    SELECT format('function %s%I(%s) returns %s: %s %s', s.mark, p.proname,
+                  pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+                  p.provolatile::text || p.prosecdef::text || coalesce(p.proconfig::text, ''), p.prosrc)
+      FROM pg_proc p JOIN space s ON s.oid = p.pronamespace
+     WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                          AND d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT format('type %s%I %s%s', s.mark, t.typname,
+                  CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE '' END
+                  || CASE WHEN t.typnotnull THEN ' not null' ELSE '' END
+                  || coalesce(' default ' || t.typdefault, ''),
+                  (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e
+                    WHERE e.enumtypid = t.oid))
+      FROM pg_type t JOIN space s ON s.oid = t.typnamespace
+     WHERE t.typtype IN ('d', 'e')
+$skein$;
+
+-- A dry run that goes up, down and up again: what there was before, for the comparison behind the
+-- way down. All of it is rolled back.
+CREATE OR REPLACE FUNCTION skein.rehearsal_begin(in_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    CREATE TEMP TABLE skein_rehearsal ON COMMIT DROP AS
+        SELECT s AS line FROM skein.structure(in_schema) AS s;
+END
+$skein$;
+
+-- Raises SK021 when the way down has not led back.
+CREATE OR REPLACE FUNCTION skein.rehearsal_compare(in_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    differences text[];
+BEGIN
+    SELECT array_agg(d.words ORDER BY d.words) INTO differences FROM (
+        SELECT 'missing: ' || m.line AS words FROM (
+            SELECT r.line FROM pg_temp.skein_rehearsal r
+            EXCEPT ALL SELECT s FROM skein.structure(in_schema) AS s) AS m
+        UNION ALL
+        SELECT 'left over: ' || m.line FROM (
+            SELECT s AS line FROM skein.structure(in_schema) AS s
+            EXCEPT ALL SELECT r.line FROM pg_temp.skein_rehearsal r) AS m) AS d;
+    IF differences IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK021',
+            MESSAGE = format('the rollback does not lead back: %s', left(differences[1], 300)),
+            DETAIL = left(array_to_string(differences, E'\n'), 1000);
+    END IF;
+    DROP TABLE pg_temp.skein_rehearsal;
+END
+$skein$;
+
 -- Ends a task: writes the history and the version. The row must still be locked, or written, by
 -- this very transaction (its xmax or xmin says so): a script that ended the transaction of its task
 -- behind our back is found out here (SK006), whatever it did to the settings. `skein.m1`,
@@ -435,7 +691,7 @@ CREATE OR REPLACE FUNCTION skein.task_end(
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 BEGIN
     UPDATE skein.tenant t
-       SET version = in_target, rollout = in_rollout, fence = in_token,
+       SET version = in_target, rollout = in_rollout, undone = NULL, fence = in_token,
            updated_at = clock_timestamp()
      WHERE t.tenant = in_tenant AND t.set_name = in_set
        AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
@@ -446,10 +702,11 @@ BEGIN
     END IF;
 
     INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
-                               agent, fence, state, started_at, duration_ms)
+                               agent, fence, state, started_at, duration_ms, detail)
     SELECT in_tenant, in_set, s.version, s.script, s.direction, decode(s.checksum, 'hex'),
            in_rollout, in_agent, in_token, 'done', coalesce(s.began, clock_timestamp()),
-           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began)
+           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began),
+           jsonb_build_object('from', in_from)
       FROM (SELECT *, nullif(current_setting('skein.m' || ordinal, true), '')::timestamptz AS began
               FROM unnest(in_scripts, in_versions, in_directions, in_checksums)
                    WITH ORDINALITY AS u(script, version, direction, checksum, ordinal)) AS s;

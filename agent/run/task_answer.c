@@ -21,6 +21,8 @@ static const struct {
     { "SK006", TASK_CODE_TRANSACTION_CONTROL, TASK_FAILED },
     { "SK008", TASK_CODE_UP_TO_DATE, TASK_SKIPPED },
     { "SK009", TASK_CODE_TENANT_EXISTS, TASK_FAILED },
+    { "SK020", TASK_CODE_VERSION_MOVED, TASK_SKIPPED },
+    { "SK021", TASK_CODE_ROLLBACK, TASK_FAILED },
     { "55P03", TASK_CODE_LOCK_TIMEOUT, TASK_FAILED },
 };
 
@@ -58,9 +60,9 @@ void task_answer_succeed(struct task_result *result, const struct executor_task 
 {
     result->outcome = TASK_SUCCEEDED;
     result->scripts = (uint32_t)scripts;
-    result->version = task->mode == TASK_DRY_RUN ? task->from : task->target;
+    result->version = task_mode_is_dry(task->mode) ? task->from : task->target;
     result->repeatables = task->repeatables;
-    if (task->mode != TASK_DRY_RUN && task->mode != TASK_BASELINE &&
+    if ((task->mode == TASK_RUN || task->mode == TASK_CREATE) &&
         plan_takes_repeatables(prepared_set_model(task->set), task->target)) {
         result->repeatables = prepared_set_model(task->set)->repeatables_digest;
     }
@@ -103,7 +105,9 @@ static void task_answer_place(struct task_result *result, struct executor_task *
     if (report->operation == NULL) {
         return;
     }
-    result->error.file = arena_strdup(&task->arena, report->operation->operation->path);
+    const struct operation *operation = report->operation->operation;
+    result->error.file =
+        arena_strdup(&task->arena, report->down ? operation->down_path : operation->path);
     result->error.statement = report->statement->number;
     result->error.line = sql_statement_line_at(report->statement, report->error.position);
 }
@@ -140,6 +144,10 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
         bool has_version = code == TASK_CODE_VERSION_MOVED || code == TASK_CODE_UP_TO_DATE;
 
         result->version = has_version ? arena_strdup(&task->arena, error->detail) : "";
+        if (code == TASK_CODE_ROLLBACK) {
+            result->error.detail = arena_strdup(&task->arena, error->detail);
+            result->version = task->from;
+        }
     } else {
         result->error.sqlstate = arena_strdup(&task->arena, error->sqlstate);
         result->error.detail = arena_strdup(&task->arena, error->detail);
@@ -165,7 +173,8 @@ void task_answer_warn(struct task_result *result, struct executor_task *task, co
             .message = arena_strdup(arena, from->message),
             .detail = "",
             .hint = "",
-            .file = arena_strdup(arena, from->operation->operation->path),
+            .file = arena_strdup(arena, from->down ? from->operation->operation->down_path
+                                                   : from->operation->operation->path),
             .statement = from->statement->number,
             .line = from->statement->line,
         };
@@ -175,9 +184,10 @@ void task_answer_warn(struct task_result *result, struct executor_task *task, co
 }
 
 void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct prepared_operation *operation)
+                         const struct prepared_operation *operation, bool down)
 {
-    const struct sql_problem *problem = &operation->up.problem;
+    const struct prepared_file *file = down ? &operation->down : &operation->up;
+    const struct sql_problem *problem = &file->problem;
     enum task_code code = problem->kind == SQL_PROBLEM_TRANSACTION_CONTROL
                               ? TASK_CODE_TRANSACTION_CONTROL
                               : TASK_CODE_RUNNER;
@@ -187,8 +197,19 @@ void task_answer_problem(struct task_result *result, struct executor_task *task,
     }
     task_answer_fail(result, task, shard, TASK_FAILED, code, "%s", problem->error.message);
     result->error.sqlstate = code == TASK_CODE_SQL ? "42601" : "";
-    result->error.file = arena_strdup(&task->arena, operation->operation->path);
+    result->error.file = arena_strdup(&task->arena, down ? operation->operation->down_path
+                                                         : operation->operation->path);
     result->error.statement = problem->statement;
     result->error.line = problem->line;
+    result->version = task->from;
+}
+
+void task_answer_lacking(struct task_result *result, struct executor_task *task, const char *shard,
+                         const struct operation *operation)
+{
+    task_answer_fail(result, task, shard, TASK_FAILED, TASK_CODE_ROLLBACK,
+                     "'%s' has no rollback (%s.down.sql): add one, and publish the set again",
+                     operation->path, operation->stem);
+    result->error.file = arena_strdup(&task->arena, operation->path);
     result->version = task->from;
 }

@@ -29,6 +29,9 @@ void task_answer_warn(struct task_result *result, struct executor_task *task, co
                       const struct task_outcome_report *report);
 /* A script of the plan that cannot run at all. */
 void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct prepared_operation *operation);
+                         const struct prepared_operation *operation, bool down);
+/* It has to be undone, and nothing says how. */
+void task_answer_lacking(struct task_result *result, struct executor_task *task, const char *shard,
+                         const struct operation *operation);
 
 #endif

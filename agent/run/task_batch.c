@@ -8,6 +8,7 @@
 
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
+#include "agent/run/task_words.h"
 #include "common/core/crash.h"
 #include "common/core/memory.h"
 #include "common/model/semver.h"
@@ -16,29 +17,16 @@
     ", skein.task_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
     " set_config('skein.m1', clock_timestamp()::text, true)"
 
-static const char task_settle_sql[] =
-    "SELECT out_version, out_rollout FROM skein.task_settle($1, $2, $3::bigint)";
+#define TASK_UNDO                                                                                  \
+    ", skein.undo_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
+    " set_config('skein.m1', clock_timestamp()::text, true)"
 
-/* What an unmanaged tenant is recorded at, before its task begins. */
-static const char task_adopt_sql[] = "SELECT skein.task_adopt($1, $2, $3, $4, $5::bigint, $6, $7)";
-static const char task_changed_sql[] =
-    "SELECT skein.repeatables_changed($1, $2, $3::text[], $4::text[])";
-static const char task_repeated_sql[] =
-    "UPDATE skein.tenant SET repeatables = $3::bigint WHERE tenant = $1 AND set_name = $2";
-
-enum {
-    TASK_BEGIN_COUNT = 14,
-    TASK_END_COUNT = 11,
-    TASK_SETTLE_COUNT = 3,
-    TASK_ADOPT_COUNT = 7,
-    TASK_CHANGED_COUNT = 4,
-    TASK_REPEATED_COUNT = 3,
-    TASK_CREATE_COUNT = 6,
-    TASK_DROP_COUNT = 3,
-};
+enum { TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_CREATE_COUNT = 6, TASK_DROP_COUNT = 3 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
+static const char task_undo_sql[] = "SELECT " TASK_SETTINGS TASK_UNDO;
+static const char task_undo_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_UNDO;
 static const char task_settings_sql[] = "SELECT " TASK_SETTINGS;
 /* When a script began, by its place in the task. */
 static const char task_mark_format[] =
@@ -50,6 +38,10 @@ static const char task_end_sql[] =
 static const char task_create_sql[] = "SELECT skein.task_create($1, $2, $3, $4, $5::bigint, $6)";
 static const char task_drop_begin_sql[] = "SELECT skein.task_drop_begin($1, $2, $3::bigint)";
 static const char task_drop_end_sql[] = "SELECT skein.task_drop_end($1, $2, $3::bigint)";
+/* A rehearsal of the way back: what the schema is like before a script runs, and after all of them
+ * have been undone. */
+static const char task_rehearse_sql[] = "SELECT skein.rehearsal_begin($1)";
+static const char task_compare_sql[] = "SELECT skein.rehearsal_compare($1)";
 
 /* What DISCARD ALL does, but for the plans: those of the journal's functions are worth keeping
  * (half a millisecond a task), and a plan is nothing that a tenant could leave to another. */
@@ -69,6 +61,7 @@ struct task_tag {
     enum task_step step;
     const struct prepared_operation *operation;
     const struct sql_statement *statement;
+    bool down;
 };
 
 struct task_batch {
@@ -145,6 +138,7 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             report->failed_step = tag->step;
             report->operation = tag->operation;
             report->statement = tag->statement;
+            report->down = tag->down;
             report->error = answers->error;
         }
     }
@@ -188,6 +182,7 @@ static void task_batch_absorb_warnings(struct task_batch *b, const struct pg_bat
         struct task_warning *warning = &report->warnings[report->warning_count++];
         warning->operation = tag->operation;
         warning->statement = tag->statement;
+        warning->down = tag->down;
         memcpy(warning->sqlstate, from->sqlstate, sizeof(warning->sqlstate));
         memcpy(warning->message, from->message, sizeof(warning->message));
     }
@@ -238,55 +233,30 @@ static void task_batch_add_settings_first(struct task_batch *b)
                    TASK_SETTING_COUNT);
 }
 
+static void task_batch_say(struct task_batch *b, enum task_step step,
+                           const struct task_words *words)
+{
+    task_batch_add(b, (struct task_tag){ .step = step }, words->sql, words->parameters,
+                   words->count);
+}
+
 /* A task that was given out for this has a token above all that came before. One that is cancelled
  * fences its own earlier try out, which may only be about to begin: its data may still lie in the
  * buffers of a server that stands still. */
 static void task_batch_add_settle(struct task_batch *b)
 {
-    const struct executor_task *task = b->order->task;
-    struct arena *arena = &b->arena;
-    const char **p = arena_alloc_array(arena, TASK_SETTLE_COUNT, sizeof(*p));
-
-    p[0] = task->tenant;
-    p[1] = prepared_set_model(task->set)->name;
-    p[2] = arena_printf(arena, "%" PRIu64, task->token + (task->mode == TASK_SETTLE ? 0 : 1));
     task_batch_add_settings_first(b);
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_SETTLE }, task_settle_sql, p,
-                   TASK_SETTLE_COUNT);
+    task_batch_say(b, TASK_STEP_SETTLE, task_words_settle(&b->arena, b->order->task));
 }
 
-static void task_batch_add_adopt(struct task_batch *b)
+static const char *task_batch_begin_sql(const struct task_batch *b)
 {
-    const struct executor_task *task = b->order->task;
-    const char **p = arena_alloc_array(&b->arena, TASK_ADOPT_COUNT, sizeof(*p));
+    bool new_server = pg_conn_server_version(b->conn) >= 140000;
 
-    p[0] = task->tenant;
-    p[1] = prepared_set_model(task->set)->name;
-    p[2] = task->rollout;
-    p[3] = b->order->options->agent;
-    p[4] = arena_printf(&b->arena, "%" PRIu64, task->token);
-    p[5] = b->order->options->database_mode ? "" : task->tenant;
-    p[6] = task->baseline;
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_adopt_sql, p,
-                   TASK_ADOPT_COUNT);
-}
-
-/* Asks which repeatable scripts have to run, while the tenant's row is locked. */
-static void task_batch_find_changed(struct task_batch *b)
-{
-    const struct executor_task *task = b->order->task;
-    const struct set *set = prepared_set_model(task->set);
-    const char **p = arena_alloc_array(&b->arena, TASK_CHANGED_COUNT, sizeof(*p));
-    struct task_text_rows all = { 0 };
-
-    task_text_repeatables(&b->arena, set, &all);
-    p[0] = task->tenant;
-    p[1] = set->name;
-    p[2] = all.scripts;
-    p[3] = all.checksums;
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_CHANGED }, task_changed_sql, p,
-                   TASK_CHANGED_COUNT);
-    task_batch_send(b);
+    if (b->order->undo != NULL) {
+        return new_server ? task_undo_14_sql : task_undo_sql;
+    }
+    return new_server ? task_begin_14_sql : task_begin_sql;
 }
 
 /* The schema is made in the very transaction that fills it and writes the journal: whatever fails,
@@ -331,6 +301,7 @@ static void task_batch_add_drop(struct task_batch *b)
 
 static void task_batch_add_begin(struct task_batch *b)
 {
+    const struct task_undo *undo = b->order->undo;
     const struct executor_options *options = b->order->options;
     const struct executor_task *task = b->order->task;
     const struct set *set = prepared_set_model(task->set);
@@ -340,7 +311,9 @@ static void task_batch_add_begin(struct task_batch *b)
 
     const char *from = task_text_start(task);
 
-    if (from[0] != '\0') {
+    if (undo != NULL) {
+        applied.scripts = task_text_array(arena, undo->scripts, undo->count);
+    } else if (from[0] != '\0') {
         task_text_applied(arena, set, from, &applied);
     }
     memcpy(p, b->settings, sizeof(b->settings));
@@ -348,8 +321,8 @@ static void task_batch_add_begin(struct task_batch *b)
     p[5] = set->name;
     p[6] = task->rollout;
     p[7] = task_mode_name(task->mode);
-    p[8] = from;
-    p[9] = task->target;
+    p[8] = undo != NULL ? undo->from : from;
+    p[9] = undo != NULL ? undo->start : task->target;
     p[10] = arena_printf(arena, "%" PRIu64, task->token);
     p[11] = options->database_mode ? "" : task->tenant;
     p[12] = applied.scripts != NULL ? applied.scripts : "{}";
@@ -363,15 +336,16 @@ static void task_batch_add_begin(struct task_batch *b)
     if (task->mode == TASK_CREATE && !task_batch_is_broken(b)) {
         task_batch_add_create(b);
     }
-    if (task->baseline[0] != '\0') {
-        task_batch_add_adopt(b);
+    if (task->baseline[0] != '\0' && undo == NULL) {
+        task_batch_say(b, TASK_STEP_BEGIN, task_words_adopt(arena, options, task));
     }
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN },
-                   pg_conn_server_version(b->conn) >= 140000 ? task_begin_14_sql : task_begin_sql,
-                   p, TASK_BEGIN_COUNT);
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_batch_begin_sql(b), p,
+                   TASK_BEGIN_COUNT);
     task_batch_cut(b, "after_begin");
     if (b->order->plan->repeatables && !task_batch_is_broken(b)) {
-        task_batch_find_changed(b);
+        /* Which repeatable scripts have to run, while the tenant's row is locked. */
+        task_batch_say(b, TASK_STEP_CHANGED, task_words_changed(arena, task));
+        task_batch_send(b);
     }
 }
 
@@ -386,9 +360,11 @@ static void task_batch_add_settings(struct task_batch *b)
 }
 
 static void task_batch_add_operation(struct task_batch *b,
-                                     const struct prepared_operation *operation)
+                                     const struct prepared_operation *operation, bool down)
 {
-    const struct operation_settings *settings = &operation->operation->settings;
+    const struct prepared_file *file = down ? &operation->down : &operation->up;
+    const struct operation_settings *settings =
+        down ? &operation->operation->down_settings : &operation->operation->settings;
     bool own_settings = settings->lock_timeout_ms != 0 || settings->statement_timeout_ms != 0;
 
     if (settings->lock_timeout_ms != 0) {
@@ -401,14 +377,15 @@ static void task_batch_add_operation(struct task_batch *b,
                             arena_printf(&b->arena, "SET LOCAL statement_timeout = %" PRIu64,
                                          settings->statement_timeout_ms));
     }
-    for (size_t i = 0; i < operation->up.script.count; i++) {
+    for (size_t i = 0; i < file->script.count; i++) {
         struct task_tag tag = { .step = TASK_STEP_SCRIPT,
                                 .operation = operation,
-                                .statement = &operation->up.script.statements[i] };
+                                .statement = &file->script.statements[i],
+                                .down = down };
 
         task_batch_add(b, tag, tag.statement->text, NULL, 0);
     }
-    if (own_settings || operation->up.changes_settings) {
+    if (own_settings || file->changes_settings) {
         task_batch_add_settings(b);
     }
 }
@@ -424,7 +401,31 @@ static void task_batch_mark(struct task_batch *b)
     }
 }
 
-static void task_batch_add_scripts(struct task_batch *b)
+/* The rollback of one migration, last operation first. */
+static void task_batch_add_down(struct task_batch *b, size_t migration)
+{
+    const struct executor_task *task = b->order->task;
+    const struct set *set = prepared_set_model(task->set);
+
+    for (size_t o = set->migrations[migration].operation_count; o > 0; o--) {
+        task_batch_add_operation(b, prepared_set_operation(task->set, migration, o - 1), true);
+    }
+}
+
+static void task_batch_add_undo(struct task_batch *b)
+{
+    const struct task_undo *undo = b->order->undo;
+
+    for (size_t i = 0; i < undo->count; i++) {
+        task_batch_mark(b);
+        task_batch_add_down(b, undo->migrations[i]);
+    }
+    if (undo->count > 0) {
+        task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+    }
+}
+
+static void task_batch_add_up(struct task_batch *b)
 {
     const struct executor_task *task = b->order->task;
     const struct set *set = prepared_set_model(task->set);
@@ -433,7 +434,7 @@ static void task_batch_add_scripts(struct task_batch *b)
     for (size_t m = plan->first; m < plan->first + plan->count; m++) {
         task_batch_mark(b);
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
-            task_batch_add_operation(b, prepared_set_operation(task->set, m, o));
+            task_batch_add_operation(b, prepared_set_operation(task->set, m, o), false);
         }
     }
     if (task->mode == TASK_BASELINE || task_text_goes_further(task, plan)) {
@@ -441,7 +442,7 @@ static void task_batch_add_scripts(struct task_batch *b)
     }
     for (size_t i = 0; i < b->repeats.count; i++) {
         task_batch_mark(b);
-        task_batch_add_operation(b, prepared_set_repeatable(task->set, b->repeats.items[i]));
+        task_batch_add_operation(b, prepared_set_repeatable(task->set, b->repeats.items[i]), false);
     }
     /* Deferred constraints are checked here in both modes, so that a dry run sees what the commit
      * would see, under the tenant's own path. */
@@ -450,23 +451,54 @@ static void task_batch_add_scripts(struct task_batch *b)
     }
 }
 
-static void task_batch_add_repeated(struct task_batch *b)
+/* Up, down, and compare. What follows is the way up as it always is. (Repeatable scripts have no
+ * way back.) */
+static void task_batch_add_rehearsal(struct task_batch *b)
 {
+    const struct plan *plan = b->order->plan;
     const struct executor_task *task = b->order->task;
     const struct set *set = prepared_set_model(task->set);
-    const char **p = arena_alloc_array(&b->arena, TASK_REPEATED_COUNT, sizeof(*p));
+    const char **p = arena_alloc_array(&b->arena, 1, sizeof(*p));
 
-    p[0] = task->tenant;
-    p[1] = set->name;
-    p[2] = arena_printf(&b->arena, "%" PRIu64, set->repeatables_digest);
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_repeated_sql, p,
-                   TASK_REPEATED_COUNT);
+    p[0] = b->order->options->database_mode ? "" : task->tenant;
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_rehearse_sql, p, 1);
+    for (size_t m = plan->first; m < plan->first + plan->count; m++) {
+        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
+            task_batch_add_operation(b, prepared_set_operation(task->set, m, o), false);
+        }
+    }
+    task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+    for (size_t m = plan->first + plan->count; m > plan->first; m--) {
+        task_batch_add_down(b, m - 1);
+    }
+    task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_compare_sql, p, 1);
+}
+
+static void task_batch_add_scripts(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+
+    if (b->order->undo != NULL) {
+        task_batch_add_undo(b);
+        return;
+    }
+    if (task->rehearse_rollback && task->mode == TASK_DRY_RUN && b->order->plan->count > 0) {
+        task_batch_add_rehearsal(b);
+    }
+    task_batch_add_up(b);
 }
 
 static void task_batch_add_end(struct task_batch *b)
 {
+    const struct executor_options *options = b->order->options;
     const struct executor_task *task = b->order->task;
     struct arena *arena = &b->arena;
+
+    if (b->order->undo != NULL) {
+        task_batch_say(b, TASK_STEP_END, task_words_undo_end(arena, options, task, b->order->undo));
+        return;
+    }
     const char **p = arena_alloc_array(arena, TASK_END_COUNT, sizeof(*p));
     struct task_text_rows rows = { 0 };
 
@@ -484,7 +516,7 @@ static void task_batch_add_end(struct task_batch *b)
     p[10] = rows.checksums;
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_end_sql, p, TASK_END_COUNT);
     if (b->order->plan->repeatables) {
-        task_batch_add_repeated(b);
+        task_batch_say(b, TASK_STEP_END, task_words_repeated(arena, task));
     }
 }
 
@@ -497,6 +529,14 @@ static uint64_t task_batch_patience_ms(const struct task_order *order)
 
     if (longest == 0) {
         return 0;
+    }
+    for (size_t i = 0; order->undo != NULL && i < order->undo->count; i++) {
+        const struct migration *migration = &set->migrations[order->undo->migrations[i]];
+        for (size_t o = 0; o < migration->operation_count; o++) {
+            uint64_t own = migration->operations[o].down_settings.statement_timeout_ms;
+
+            longest = own > longest ? own : longest;
+        }
     }
     for (size_t m = order->plan->first; m < order->plan->first + order->plan->count; m++) {
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
@@ -545,7 +585,7 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
      * it is the ROLLBACK, in the same round trip), and so has the cleaning. */
     pg_batch_end_segment(batch);
     task_batch_add_step(&b, TASK_STEP_COMMIT,
-                        order->task->mode == TASK_DRY_RUN ? "ROLLBACK" : "COMMIT");
+                        task_mode_is_dry(order->task->mode) ? "ROLLBACK" : "COMMIT");
     pg_batch_end_segment(batch);
     for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
         task_batch_add_step(&b, TASK_STEP_CLEAN, task_clean_sql[i]);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "agent/run/executor.h"
+#include "agent/run/task_undo.h"
 #include "common/model/plan.h"
 #include "common/pg/pg_batch.h"
 
@@ -23,6 +24,7 @@ struct task_order {
     /* Instead of the task: raise the fence above every try so far, and ask what the journal says.
      * Always so in the mode TASK_SETTLE. */
     bool settle;
+    const struct task_undo *undo; /* of a rollback, else NULL */
 };
 
 enum task_step {
@@ -39,6 +41,7 @@ enum task_step {
 struct task_warning {
     const struct prepared_operation *operation;
     const struct sql_statement *statement;
+    bool down;
     char sqlstate[6];
     char message[WARNING_BYTES_MAX];
 };
@@ -48,6 +51,7 @@ struct task_outcome_report {
     enum task_step failed_step;
     const struct prepared_operation *operation; /* TASK_STEP_SCRIPT only */
     const struct sql_statement *statement;      /* the same */
+    bool down;                                  /* of its `.down` */
     struct pg_error error;                      /* of `failed`, or of `lost` */
     bool lost;         /* the connection broke before every answer was there */
     bool end_answered; /* COMMIT or ROLLBACK was answered without an error */

@@ -39,6 +39,7 @@ struct task_try {
     struct task_result *result;
     struct task_order order;
     struct plan plan;
+    struct task_undo undo;   /* of a rollback, once it is read */
     bool uncertain;          /* an earlier try may have committed */
     uint32_t attempts;       /* that ended by an accident */
     uint64_t outage_ends_ms; /* 0: the database is there */
@@ -126,7 +127,7 @@ static enum task_verdict task_run_judge(const struct task_try *t,
                                         const struct task_outcome_report *report)
 {
     /* To settle something twice is the same as once: no answer to that is uncertain. */
-    bool commits = t->task->mode != TASK_DRY_RUN && !t->order.settle;
+    bool commits = !task_mode_is_dry(t->task->mode) && !t->order.settle;
 
     if (report->failed) {
         if (strcmp(report->error.sqlstate, "SK007") == 0) {
@@ -214,6 +215,37 @@ static bool task_run_install(struct task_try *t)
     return false;
 }
 
+/* It has done what it was to do, now or in an earlier try. */
+static void task_run_succeed(struct task_try *t, size_t repeated)
+{
+    const struct task_undo *undo = t->order.undo;
+
+    task_answer_succeed(t->result, t->task, undo == NULL ? t->plan.count + repeated : undo->count);
+    if (undo != NULL) {
+        t->result->version = task_mode_is_dry(t->task->mode) ? undo->from : undo->start;
+    }
+}
+
+/* The same for a rollback. The journal's row says whose it was. */
+static bool task_run_undo_settled(struct task_try *t, const struct task_outcome_report *report)
+{
+    struct error err = { 0 };
+    const char *version = "";
+    bool done = false;
+
+    if (!task_undo_is_done(t->context->link->conn, t->task, &done, &version, &err)) {
+        t->uncertain = true;
+        return task_run_again(t, report);
+    }
+    if (done) {
+        task_answer_succeed(t->result, t->task, t->undo.count);
+    } else {
+        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled");
+    }
+    t->result->version = version;
+    return false;
+}
+
 /* What the journal says from now on, whatever tries there were. True: to be looked at again. */
 static bool task_run_settled(struct task_try *t, const struct task_outcome_report *report)
 {
@@ -221,6 +253,9 @@ static bool task_run_settled(struct task_try *t, const struct task_outcome_repor
         return task_run_again(t, report);
     }
     t->uncertain = false;
+    if (task_mode_is_rollback(t->task->mode)) {
+        return task_run_undo_settled(t, report);
+    }
     if (strcmp(report->settled_version, t->task->target) == 0 &&
         strcmp(report->settled_rollout, t->task->rollout) == 0) {
         task_answer_succeed(t->result, t->task, t->plan.count);
@@ -245,7 +280,7 @@ static bool task_run_settle_already(struct task_try *t)
     if (!barrier_flush(t->context->link->conn, &err)) {
         return false; /* the next try finds it again, or finds that it is gone */
     }
-    task_answer_succeed(t->result, t->task, t->plan.count);
+    task_run_succeed(t, 0);
     return true;
 }
 
@@ -286,6 +321,45 @@ static bool task_run_may_create(struct task_try *t)
     return false;
 }
 
+/* What is to be undone, by the tenant's journal. False: `ret_report` says why it could not be read,
+ * or the result is complete already. */
+static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *ret_report,
+                               bool *ret_complete)
+{
+    const char *shard = t->context->options->shard;
+    struct task_undo_problem problem;
+    struct pg_error words = { 0 };
+    struct error err = { 0 };
+
+    *ret_complete = true;
+    t->order.undo = &t->undo;
+    if (!task_undo_read(t->context->link->conn, t->context->options, t->task, &t->undo, &words,
+                        &err)) {
+        if (err.code == ERR_INVALID && words.sqlstate[0] == '\0') {
+            task_run_fail(t, TASK_CODE_ROLLBACK, err.message);
+            return false;
+        }
+        *ret_complete = false;
+        memset(ret_report, 0, sizeof(*ret_report));
+        ret_report->failed = true;
+        ret_report->failed_step = TASK_STEP_BEGIN;
+        ret_report->error = words;
+        if (words.sqlstate[0] == '\0') { /* the connection broke: as if the server had said so */
+            memcpy(ret_report->error.sqlstate, "08006", sizeof("08006"));
+        }
+        return false;
+    }
+    if (task_undo_find_problem(t->task, &t->undo, &problem)) {
+        if (problem.lacking) {
+            task_answer_lacking(t->result, t->task, shard, problem.operation->operation);
+        } else {
+            task_answer_problem(t->result, t->task, shard, problem.operation, true);
+        }
+        return false;
+    }
+    return true;
+}
+
 /* One try. True: another one is wanted; else the result is complete. */
 static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
 {
@@ -300,18 +374,24 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
         !task_run_may_create(t)) {
         return false;
     }
-    task_batch_run(link->conn, link->batch, &t->order, &report);
-    task_answer_warn(t->result, t->task, t->context->options->shard, &report);
+    bool undoes = task_mode_is_rollback(t->task->mode) && !t->order.settle;
+    bool complete = false;
+    if (!undoes || task_run_read_undo(t, &report, &complete)) {
+        task_batch_run(link->conn, link->batch, &t->order, &report);
+        task_answer_warn(t->result, t->task, t->context->options->shard, &report);
+    } else if (complete) {
+        return false;
+    }
     switch (task_run_judge(t, &report)) {
     case TASK_VERDICT_DONE:
         if (t->order.settle) {
             again = task_run_settled(t, &report);
-        } else if (t->task->mode != TASK_DRY_RUN && !report.committed) {
+        } else if (!task_mode_is_dry(t->task->mode) && !report.committed) {
             /* COMMIT of an aborted transaction answers ROLLBACK and is no error. */
             task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
                           "the server rolled the transaction back at COMMIT");
         } else {
-            task_answer_succeed(t->result, t->task, t->plan.count + report.repeated);
+            task_run_succeed(t, report.repeated);
             *ret_to_barrier = report.committed && t->order.asynchronous;
         }
         break;
@@ -344,19 +424,16 @@ static bool task_run_prepare(struct task_try *t)
     const struct executor_task *task = t->task;
     const struct set *set = prepared_set_model(task->set);
     const char *shard = t->context->options->shard;
+    bool rehearses = task->rehearse_rollback && task->mode == TASK_DRY_RUN;
     struct error err = { 0 };
 
-    if (task_mode_is_rollback(task->mode) || task->rehearse_rollback) {
-        task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
-                         "this agent cannot undo anything yet");
-        return false;
-    }
     if ((task->mode == TASK_CREATE || task->mode == TASK_DROP) &&
         !task_life_check(t->context->options, task, &err)) {
         task_run_fail(t, TASK_CODE_TENANT_REFUSED, err.message);
         return false;
     }
-    if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE || task->mode == TASK_DROP) {
+    if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE || task->mode == TASK_DROP ||
+        task_mode_is_rollback(task->mode)) {
         return true;
     }
     /* Whether a tenant without a version holds anything is seen in its transaction. */
@@ -378,7 +455,15 @@ static bool task_run_prepare(struct task_try *t)
             const struct prepared_operation *operation = prepared_set_operation(task->set, m, o);
 
             if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
-                task_answer_problem(t->result, t->task, shard, operation);
+                task_answer_problem(t->result, t->task, shard, operation, false);
+                return false;
+            }
+            if (rehearses && operation->operation->down_path == NULL) {
+                task_answer_lacking(t->result, t->task, shard, operation->operation);
+                return false;
+            }
+            if (rehearses && operation->down.problem.kind != SQL_PROBLEM_NONE) {
+                task_answer_problem(t->result, t->task, shard, operation, true);
                 return false;
             }
         }
@@ -387,17 +472,18 @@ static bool task_run_prepare(struct task_try *t)
         const struct prepared_operation *operation = prepared_set_repeatable(task->set, r);
 
         if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
-            task_answer_problem(t->result, t->task, shard, operation);
+            task_answer_problem(t->result, t->task, shard, operation, false);
             return false;
         }
     }
     return true;
 }
 
-/* The barrier finds a commit by the version that it left: a drop leaves none, and both are rare. */
+/* The barrier finds a commit by the version and the rollout that it left: a drop and a rollback
+ * leave others, or none. */
 static bool task_run_is_one_of_many(enum task_mode mode)
 {
-    return mode != TASK_DRY_RUN && mode != TASK_CREATE && mode != TASK_DROP;
+    return mode == TASK_RUN || mode == TASK_BASELINE || mode == TASK_SETTLE;
 }
 
 bool task_run(struct task_context *context, const struct executor_turn *turn,

@@ -59,7 +59,7 @@ const char *task_text_array(struct arena *arena, const char *const *items, size_
     return text;
 }
 
-static const char *task_text_hex(struct arena *arena, const uint8_t checksum[CHECKSUM_BYTES])
+const char *task_text_hex(struct arena *arena, const uint8_t checksum[CHECKSUM_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
     char *text = arena_alloc(arena, 2 * CHECKSUM_BYTES + 1);

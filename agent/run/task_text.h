@@ -5,6 +5,7 @@
 #define SKEIN_AGENT_RUN_TASK_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "agent/run/executor.h"
 #include "common/core/arena.h"
@@ -15,6 +16,9 @@
 const char *task_text_identifier(struct arena *arena, const char *name);
 /* {"a","b",NULL}: an item that is NULL is SQL's. */
 const char *task_text_array(struct arena *arena, const char *const *items, size_t count);
+
+/* A checksum in hex digits. */
+const char *task_text_hex(struct arena *arena, const uint8_t checksum[CHECKSUM_BYTES]);
 
 /* Columns as arrays of text. */
 struct task_text_rows {

@@ -57,6 +57,8 @@ static const struct option_spec cli_verb_options[] = {
       .help = "how long a tenant that somebody holds is waited for, then skipped (10s)" },
     { "dry-run-only", OPTION_FLAG, CLI_FIELD(dry_run_only),
       .help = "run everything in transactions that are rolled back, then stop" },
+    { "rehearse-rollback", OPTION_FLAG, CLI_FIELD(rehearse_rollback),
+      .help = "dry-run up, down and up again, and compare the schema before and after" },
     { "wait", OPTION_FLAG, CLI_FIELD(wait),
       .help = "return when it has ended or waits for a person; the exit code says which" },
     { "detach", OPTION_FLAG, CLI_FIELD(detach), .help = "do not wait (the default)" },

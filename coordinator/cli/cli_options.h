@@ -37,6 +37,7 @@ struct cli_options {
     uint64_t concurrency_per_shard;
     const char *lock_timeout;
     bool dry_run_only;
+    bool rehearse_rollback;
     bool wait;
     bool detach;
     const char *where;

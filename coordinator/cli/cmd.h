@@ -21,6 +21,7 @@ int cmd_rollout_pause(struct cli *cli);
 int cmd_rollout_resume(struct cli *cli);
 int cmd_rollout_abort(struct cli *cli);
 int cmd_rollout_retry(struct cli *cli);
+int cmd_rollout_rollback(struct cli *cli);
 int cmd_rollout_unavailable(struct cli *cli);
 int cmd_tenant_list(struct cli *cli);
 int cmd_tenant_show(struct cli *cli);

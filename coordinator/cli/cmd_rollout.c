@@ -61,10 +61,6 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
     const struct cli_options *options = &cli->options;
     uint64_t lock_timeout_ms = 0;
 
-    if (strcmp(options->policy, "rollback") == 0) {
-        (void)cli_usage(cli, "--policy rollback is not available in this version");
-        return NULL;
-    }
     if (options->wait && options->detach) {
         (void)cli_usage(cli, "--wait and --detach exclude each other");
         return NULL;
@@ -73,12 +69,13 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
         return NULL;
     }
     json_t *request = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:s, s:o, s:s, s:s}", "set", cli->arguments[0],
-        "target", options->to, "selector", options->tenants, "policy", options->policy,
-        "concurrency", (json_int_t)options->concurrency, "concurrency_per_shard",
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:I, s:s, s:o, s:s, s:s}", "set",
+        cli->arguments[0], "target", options->to, "selector", options->tenants, "policy",
+        options->policy, "concurrency", (json_int_t)options->concurrency, "concurrency_per_shard",
         (json_int_t)options->concurrency_per_shard, "dry_run_only", options->dry_run_only ? 1 : 0,
-        "lock_timeout_ms", (json_int_t)lock_timeout_ms, "reason", options->reason,
-        "idempotency_key", cmd_rollout_new_key(), "kind", "migrate", "baseline_unmanaged",
+        "rehearse_rollback", options->rehearse_rollback ? 1 : 0, "lock_timeout_ms",
+        (json_int_t)lock_timeout_ms, "reason", options->reason, "idempotency_key",
+        cmd_rollout_new_key(), "kind", "migrate", "baseline_unmanaged",
         options->baseline_unmanaged);
     if (!cmd_rollout_put_budget(cli, request)) {
         json_decref(request);
@@ -88,7 +85,7 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
 }
 
 /* Behind start, resume and the like with --wait. */
-static int cmd_rollout_wait(struct cli *cli, const char *id)
+static int cmd_rollout_wait(struct cli *cli, const char *id, bool goes_back)
 {
     const bool live = cli->format == OUTPUT_TABLE && cli->terminal;
     const struct watch_request request = { .id = id,
@@ -97,6 +94,9 @@ static int cmd_rollout_wait(struct cli *cli, const char *id)
     json_t *last = NULL;
 
     int code = watch_run(cli, &request, &last);
+    if (goes_back && last != NULL && strcmp(field_text(last, "phase"), "ROLLED_BACK") == 0) {
+        code = EXIT_CODE_DONE; /* that is what was asked for */
+    }
     if (last != NULL && cli->format != OUTPUT_TABLE) {
         output_json(cli->format, last);
     }
@@ -127,7 +127,7 @@ int cmd_rollout_start(struct cli *cli)
         (void)fflush(stdout);
     }
     if (cli->options.wait) {
-        code = cmd_rollout_wait(cli, id);
+        code = cmd_rollout_wait(cli, id, false);
     } else if (cli->format == OUTPUT_TABLE) {
         output_say("%s to %s is on its way; follow it: skein rollout watch %s",
                    field_text(response, "set"), field_text(response, "target"), id);
@@ -171,7 +171,8 @@ static int cmd_rollout_change(struct cli *cli, const char *method, enum call_rep
     }
     int code = EXIT_CODE_DONE;
     if (cli->options.wait) {
-        code = cmd_rollout_wait(cli, field_text(response, "id"));
+        bool goes_back = strcmp(method, "RollbackRollout") == 0;
+        code = cmd_rollout_wait(cli, field_text(response, "id"), goes_back);
     } else {
         json_t *shaped = rollout_shape(response);
         cmd_rollout_say_state(cli, shaped);
@@ -196,30 +197,44 @@ int cmd_rollout_retry(struct cli *cli)
     return cmd_rollout_change(cli, "RetryRollout", CALL_ONCE);
 }
 
-int cmd_rollout_abort(struct cli *cli)
+/* `verb` and what is at stake. EXIT_CODE_DONE: go on. */
+static int cmd_rollout_confirm(struct cli *cli, const char *verb)
 {
     CLEANUP(buf_release) struct buf question = { .size_max = ROLLOUT_SENTENCE_BYTES };
+    int code = EXIT_CODE_DONE;
 
     if (!cli->options.yes) {
         json_t *rollout = NULL;
-        int code = cmd_rollout_get(cli, 1, &rollout);
+        code = cmd_rollout_get(cli, 1, &rollout);
         if (code != EXIT_CODE_DONE) {
             return code;
         }
         const json_t *counts = field_get(rollout, "counts");
         buf_printf(&question,
-                   "Abort rollout %s of %s to %s, with %" PRIu64 " of %" PRIu64
+                   "%s rollout %s of %s to %s, with %" PRIu64 " of %" PRIu64
                    " tenants migrated and %" PRIu64 " at work?",
-                   field_text(rollout, "id"), field_text(rollout, "set"),
+                   verb, field_text(rollout, "id"), field_text(rollout, "set"),
                    field_text(rollout, "target"), field_u64(counts, "migrated"),
                    field_u64(counts, "total"), field_u64(counts, "running"));
         json_decref(rollout);
         code = cli_confirm(cli, "%s", buf_text(&question));
-        if (code != EXIT_CODE_DONE) {
-            return code;
-        }
     }
-    return cmd_rollout_change(cli, "AbortRollout", CALL_REPEATABLE);
+    return code;
+}
+
+int cmd_rollout_abort(struct cli *cli)
+{
+    int code = cmd_rollout_confirm(cli, "Abort");
+
+    return code != EXIT_CODE_DONE ? code : cmd_rollout_change(cli, "AbortRollout", CALL_REPEATABLE);
+}
+
+int cmd_rollout_rollback(struct cli *cli)
+{
+    int code = cmd_rollout_confirm(cli, "Roll back");
+
+    return code != EXIT_CODE_DONE ? code
+                                  : cmd_rollout_change(cli, "RollbackRollout", CALL_REPEATABLE);
 }
 
 int cmd_rollout_unavailable(struct cli *cli)

@@ -55,10 +55,11 @@ static const struct command commands[] = {
       false, false },
     { "rollout start", cmd_rollout_start, "SET", 1, 1,
       "to tenants policy max-failures concurrency concurrency-per-shard lock-timeout dry-run-only "
-      "baseline-unmanaged wait detach",
+      "baseline-unmanaged rehearse-rollback wait detach",
       "dry-run every tenant, then migrate them; prints the rollout's id",
       "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
-      "acts: pause (the default), abort, or continue (collect every error, stop for none).\n\n"
+      "acts: pause (the default), abort, continue (collect every error, stop for none), or\n"
+      "rollback (undo what this rollout did; every script needs a .down for that).\n\n"
       "  skein rollout start billing\n"
       "  skein rollout start billing --to 0.4.3 --tenants 'region=eu,tier!=free' --wait\n"
       "  skein rollout start billing --policy continue --max-failures 2% --concurrency 16\n",
@@ -88,7 +89,14 @@ static const struct command commands[] = {
     { "rollout retry", cmd_rollout_retry, "ID", 1, 1, "wait",
       "queue again what failed, and what was skipped as somebody held it", NULL, false, false },
     { "rollout approve", cmd_rollout_unavailable, "ID", 0, SIZE_MAX, "", "", NULL, true, true },
-    { "rollout rollback", cmd_rollout_unavailable, "ID", 0, SIZE_MAX, "", "", NULL, true, true },
+    { "rollout rollback", cmd_rollout_rollback, "ID", 1, 1, "wait",
+      "undo what it did, newest script first, by the .down files",
+      "What runs is ended first. Then the rollback is dry-run on every tenant that the rollout\n"
+      "has changed, and if it fails on one, none is changed back. Refused before anything is\n"
+      "touched if a script has no .down. A tenant that something else has moved since is left as\n"
+      "it is, and named in the warnings.\n\n"
+      "  skein rollout rollback 7f3a --wait --yes --reason 'orders are slow'\n",
+      false, false },
     { "tenant list", cmd_tenant_list, "", 0, 0, "where", "tenants with their labels and versions",
       "  skein tenant list --where 'region=eu,tenant in (t_1*,t_2*),!frozen'\n", false, false },
     { "tenant show", cmd_tenant_show, "TENANT", 1, 1, "", "all that is known of one tenant",

@@ -39,6 +39,7 @@ static const struct {
       "tell skein its version: 'skein tenant baseline TENANT --set S --version V'" },
     { "TENANT_MISSING", "", "it is gone from its shard" },
     { "TRANSACTION_CONTROL", "", "take BEGIN, COMMIT and the like out of the script" },
+    { "ROLLBACK", "", "mend the script's .down file, publish the set again, then retry" },
     { "OUTCOME_UNKNOWN", "", "see 'skein tenant history' when the shard is back" },
     { "OTHERS_BEHIND", "", "retry when the other tenants can be migrated" },
     { "AGENT_LOST", "", "see 'skein shard list', then retry" },

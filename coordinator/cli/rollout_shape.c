@@ -109,6 +109,7 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "concurrency",
                                         "concurrency_per_shard",
                                         "dry_run_only",
+                                        "rehearse_rollback",
                                         "lock_timeout_ms",
                                         "created_by",
                                         "created_at",

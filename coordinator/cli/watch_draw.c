@@ -154,6 +154,8 @@ static void watch_draw_ended(const json_t *rollout, const struct style *style, i
     }
     if (watch_draw_is(rollout, "SUCCEEDED")) {
         style_put(style, buf, failed > 0 ? TONE_BAD : TONE_GOOD, "done: ");
+    } else if (watch_draw_is(rollout, "ROLLED_BACK")) {
+        style_put(style, buf, TONE_WAIT, "undone: ");
     } else {
         style_put(style, buf, TONE_BAD,
                   watch_draw_is(rollout, "ABORTED") ? "aborted: " : "failed: ");
@@ -278,10 +280,12 @@ static const struct {
     { "PENDING", { "pause", "abort" } },
     { "DRY_RUN", { "pause", "abort" } },
     { "RUNNING", { "pause", "abort" } },
+    { "ROLLING_BACK", { "pause", "abort" } },
     { "PAUSED", { "resume", "retry", "abort", "report" } },
     { "DRY_RUN_FAILED", { "retry", "report" } },
-    { "FAILED", { "retry", "report" } },
-    { "ABORTED", { "report" } },
+    { "FAILED", { "retry", "rollback", "report" } },
+    { "ABORTED", { "rollback", "report" } },
+    { "ROLLED_BACK", { "report" } },
     { "SUCCEEDED", { "retry", "report" } },
 };
 
@@ -297,7 +301,8 @@ void watch_draw_next(const json_t *rollout, const struct style *style, struct bu
         }
         for (size_t j = 0; j < COUNT_OF(watch_draw_verbs[i].verbs); j++) {
             const char *verb = watch_draw_verbs[i].verbs[j];
-            if (verb == NULL || (strcmp(verb, "retry") == 0 && !again)) {
+            if (verb == NULL || (strcmp(verb, "retry") == 0 && !again) ||
+                (strcmp(verb, "rollback") == 0 && watch_draw_count(rollout, "migrated") == 0)) {
                 continue;
             }
             buf_printf(buf, "%sskein rollout %s %s", lead, verb, field_text(rollout, "id"));
@@ -374,8 +379,9 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
 
 void watch_draw_line(const json_t *rollout, int64_t now_ms, struct buf *buf)
 {
-    static const char *const keys[] = { "total",   "queued", "running", "migrated",
-                                        "skipped", "failed", "unknown", "dry_run_passed" };
+    static const char *const keys[] = { "total",    "queued",      "running",
+                                        "migrated", "skipped",     "failed",
+                                        "unknown",  "rolled_back", "dry_run_passed" };
     char time_text[CLOCK_TEXT_BYTES];
 
     clock_format_wall(now_ms, time_text);

@@ -84,11 +84,6 @@ static bool operator_change_check_target(const char *text, struct error *err)
 static bool operator_change_check_start(const Skein__V1__StartRolloutRequest *request,
                                         struct error *err)
 {
-    if (request->policy == SKEIN__V1__ROLLOUT_POLICY__ROLLOUT_POLICY_ROLLBACK) {
-        return error_set(err, ERR_REFUSED,
-                         "policy 'rollback' is not available yet: choose pause, abort or "
-                         "continue");
-    }
     if (request->max_failures_percent > 100) {
         return error_set(err, ERR_INVALID, "max_failures_percent: %u, at most 100 is allowed",
                          request->max_failures_percent);

@@ -15,7 +15,7 @@ from servers import Etcd, Postgres
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("SKEIN_BUILD", os.path.join(ROOT, "build/dev")))
 
-FINAL = ("SUCCEEDED", "FAILED", "ABORTED", "DRY_RUN_FAILED")
+FINAL = ("SUCCEEDED", "FAILED", "ABORTED", "DRY_RUN_FAILED", "ROLLED_BACK")
 
 
 class Result:

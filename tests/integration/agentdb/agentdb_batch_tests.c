@@ -100,7 +100,7 @@ static void bench_open(struct batch_bench *bench, struct agentdb *db, const char
     const struct task_assignment assignment = {
         .rollout = "r1", .mode = TASK_RUN, .target = "2.0.0", .token = 1, .lock_timeout_ms = 500
     };
-    const struct task_item item = { .tenant = tenant, .from = "1.0.0" };
+    const struct task_item item = { .tenant = tenant, .from = "1.0.0", .baseline = "" };
     bench->task = executor_task_new(&assignment, &item, bench->set);
     const struct prepared_operation *operation = prepared_set_operation(bench->set, 1, 0);
     if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
