@@ -21,7 +21,7 @@
     ", skein.undo_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
     " set_config('skein.m1', clock_timestamp()::text, true)"
 
-enum { TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_CREATE_COUNT = 6, TASK_DROP_COUNT = 3 };
+enum { TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_DROP_COUNT = 3 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
@@ -35,7 +35,6 @@ static const char task_end_sql[] =
     "SELECT skein.task_end($1, $2, $3, $4, $5, $6, $7::bigint, $8::text[], $9::text[],"
     " $10::text[], $11::text[])";
 
-static const char task_create_sql[] = "SELECT skein.task_create($1, $2, $3, $4, $5::bigint, $6)";
 static const char task_drop_begin_sql[] = "SELECT skein.task_drop_begin($1, $2, $3::bigint)";
 static const char task_drop_end_sql[] = "SELECT skein.task_drop_end($1, $2, $3::bigint)";
 /* A rehearsal of the way back: what the schema is like before a script runs, and after all of them
@@ -259,23 +258,6 @@ static const char *task_batch_begin_sql(const struct task_batch *b)
     return new_server ? task_begin_14_sql : task_begin_sql;
 }
 
-/* The schema is made in the very transaction that fills it and writes the journal: whatever fails,
- * and whoever dies, nothing of it is left. */
-static void task_batch_add_create(struct task_batch *b)
-{
-    const struct executor_task *task = b->order->task;
-    const char **p = arena_alloc_array(&b->arena, TASK_CREATE_COUNT, sizeof(*p));
-
-    p[0] = task->tenant;
-    p[1] = prepared_set_model(task->set)->name;
-    p[2] = task->rollout;
-    p[3] = task->target;
-    p[4] = arena_printf(&b->arena, "%" PRIu64, task->token);
-    p[5] = task->tenant;
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_create_sql, p,
-                   TASK_CREATE_COUNT);
-}
-
 /* A lock that live traffic holds on a table is waited for in the middle, as for any script. */
 static void task_batch_add_drop(struct task_batch *b)
 {
@@ -334,7 +316,7 @@ static void task_batch_add_begin(struct task_batch *b)
     }
     task_batch_cut(b, "before_fence");
     if (task->mode == TASK_CREATE && !task_batch_is_broken(b)) {
-        task_batch_add_create(b);
+        task_batch_say(b, TASK_STEP_BEGIN, task_words_create(arena, task));
     }
     if (task->baseline[0] != '\0' && undo == NULL) {
         task_batch_say(b, TASK_STEP_BEGIN, task_words_adopt(arena, options, task));

@@ -47,6 +47,20 @@ const struct task_words *task_words_adopt(struct arena *arena,
     return words;
 }
 
+const struct task_words *task_words_create(struct arena *arena, const struct executor_task *task)
+{
+    struct task_words *words =
+        task_words_new(arena, "SELECT skein.task_create($1, $2, $3, $4, $5::bigint, $6)", 6);
+
+    words->parameters[0] = task->tenant;
+    words->parameters[1] = prepared_set_model(task->set)->name;
+    words->parameters[2] = task->rollout;
+    words->parameters[3] = task->target;
+    words->parameters[4] = task_words_number(arena, task->token);
+    words->parameters[5] = task->tenant;
+    return words;
+}
+
 const struct task_words *task_words_changed(struct arena *arena, const struct executor_task *task)
 {
     const struct set *set = prepared_set_model(task->set);

@@ -23,6 +23,9 @@ const struct task_words *task_words_settle(struct arena *arena, const struct exe
 const struct task_words *task_words_adopt(struct arena *arena,
                                           const struct executor_options *options,
                                           const struct executor_task *task);
+/* The schema is made in the very transaction that fills it and writes the journal: whatever fails,
+ * and whoever dies, nothing of it is left. */
+const struct task_words *task_words_create(struct arena *arena, const struct executor_task *task);
 /* Asks which repeatable scripts have to run. */
 const struct task_words *task_words_changed(struct arena *arena, const struct executor_task *task);
 /* They have run. */

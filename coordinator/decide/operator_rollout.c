@@ -83,6 +83,10 @@ static bool operator_rollout_check_spec(const struct rollout_spec *spec, struct 
     if (spec->policy >= POLICY_COUNT || spec->kind >= ROLLOUT_KIND_COUNT) {
         return error_set(err, ERR_INVALID, "unknown policy or kind of rollout");
     }
+    if (spec->kind != ROLLOUT_MIGRATE &&
+        (spec->policy == POLICY_ROLLBACK || spec->rehearse_rollback)) {
+        return error_set(err, ERR_INVALID, "only a migration can be rolled back");
+    }
     if (spec->max_failures > 0 && spec->max_failures_percent > 0) {
         return error_set(err, ERR_INVALID,
                          "a failure budget is a number or a percentage, not both");
