@@ -283,10 +283,11 @@ static bool rollback_may_begin(const struct step *step, const struct rollout *ro
     bool at_rest = !rollout_is_active(rollout);
 
     if (rollout->spec.kind != ROLLOUT_MIGRATE) {
-        return error_set(err, ERR_REFUSED,
-                         "rollout %s has not migrated anything: a baseline is corrected by another "
-                         "one, and a tenant is made and dropped by 'tenant create' and 'tenant drop'",
-                         rollout->spec.id);
+        return error_set(
+            err, ERR_REFUSED,
+            "rollout %s has not migrated anything: a baseline is corrected by another "
+            "one, and a tenant is made and dropped by 'tenant create' and 'tenant drop'",
+            rollout->spec.id);
     }
     if (!rollout_has_dry_run(rollout)) {
         return error_set(err, ERR_REFUSED,

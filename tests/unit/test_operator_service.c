@@ -451,9 +451,6 @@ static void a_bad_request_is_refused_in_one_sentence(void **state)
 {
     struct fixture *fixture = *state;
 
-    check_refused(fixture, "StartRollout", "{\"set\": \"x\", \"policy\": \"rollback\"}",
-                  RPC_FAILED_PRECONDITION,
-                  "policy 'rollback' is not available yet: choose pause, abort or continue");
     check_refused(fixture, "StartRollout", "{\"set\": \"x\", \"max_failures_percent\": 101}",
                   RPC_INVALID_ARGUMENT, "max_failures_percent: 101, at most 100 is allowed");
     check_refused(fixture, "StartRollout", "{\"set\": \"\"}", RPC_INVALID_ARGUMENT,

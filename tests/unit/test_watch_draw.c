@@ -216,7 +216,7 @@ static void a_log_line_can_be_searched(void **state)
     assert_string_equal(buf_text(&text),
                         "2026-01-31T12:00:30Z rollout=r7f3a set=billing target=0.4.3 "
                         "phase=RUNNING total=100 queued=2 running=0 migrated=98 skipped=0 failed=0 "
-                        "unknown=0 dry_run_passed=0 rate=0.0 left_s=1-9 "
+                        "unknown=0 rolled_back=0 dry_run_passed=0 rate=0.0 left_s=1-9 "
                         "waiting_for=\"agent-offline(eu-2)\"\n");
     json_decref(rollout);
 }
