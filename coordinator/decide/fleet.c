@@ -143,6 +143,12 @@ static void fleet_on_stored(struct step *step, uint64_t ticket, uint64_t revisio
             operator_lock_on_stored(step, waiting->call);
         }
     }
+    if (waiting == NULL) {
+        waiting = fleet_take_waiting(step->fleet, ticket, WAITING_PHASE);
+        if (waiting != NULL) {
+            rollout_on_stored(step, waiting);
+        }
+    }
     free(waiting);
 }
 

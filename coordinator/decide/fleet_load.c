@@ -95,6 +95,7 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
     rollout->state.phase_reason = rollout->reason;
     rollout->state.changed_by = rollout->changed_by;
     rollout->loaded = true;
+    rollout->told = rollout_told_phase(rollout);
     rollout->started_token =
         from->revision == 0 ? 0 : token_of_revision(step->fleet, from->revision);
     rollout->ran = from->state.phase == ROLLOUT_FAILED;

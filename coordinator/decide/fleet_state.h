@@ -21,7 +21,20 @@ struct shard;
 struct window;
 
 /* Something that was asked for and comes back in an event with this id. */
-enum waiting_kind { WAITING_GRANT, WAITING_SESSION, WAITING_WINDOW, WAITING_HOLD };
+enum waiting_kind {
+    WAITING_GRANT,
+    WAITING_SESSION,
+    WAITING_WINDOW,
+    WAITING_HOLD,
+    WAITING_PHASE,
+};
+
+/* Of a rollout's state, what may be told only when it is durable. */
+struct told_phase {
+    enum rollout_phase phase, resume_phase;
+    int64_t finished_at_ms;
+};
+
 struct waiting {
     uint64_t id;
     enum waiting_kind kind;
@@ -29,6 +42,8 @@ struct waiting {
     int64_t lease_id;      /* WAITING_SESSION */
     struct window *window; /* WAITING_WINDOW: owned */
     uint64_t call;         /* WAITING_HOLD */
+    uint64_t rollout;      /* WAITING_PHASE: its number */
+    struct told_phase told;
     UT_hash_handle hh;
 };
 

@@ -23,7 +23,7 @@ struct progress_view {
 };
 struct rollout_view {
     const struct rollout_spec *spec;
-    struct rollout_state state;             /* with the counts of this moment */
+    struct rollout_state state; /* the phase that is durable, with the counts of this moment */
     char waiting_for[WAITING_FOR_BYTES];    /* as in operator.proto */
     const struct task_error *const *errors; /* in the order in which they came */
     size_t error_count;

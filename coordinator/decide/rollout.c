@@ -427,6 +427,38 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
     }
 }
 
+struct told_phase rollout_told_phase(const struct rollout *rollout)
+{
+    return (struct told_phase){ .phase = rollout->state.phase,
+                                .resume_phase = rollout->state.resume_phase,
+                                .finished_at_ms = rollout->state.finished_at_ms };
+}
+
+/* A leader that cannot write any more must not tell an end that nobody else knows of. */
+static void rollout_tell_later(struct step *step, struct rollout *rollout)
+{
+    struct waiting *waiting = fleet_wait(step, WAITING_PHASE, NULL);
+
+    waiting->rollout = rollout->number;
+    waiting->told = rollout_told_phase(rollout);
+    rollout->untold++;
+    emit_after_stored(step, waiting->id);
+}
+
+void rollout_on_stored(struct step *step, const struct waiting *waiting)
+{
+    for (size_t i = step->fleet->rollout_count; i > 0; i--) {
+        struct rollout *rollout = step->fleet->rollouts[i - 1];
+
+        if (rollout->number == waiting->rollout) {
+            rollout->told = waiting->told;
+            rollout->untold--;
+            rollout->change++;
+            return;
+        }
+    }
+}
+
 bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event on,
                   const char *actor, const char *reason)
 {
@@ -442,6 +474,7 @@ bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event
     rollout_set_texts(rollout, actor, reason[0] == '\0' ? edge->edge.why : reason);
     rollout->change++;
     rollout_persist(step, rollout);
+    rollout_tell_later(step, rollout);
     audit_add(step, actor[0] == '\0' ? "coordinator" : actor, "rollout.phase", rollout->spec.id,
               rollout->reason, "%s to %s: %s", rollout_phase_name(from), rollout_phase_name(to),
               edge->edge.why);

@@ -46,6 +46,10 @@ struct rollout {
     char *reason, *changed_by, *first_script;
     uint64_t number; /* of its start: younger rollouts have higher ones */
 
+    /* What may be told of the phase: as it was, until the new one is durable. */
+    struct told_phase told;
+    size_t untold; /* changes of it that are not stored yet */
+
     /* Names owned; always adds up to state.counts. Those of parts come first, in their order. */
     struct shard_progress *progress;
     size_t progress_count, progress_capacity;
@@ -127,6 +131,9 @@ size_t rollout_progress_index(struct rollout *rollout, const char *shard);
  * if the event means nothing now. */
 bool rollout_step(struct step *step, struct rollout *rollout, enum rollout_event on,
                   const char *actor, const char *reason);
+/* A change of its phase is durable: it may be told. */
+void rollout_on_stored(struct step *step, const struct waiting *waiting);
+struct told_phase rollout_told_phase(const struct rollout *rollout);
 /* Raises what follows from its numbers; call after anything that changed them. */
 void rollout_check(struct step *step, struct rollout *rollout);
 /* Nothing of it is under way any more, as far as can be learned. */

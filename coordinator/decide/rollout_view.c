@@ -228,7 +228,15 @@ static void rollout_view_fill(const struct fleet *fleet, const struct rollout *r
         .shard_count = rollout->progress_count,
         .change = rollout->change,
     };
-    rollout_view_waiting(rollout, ret_view->waiting_for);
+    if (rollout->untold > 0) {
+        ret_view->state.phase = rollout->told.phase;
+        ret_view->state.resume_phase = rollout->told.resume_phase;
+        ret_view->state.finished_at_ms = rollout->told.finished_at_ms;
+        ret_view->state.phase_reason = "";
+        (void)snprintf(ret_view->waiting_for, sizeof(ret_view->waiting_for), "store");
+    } else {
+        rollout_view_waiting(rollout, ret_view->waiting_for);
+    }
     rollout_view_locks(fleet, rollout, ret_view);
     if (rollout_is_active(rollout)) {
         rollout_view_progress(rollout, ret_view);

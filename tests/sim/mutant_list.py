@@ -141,6 +141,11 @@ MUTANTS = [
                    "lock_table_find(task->part->shard, task->tenant->info->name));\n"
                    "        return true;\n    }\n"
                    "    if (lock == NULL) {\n        /* People who wait")]),
+    dict(name="phase_told_too_early",
+         why="a leader that cannot write any more shows an end that the next one does not know",
+         changes=[("coordinator/decide/rollout_view.c",
+                   "    if (rollout->untold > 0) {",
+                   "    if (rollout->untold == SIZE_MAX) {")]),
     dict(name="token_base_moves_without_need",
          why="a new leader does not know the tasks again that are under way",
          changes=[("coordinator/decide/token.c",

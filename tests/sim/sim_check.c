@@ -155,10 +155,30 @@ static void sim_check_reports(struct sim *sim, const struct sim_coordinator *lea
         if (!fleet_rollout_find(leader->fleet, sim->rollouts[i].id, leader->now_ms, &view, &err)) {
             sim_fail(sim, "%s", err.message);
         }
+        const char *ended = sim->rollouts[i].ended;
+        const char *phase = rollout_phase_name(view.state.phase);
+        if (ended != NULL && !sim->rollouts[i].reopened && strcmp(ended, phase) != 0) {
+            sim_fail(sim, "%s was shown as %s, and is %s", sim->rollouts[i].id, ended, phase);
+        }
         if (sim->rollouts[i].aborted && view.state.phase != ROLLOUT_ABORTED &&
             view.state.resume_phase != ROLLOUT_ABORTED) {
             sim_fail(sim, "%s was said to be aborted, and is %s", sim->rollouts[i].id,
                      rollout_phase_name(view.state.phase));
+        }
+    }
+}
+
+void sim_check_shown(struct sim *sim, const struct sim_coordinator *coordinator)
+{
+    for (unsigned i = 0; fleet_is_leading(coordinator->fleet) && i < sim->rollout_known; i++) {
+        struct sim_rollout *rollout = &sim->rollouts[i];
+        struct rollout_view view;
+        struct error err = { 0 };
+
+        if (rollout->ended == NULL && !rollout->reopened &&
+            fleet_rollout_find(coordinator->fleet, rollout->id, coordinator->now_ms, &view, &err) &&
+            rollout_phase_is_final(view.state.phase)) {
+            rollout->ended = rollout_phase_name(view.state.phase);
         }
     }
 }

@@ -350,6 +350,7 @@ static void sim_coordinator_run(struct sim *sim, void *object, uint64_t wake, ui
         return;
     }
     sim_coordinator_work(sim, c);
+    sim_check_shown(sim, c);
 }
 
 void sim_coordinator_wake(struct sim *sim, struct sim_coordinator *c, uint64_t at_ms)

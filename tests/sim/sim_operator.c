@@ -66,6 +66,9 @@ bool sim_operator_ask(struct sim *sim, struct operator_request request)
         event_free(&event);
         return false;
     }
+    if (rollout != NULL && request.verb != OPERATOR_PAUSE && request.verb != OPERATOR_ABORT) {
+        rollout->reopened = true;
+    }
     if (rollout != NULL && (request.verb == OPERATOR_RESUME || request.verb == OPERATOR_RETRY)) {
         rollout->stopped = rollout->aborted;
         rollout->resumed_ms = sim->now_ms;

@@ -188,6 +188,8 @@ struct sim_rollout {
     bool stopped; /* answered to be paused or aborted, and nobody has asked for more since */
     bool aborted;
     uint64_t resumed_ms; /* asked to go on, last */
+    bool reopened;       /* somebody has asked for more, at any time */
+    const char *ended;   /* the final phase that somebody was shown; NULL: none */
     uint32_t per_shard;  /* tasks at once on one shard; 0: no limit */
 };
 
@@ -391,6 +393,8 @@ struct sim_rollout *sim_operator_find(struct sim *sim, const char *id);
 /* ---- sim_check.c ---- */
 void sim_check_begin(struct sim *sim);
 void sim_check_safety(struct sim *sim);
+/* Somebody watches all the time: also one who does not lead any more, and does not know it yet. */
+void sim_check_shown(struct sim *sim, const struct sim_coordinator *coordinator);
 /* The leader hands these tasks out now. */
 void sim_check_assignment(struct sim *sim, const struct sim_coordinator *coordinator,
                           const struct task_assignment *assign);

@@ -345,6 +345,21 @@ static void the_same_events_give_the_same_effects(void **state)
     fixture_tear_down(&other_state);
 }
 
+static void a_phase_is_shown_only_when_it_is_durable(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_begin(f, 1, 2, (struct rollout_spec){ .id = "r1" });
+    fixture_expect_phase(f, "r1", ROLLOUT_DRY_RUN);
+    f->store_is_slow = true;
+    fixture_verb(f, OPERATOR_PAUSE, "r1");
+    fixture_expect_phase(f, "r1", ROLLOUT_DRY_RUN);
+    assert_string_equal(fixture_view(f, "r1").waiting_for, "store");
+    fixture_store_answers(f);
+    fixture_expect_phase(f, "r1", ROLLOUT_PAUSED);
+    assert_non_null(strstr(fixture_view(f, "r1").waiting_for, "operator"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -355,6 +370,7 @@ int main(void)
         TEST(running_tasks_go_on_through_a_restart),
         TEST(tasks_go_on_though_one_of_their_window_has_committed),
         TEST(a_tenant_that_came_late_is_not_left_out_of_the_report),
+        TEST(a_phase_is_shown_only_when_it_is_durable),
         TEST(failures_survive),
         TEST(a_failure_that_the_journal_contradicts_is_a_success),
         TEST(an_agent_that_is_away_after_a_restart_is_waited_for),
