@@ -309,8 +309,8 @@ static void task_batch_add_begin(struct task_batch *b)
     p[11] = options->database_mode ? "" : task->tenant;
     p[12] = applied.scripts != NULL ? applied.scripts : "{}";
     p[13] = applied.checksums != NULL ? applied.checksums : "{}";
-    if (task->mode == TASK_CREATE) {
-        task_batch_add_settings_first(b);
+    if (task->mode == TASK_CREATE || task->baseline[0] != '\0') {
+        task_batch_add_settings_first(b); /* how long locks are waited for, too */
     } else {
         task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
     }
