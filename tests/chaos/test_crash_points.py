@@ -7,7 +7,7 @@ import pytest
 
 from fleet import add_up
 from processes import wait_until
-from sets import databases_of, schemas_of, steps, write_set
+from sets import INIT, databases_of, schemas_of, steps, write_set
 
 SCHEMAS = [f"t_{i:02}" for i in range(10)]
 DATABASES = ["d_1", "d_2", "d_3"]
@@ -97,3 +97,33 @@ def test_the_agent_dies(fleet, point, commit, nth):
     wait_killed(fleet.agents["eu-1"])
     fleet.agents["eu-1"].start()
     assert_everybody_arrived_once(fleet, tenants, rollout_after(fleet, rollout))
+
+
+VIEW = "CREATE OR REPLACE VIEW total AS SELECT {} AS n FROM counter;\nINSERT INTO ledger (script) VALUES ('{}');\n"
+
+
+@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+def test_the_agent_dies_over_what_is_no_plain_script(fleet, point):
+    """Baselines that a rollout records on the way, and repeatable scripts of tenants that stay where they are."""
+    server = fleet.start_pg("eu")
+    for name in SCHEMAS[:4]:
+        server.sql(f'CREATE SCHEMA "{name}"; SET search_path = "{name}"; {INIT}')
+    tenants = schemas_of(server, SCHEMAS[:4])
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server, commit="single", SKEIN_CRASH_AT=f"{point}:6")
+    fleet.wait_tenants(len(tenants))
+    folder = fleet.path("billing")
+    fleet.publish(write_set(folder, {**steps(), "R__total.sql": VIEW.format("n", "first")}))
+    fleet.roll_out("billing", "--tenants", "tenant in (t_00,t_01)", "--baseline-unmanaged", "0.1.0")
+    fleet.publish(write_set(folder, {**steps(), "R__total.sql": VIEW.format("n + 1", "second")}))
+    # Commits no. 3 to 6: two baselines with scripts behind them, two repeatable scripts.
+    rollout = fleet.start_rollout("billing", "--baseline-unmanaged", "0.1.0")
+    wait_killed(fleet.agents["eu-1"])
+    fleet.agents["eu-1"].start()
+    status = fleet.wait_phase(rollout, "SUCCEEDED", "FAILED", "PAUSED", timeout=120)
+    assert status["phase"] == "SUCCEEDED" and status["counts"]["migrated"] == len(tenants), status
+    for tenant in tenants:
+        first = ["first"] if tenant.name in ("t_00", "t_01") else []
+        assert tenant.ledger() == ["0.1.0", *first, "second"], tenant.name
+        assert [row[1:3] for row in tenant.history()] == \
+            [("", "baseline")] + [("R__total", "up")] * (len(first) + 1), tenant.name
