@@ -48,7 +48,11 @@ static const char *import_file_name(struct import_work *work, const char *name)
         bool good = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
                     (*at >= '0' && *at <= '9') || *at == '-' || *at == '_';
         if (good || (size > 0 && text[size - 1] != '_')) {
-            text[size++] = good ? *at : '_';
+            text[size] = '_';
+            if (good) {
+                text[size] = *at;
+            }
+            size++;
         }
     }
     text[size] = '\0';
