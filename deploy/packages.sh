@@ -27,7 +27,7 @@ skein_packages_list()
         printf '%s\n' \
           clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev valgrind \
           python3 python3-pytest python3-grpcio python3-protobuf python3-psycopg2 python3-yaml \
-          iproute2 nftables util-linux libfaketime spin
+          iproute2 nftables util-linux libfaketime spin sqitch libdbd-pg-perl
         ;;
       *)
         echo "packages.sh: unknown group '$group' (build, run, test)" >&2

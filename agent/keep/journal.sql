@@ -128,6 +128,17 @@ BEGIN
 END
 $skein$;
 
+-- That another tool has applied already what skein is about to.
+CREATE OR REPLACE FUNCTION skein.ledger_has(in_tool text, in_key text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'SK030', MESSAGE =
+        format('%s has applied %s already, after skein recorded the tenant''s version', in_tool,
+               in_key),
+        HINT = format('Record what it did: skein tenant baseline --from %s', in_tool);
+END
+$skein$;
+
 -- Begins a task inside its transaction: locks the tenant and its row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
 --   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it
@@ -136,6 +147,7 @@ $skein$;
 -- listens to any more; afterwards the version says what became of it. `in_schema` is '' where a
 -- tenant is a database. `in_scripts` are the set's scripts up to `in_from`, as they are now. A task
 -- whose `in_from` is its `in_target` has repeatable scripts to run, and may come any number of times.
+-- `in_target` is '' in a baseline whose version another tool's table tells.
 CREATE OR REPLACE FUNCTION skein.task_begin(
     in_tenant text, in_set text, in_rollout text, in_mode text, in_from text, in_target text,
     in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
@@ -175,9 +187,9 @@ BEGIN
             row_version := NULL;
             row_rollout := NULL;
         END IF;
-        IF in_mode <> 'dry_run' AND row_version = in_target AND row_rollout = in_rollout
-                AND row_fence <= in_token AND in_from <> in_target THEN
-            RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE =
+        IF in_mode <> 'dry_run' AND row_rollout = in_rollout AND row_fence <= in_token
+                AND (in_target = '' OR (row_version = in_target AND in_from <> in_target)) THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK007', DETAIL = row_version, MESSAGE =
                 'this rollout has already done it';
         END IF;
         IF row_fence > in_token THEN

@@ -51,6 +51,8 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->lock_timeout_ms = assignment->lock_timeout_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;
     task->source = arena_strdup(&task->arena, assignment->source == NULL ? "" : assignment->source);
+    task->from_ledger =
+        arena_strdup(&task->arena, assignment->from_ledger == NULL ? "" : assignment->from_ledger);
     prepared_set_ref(set);
     task->set = set;
     return task;

@@ -33,6 +33,7 @@ struct executor_task {
     uint64_t lock_timeout_ms;
     bool rehearse_rollback;   /* a dry run goes up, down and up again */
     const char *source;       /* CREATE: the tenant that is copied; "" for none */
+    const char *from_ledger;  /* of a baseline: whose table tells the version; "": `target` is it */
     struct prepared_set *set; /* one reference, released with the task */
 };
 

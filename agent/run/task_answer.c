@@ -23,6 +23,7 @@ static const struct {
     { "SK009", TASK_CODE_TENANT_EXISTS, TASK_FAILED },
     { "SK020", TASK_CODE_VERSION_MOVED, TASK_SKIPPED },
     { "SK021", TASK_CODE_ROLLBACK, TASK_FAILED },
+    { "SK030", TASK_CODE_LEDGER, TASK_FAILED },
     { "55P03", TASK_CODE_LOCK_TIMEOUT, TASK_FAILED },
 };
 
@@ -125,6 +126,10 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
             code = task_answer_codes[i].code;
             outcome = task_answer_codes[i].outcome;
         }
+    }
+    if (code == TASK_CODE_SQL &&
+        (report->failed_step == TASK_STEP_FOUND || report->failed_step == TASK_STEP_LEDGER)) {
+        code = TASK_CODE_LEDGER; /* such as: there is no such table */
     }
     if (cancelled && strcmp(error->sqlstate, "57014") == 0) {
         code = TASK_CODE_CANCELLED;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/run/ledger_found.h"
+#include "agent/run/task_ledger.h"
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
 #include "agent/run/task_words.h"
@@ -21,7 +23,7 @@
     ", skein.undo_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
     " set_config('skein.m1', clock_timestamp()::text, true)"
 
-enum { TASK_BEGIN_COUNT = 14, TASK_END_COUNT = 11, TASK_DROP_COUNT = 3 };
+enum { TASK_BEGIN_COUNT = 14, TASK_DROP_COUNT = 3 };
 
 static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
 static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
@@ -31,9 +33,6 @@ static const char task_settings_sql[] = "SELECT " TASK_SETTINGS;
 /* When a script began, by its place in the task. */
 static const char task_mark_format[] =
     "SELECT pg_catalog.set_config('skein.m%zu', pg_catalog.clock_timestamp()::text, true)";
-static const char task_end_sql[] =
-    "SELECT skein.task_end($1, $2, $3, $4, $5, $6, $7::bigint, $8::text[], $9::text[],"
-    " $10::text[], $11::text[])";
 
 static const char task_drop_begin_sql[] = "SELECT skein.task_drop_begin($1, $2, $3::bigint)";
 static const char task_drop_end_sql[] = "SELECT skein.task_drop_end($1, $2, $3::bigint)";
@@ -161,6 +160,11 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             task_batch_absorb_settled(report, item->result);
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CHANGED) {
             task_batch_absorb_changed(b, item->result);
+        } else if (item->step == PG_STEP_DONE && step == TASK_STEP_FOUND &&
+                   !ledger_found(b->order->task, item->result, report->found_version,
+                                 &report->error)) {
+            report->failed = true; /* the table tells no version that could be written */
+            report->failed_step = TASK_STEP_FOUND;
         }
     }
     report->clean = cleaned == COUNT_OF(task_clean_sql);
@@ -304,7 +308,7 @@ static void task_batch_add_begin(struct task_batch *b)
     p[6] = task->rollout;
     p[7] = task_mode_name(task->mode);
     p[8] = undo != NULL ? undo->from : from;
-    p[9] = undo != NULL ? undo->start : task->target;
+    p[9] = undo != NULL ? undo->start : task_ledger_reads(task) ? "" : task->target;
     p[10] = arena_printf(arena, "%" PRIu64, task->token);
     p[11] = options->database_mode ? "" : task->tenant;
     p[12] = applied.scripts != NULL ? applied.scripts : "{}";
@@ -329,6 +333,12 @@ static void task_batch_add_begin(struct task_batch *b)
         task_batch_say(b, TASK_STEP_CHANGED, task_words_changed(arena, task));
         task_batch_send(b);
     }
+}
+
+static void task_batch_add_ledger(void *batch, enum task_step step, const char *sql,
+                                  const char *const *parameters, size_t parameter_count)
+{
+    task_batch_add(batch, (struct task_tag){ .step = step }, sql, parameters, parameter_count);
 }
 
 /* What a script set is put right before anything else runs: the next script of the tenant, and
@@ -413,6 +423,13 @@ static void task_batch_add_up(struct task_batch *b)
     const struct set *set = prepared_set_model(task->set);
     const struct plan *plan = b->order->plan;
 
+    if (task_ledger_reads(task)) {
+        task_ledger_read(task, &b->arena, task_batch_add_ledger, b);
+        task_batch_send(b); /* the version that is written next follows from the answer */
+        return;
+    }
+    task_ledger_check(task, plan->first, plan->count, task_text_start(task)[0] == '\0', &b->arena,
+                      task_batch_add_ledger, b);
     for (size_t m = plan->first; m < plan->first + plan->count; m++) {
         task_batch_mark(b);
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
@@ -475,28 +492,22 @@ static void task_batch_add_end(struct task_batch *b)
 {
     const struct executor_options *options = b->order->options;
     const struct executor_task *task = b->order->task;
+    const struct task_undo *undo = b->order->undo;
+    const struct plan *plan = b->order->plan;
     struct arena *arena = &b->arena;
+    struct executor_task told = *task;
 
-    if (b->order->undo != NULL) {
-        task_batch_say(b, TASK_STEP_END, task_words_undo_end(arena, options, task, b->order->undo));
+    if (b->report->found_version[0] != '\0') {
+        told.target = b->report->found_version; /* by another tool's table */
+    }
+    if (undo != NULL) {
+        task_ledger_undo(task, undo->count == 0 ? 0 : undo->migrations[undo->count - 1],
+                         undo->count, arena, task_batch_add_ledger, b);
+        task_batch_say(b, TASK_STEP_END, task_words_undo_end(arena, options, task, undo));
         return;
     }
-    const char **p = arena_alloc_array(arena, TASK_END_COUNT, sizeof(*p));
-    struct task_text_rows rows = { 0 };
-
-    task_text_history(arena, task, b->order->plan, &b->repeats, &rows);
-    p[0] = task->tenant;
-    p[1] = prepared_set_model(task->set)->name;
-    p[2] = task->rollout;
-    p[3] = b->order->options->agent;
-    p[4] = task_text_start(task);
-    p[5] = task->target;
-    p[6] = arena_printf(arena, "%" PRIu64, task->token);
-    p[7] = rows.scripts;
-    p[8] = rows.versions;
-    p[9] = rows.directions;
-    p[10] = rows.checksums;
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_end_sql, p, TASK_END_COUNT);
+    task_ledger_write(task, plan->first, plan->count, arena, task_batch_add_ledger, b);
+    task_batch_say(b, TASK_STEP_END, task_words_end(arena, options, &told, plan, &b->repeats));
     if (b->order->plan->repeatables) {
         task_batch_say(b, TASK_STEP_END, task_words_repeated(arena, task));
     }
@@ -560,6 +571,8 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
         task_batch_cut(&b, "before_commit");
     } else if (!order->settle && !task_batch_is_broken(&b)) {
         task_batch_add_scripts(&b);
+    }
+    if (!drops && !order->settle && !task_batch_is_broken(&b)) {
         task_batch_add_end(&b);
         task_batch_cut(&b, "before_commit");
     }
@@ -567,7 +580,8 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
      * it is the ROLLBACK, in the same round trip), and so has the cleaning. */
     pg_batch_end_segment(batch);
     task_batch_add_step(&b, TASK_STEP_COMMIT,
-                        task_mode_is_dry(order->task->mode) ? "ROLLBACK" : "COMMIT");
+                        task_mode_is_dry(order->task->mode) || ret_report->failed ? "ROLLBACK"
+                                                                                  : "COMMIT");
     pg_batch_end_segment(batch);
     for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
         task_batch_add_step(&b, TASK_STEP_CLEAN, task_clean_sql[i]);

@@ -32,6 +32,8 @@ enum task_step {
     TASK_STEP_CHANGED, /* skein.repeatables_changed */
     TASK_STEP_SETTLE,  /* skein.task_settle */
     TASK_STEP_SCRIPT,  /* a statement of a script */
+    TASK_STEP_FOUND,   /* another tool's table is read */
+    TASK_STEP_LEDGER,  /* it is written, or made ready for that */
     TASK_STEP_END,     /* deferred constraints, skein.task_end */
     TASK_STEP_COMMIT,  /* COMMIT or ROLLBACK */
     TASK_STEP_CLEAN,
@@ -60,6 +62,7 @@ struct task_outcome_report {
     /* What skein.task_settle found; holds if `committed`. "" for none. */
     char settled_version[TEXT_BYTES_MAX];
     char settled_rollout[NAME_BYTES_MAX + 1];
+    char found_version[SEMVER_BYTES_MAX + 1]; /* what another tool's table told; "" for none */
     struct task_warning warnings[WARNINGS_PER_TRY_MAX];
     size_t warning_count;
     size_t repeated; /* repeatable scripts that were run */

@@ -19,6 +19,7 @@
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_batch.h"
+#include "agent/run/task_ledger.h"
 #include "agent/run/task_life.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
@@ -215,14 +216,18 @@ static bool task_run_install(struct task_try *t)
     return false;
 }
 
-/* It has done what it was to do, now or in an earlier try. */
-static void task_run_succeed(struct task_try *t, size_t repeated)
+/* It has done what it was to do, now or in an earlier try. `version` is what another tool's table
+ * has told, where that is asked. */
+static void task_run_succeed(struct task_try *t, const char *version, size_t repeated)
 {
     const struct task_undo *undo = t->order.undo;
 
     task_answer_succeed(t->result, t->task, undo == NULL ? t->plan.count + repeated : undo->count);
     if (undo != NULL) {
         t->result->version = task_mode_is_dry(t->task->mode) ? undo->from : undo->start;
+    }
+    if (task_ledger_reads(t->task)) {
+        t->result->version = arena_strdup(&t->task->arena, version);
     }
 }
 
@@ -256,9 +261,10 @@ static bool task_run_settled(struct task_try *t, const struct task_outcome_repor
     if (task_mode_is_rollback(t->task->mode)) {
         return task_run_undo_settled(t, report);
     }
-    if (strcmp(report->settled_version, t->task->target) == 0 &&
+    bool reads = task_ledger_reads(t->task);
+    if ((reads || strcmp(report->settled_version, t->task->target) == 0) &&
         strcmp(report->settled_rollout, t->task->rollout) == 0) {
-        task_answer_succeed(t->result, t->task, t->plan.count);
+        task_run_succeed(t, report->settled_version, 0);
         return false;
     }
     if (t->task->mode == TASK_SETTLE) {
@@ -273,14 +279,14 @@ static bool task_run_settled(struct task_try *t, const struct task_outcome_repor
 }
 
 /* Makes a commit durable that this try did not make. */
-static bool task_run_settle_already(struct task_try *t)
+static bool task_run_settle_already(struct task_try *t, const struct task_outcome_report *report)
 {
     struct error err = { 0 };
 
     if (!barrier_flush(t->context->link->conn, &err)) {
         return false; /* the next try finds it again, or finds that it is gone */
     }
-    task_run_succeed(t, 0);
+    task_run_succeed(t, report->error.detail, 0);
     return true;
 }
 
@@ -391,12 +397,12 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
             task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
                           "the server rolled the transaction back at COMMIT");
         } else {
-            task_run_succeed(t, report.repeated);
+            task_run_succeed(t, report.found_version, report.repeated);
             *ret_to_barrier = report.committed && t->order.asynchronous;
         }
         break;
     case TASK_VERDICT_ALREADY:
-        again = !task_run_settle_already(t) && task_run_again(t, &report);
+        again = !task_run_settle_already(t, &report) && task_run_again(t, &report);
         break;
     case TASK_VERDICT_REFUSED:
         again = task_run_refused(t, &report);

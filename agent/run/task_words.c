@@ -2,8 +2,6 @@
 
 #include <inttypes.h>
 
-#include "agent/run/task_text.h"
-
 static struct task_words *task_words_new(struct arena *arena, const char *sql, size_t count)
 {
     struct task_words *words = arena_alloc(arena, sizeof(*words));
@@ -86,6 +84,32 @@ const struct task_words *task_words_repeated(struct arena *arena, const struct e
     words->parameters[0] = task->tenant;
     words->parameters[1] = set->name;
     words->parameters[2] = task_words_number(arena, set->repeatables_digest);
+    return words;
+}
+
+const struct task_words *task_words_end(struct arena *arena, const struct executor_options *options,
+                                        const struct executor_task *task, const struct plan *plan,
+                                        const struct task_repeats *repeats)
+{
+    struct task_words *words = task_words_new(
+        arena,
+        "SELECT skein.task_end($1, $2, $3, $4, $5, $6, $7::bigint, $8::text[], $9::text[],"
+        " $10::text[], $11::text[])",
+        11);
+    struct task_text_rows rows = { 0 };
+
+    task_text_history(arena, task, plan, repeats, &rows);
+    words->parameters[0] = task->tenant;
+    words->parameters[1] = prepared_set_model(task->set)->name;
+    words->parameters[2] = task->rollout;
+    words->parameters[3] = options->agent;
+    words->parameters[4] = task_text_start(task);
+    words->parameters[5] = task->target;
+    words->parameters[6] = task_words_number(arena, task->token);
+    words->parameters[7] = rows.scripts;
+    words->parameters[8] = rows.versions;
+    words->parameters[9] = rows.directions;
+    words->parameters[10] = rows.checksums;
     return words;
 }
 

@@ -5,6 +5,7 @@
 #define SKEIN_AGENT_RUN_TASK_WORDS_H
 
 #include "agent/run/executor.h"
+#include "agent/run/task_text.h"
 #include "agent/run/task_undo.h"
 #include "common/core/arena.h"
 
@@ -30,6 +31,10 @@ const struct task_words *task_words_create(struct arena *arena, const struct exe
 const struct task_words *task_words_changed(struct arena *arena, const struct executor_task *task);
 /* They have run. */
 const struct task_words *task_words_repeated(struct arena *arena, const struct executor_task *task);
+/* Ends any other task: writes the history and the version. */
+const struct task_words *task_words_end(struct arena *arena, const struct executor_options *options,
+                                        const struct executor_task *task, const struct plan *plan,
+                                        const struct task_repeats *repeats);
 /* Ends a rollback. */
 const struct task_words *task_words_undo_end(struct arena *arena,
                                              const struct executor_options *options,

@@ -48,11 +48,11 @@ static const char *import_file_name(struct import_work *work, const char *name)
         bool good = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
                     (*at >= '0' && *at <= '9') || *at == '-' || *at == '_';
         if (good || (size > 0 && text[size - 1] != '_')) {
-            text[size] = '_';
+            char c = *at;
+            text[size++] = '_';
             if (good) {
-                text[size] = *at;
+                text[size - 1] = c;
             }
-            size++;
         }
     }
     text[size] = '\0';

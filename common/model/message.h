@@ -216,6 +216,7 @@ struct task_assignment {
     size_t task_count;
     bool rehearse_rollback; /* of a dry run */
     const char *source; /* CREATE: the tenant of this shard that is copied; "": made by scripts */
+    const char *from_ledger; /* of a baseline, see rollout_spec */
 };
 
 struct task_cancel {
@@ -328,7 +329,13 @@ struct rollout_spec {
     bool unmanaged_only;            /* of a baseline */
     const char *tenant;             /* CREATE, DROP: "shard/name"; "" otherwise */
     bool from_reference;            /* CREATE: a copy of the set's reference tenant */
+    /* Of a baseline: the other tool whose table tells each tenant's version (ledger.h). NULL or ""
+     * for none. */
+    const char *from_ledger;
 };
+
+/* Whether the version is not the target, but what each tenant's table says. */
+bool rollout_spec_has_ledger(const struct rollout_spec *spec);
 
 /* How far a rollback is; stays when it has ended. */
 enum rollback_stage {

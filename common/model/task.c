@@ -39,6 +39,7 @@ static const char *const task_code_names[] = {
     [TASK_CODE_OTHERS_BEHIND] = "OTHERS_BEHIND",
     [TASK_CODE_TENANT_EXISTS] = "TENANT_EXISTS",
     [TASK_CODE_TENANT_REFUSED] = "TENANT_REFUSED",
+    [TASK_CODE_LEDGER] = "LEDGER",
 };
 static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
 
@@ -91,6 +92,11 @@ const char *rollout_phase_name(enum rollout_phase phase)
 {
     assert(phase < ROLLOUT_PHASE_COUNT);
     return rollout_phase_names[phase];
+}
+
+bool rollout_spec_has_ledger(const struct rollout_spec *spec)
+{
+    return spec->from_ledger != NULL && spec->from_ledger[0] != '\0';
 }
 
 const char *rollout_policy_name(enum rollout_policy policy)

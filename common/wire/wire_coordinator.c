@@ -40,6 +40,7 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->lock_timeout_ms = assign->lock_timeout_ms;
     message->rehearse_rollback = assign->rehearse_rollback;
     message->source = wire_codec_borrow(assign->source);
+    message->from_ledger = wire_codec_borrow(assign->from_ledger);
     message->n_tasks = assign->task_count;
     message->tasks = arena_alloc_array(arena, assign->task_count, sizeof(Skein__V1__Task *));
     for (size_t i = 0; i < assign->task_count; i++) {
@@ -162,6 +163,7 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .task_count = assign->n_tasks,
         .rehearse_rollback = assign->rehearse_rollback != 0,
         .source = wire_check_name_or_empty(check, "source", assign->source),
+        .from_ledger = wire_check_text(check, "from_ledger", assign->from_ledger, TEXT_BYTES_MAX),
     };
 
     wire_check_number(check, "tasks", assign->n_tasks, TENANTS_PER_MESSAGE_MAX);

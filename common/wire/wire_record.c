@@ -36,6 +36,7 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->unmanaged_only = spec->unmanaged_only;
     message->tenant = wire_codec_borrow(spec->tenant);
     message->from_reference = spec->from_reference;
+    message->from_ledger = wire_codec_borrow(spec->from_ledger);
     return message;
 }
 
@@ -77,6 +78,7 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .unmanaged_only = from->unmanaged_only != 0,
         .tenant = wire_check_text(&check, "tenant", from->tenant, SELECTOR_BYTES_MAX),
         .from_reference = from->from_reference != 0,
+        .from_ledger = wire_check_text(&check, "from_ledger", from->from_ledger, TEXT_BYTES_MAX),
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {

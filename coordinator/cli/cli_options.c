@@ -81,6 +81,8 @@ static const struct option_spec cli_verb_options[] = {
               "the audit events keep), problems of an import" },
     { "placeholder", OPTION_LIST, CLI_FIELD(placeholder), .argument = "NAME=VALUE",
       .help = "the value of Flyway's ${NAME}; may be given several times" },
+    { "from", OPTION_TEXT, CLI_FIELD(from), .argument = "TOOL[:TABLE]", .fallback = "",
+      .help = "whose history table tells each tenant's version; {tenant} in TABLE is its name" },
     { "limit", OPTION_U64, CLI_FIELD(limit), .argument = "N", .fallback = "100", .min = 1,
       .max = 1000, .help = "how many, newest first" },
     { "errors", OPTION_U64, CLI_FIELD(errors), .argument = "N", .fallback = "5000", .min = 1,

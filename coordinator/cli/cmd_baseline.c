@@ -100,6 +100,9 @@ int cmd_baseline(struct cli *cli)
     struct rpc_end end;
     struct error err = { 0 };
 
+    if (options->from[0] != '\0') {
+        return cmd_baseline_from(cli);
+    }
     if (!cmd_baseline_selector(cli, &selector)) {
         return EXIT_CODE_USAGE;
     }

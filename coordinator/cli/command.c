@@ -119,13 +119,19 @@ static const struct command commands[] = {
       "  skein tenant unlock eu-1/t_7\n"
       "  skein tenant unlock eu-1/t_7 --force --reason 'ana is on holiday'\n",
       false, false },
-    { "tenant baseline", cmd_baseline, "[TENANT]", 0, 1, "set to version tenants where",
+    { "tenant baseline", cmd_baseline, "[TENANT]", 0, 1, "set to version from tenants where",
       "say which version tenants have that skein has not migrated; runs no script",
       "For one tenant, whatever was recorded of it; or with --tenants for those of a selector "
       "that\n"
-      "hold objects and have no version yet.\n\n"
+      "hold objects and have no version yet.\n"
+      "With --from each tenant's version is read from the history table of the tool that has\n"
+      "migrated it so far (flyway, dbmate, golang-migrate, goose, sqitch, diesel, prisma); the\n"
+      "set is one that 'set import' made. A failed or dirty row, a gap or an unknown migration\n"
+      "is refused (LEDGER).\n\n"
       "  skein tenant baseline eu-1/t_7 --set billing --to 0.3.0\n"
-      "  skein tenant baseline --tenants 'shard=eu-*' --set billing --to 0.3.0\n",
+      "  skein tenant baseline --tenants 'shard=eu-*' --set billing --to 0.3.0\n"
+      "  skein tenant baseline --from flyway --set billing --tenants 'tenant=*'\n"
+      "  skein tenant baseline --from sqitch:sqitch_{tenant} --set billing eu-1/t_7\n",
       false, false },
     { "tenant create", cmd_tenant_create, "TENANT", 1, 1, "set from to",
       "make a tenant and bring it to the newest version",

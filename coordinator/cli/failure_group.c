@@ -41,6 +41,7 @@ static const struct {
     { "TRANSACTION_CONTROL", "", "take BEGIN, COMMIT and the like out of the script" },
     { "ROLLBACK", "", "mend the script's .down file, publish the set again, then retry" },
     { "OUTCOME_UNKNOWN", "", "see 'skein tenant history' when the shard is back" },
+    { "LEDGER", "", "bring the other tool's table in order with that tool, then retry" },
     { "OTHERS_BEHIND", "", "retry when the other tenants can be migrated" },
     { "AGENT_LOST", "", "see 'skein shard list', then retry" },
     { "DATABASE_LOST", "", "the database went away: retry when it is back" },

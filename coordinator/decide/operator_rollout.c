@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/core/limits.h"
+#include "common/model/ledger.h"
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/overlap.h"
@@ -57,6 +58,15 @@ static bool operator_rollout_target(const struct set *set, const struct rollout_
                (spec->baseline_unmanaged[0] == '\0' ||
                 plan_check_baseline(set, spec->baseline_unmanaged, *ret_target, err));
     }
+    if (rollout_spec_has_ledger(spec)) {
+        if (spec->target[0] != '\0') {
+            return error_set(err, ERR_INVALID,
+                             "a baseline takes its versions from a tool's table, or is given one: "
+                             "not both");
+        }
+        *ret_target = set->latest_text;
+        return true;
+    }
     if (spec->target[0] == '\0') {
         return error_set(err, ERR_INVALID,
                          "a baseline needs a version: which one do the tenants have?");
@@ -94,6 +104,12 @@ static bool operator_rollout_check_spec(const struct rollout_spec *spec, struct 
     if (spec->max_failures_percent > 100) {
         return error_set(err, ERR_INVALID, "a failure budget of %u%% is more than all tenants",
                          spec->max_failures_percent);
+    }
+    if (rollout_spec_has_ledger(spec)) {
+        struct ledger ledger;
+        return spec->kind == ROLLOUT_BASELINE
+                   ? ledger_parse(spec->from_ledger, &ledger, err)
+                   : error_set(err, ERR_INVALID, "from_ledger is for baselines");
     }
     if (spec->kind != ROLLOUT_MIGRATE && spec->dry_run_only) {
         return error_set(err, ERR_INVALID, "only a migration has a dry run");

@@ -90,7 +90,7 @@ static void outcome_on_succeeded(struct step *step, struct tenant_task *task,
     /* Known at once, not only with the next report. */
     const struct set_version version = {
         .set = spec->set,
-        .version = back ? result->version : spec->target,
+        .version = back || rollout_spec_has_ledger(spec) ? result->version : spec->target,
         .rollout = back ? "" : spec->id, /* whose it was before the next report tells */
         .fence = result->token,
         .undone = back ? spec->id : "",

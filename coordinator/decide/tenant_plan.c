@@ -23,7 +23,8 @@ bool tenant_plan_is_migrated(const struct rollout *rollout, const struct tenant 
     const struct set_version *version = registry_version(tenant, rollout->spec.set);
 
     return version != NULL && strcmp(version->rollout, rollout->spec.id) == 0 &&
-           strcmp(version->version, rollout->spec.target) == 0 &&
+           (rollout_spec_has_ledger(&rollout->spec) ||
+            strcmp(version->version, rollout->spec.target) == 0) &&
            (rollout->repeatables == 0 || version->repeatables == rollout->repeatables);
 }
 
@@ -61,7 +62,9 @@ const struct plan *tenant_plan_of(struct rollout *rollout, const struct tenant *
         return &cache->plan;
     }
     if (rollout->spec.kind == ROLLOUT_BASELINE) {
-        bool same = strcmp(start.from, rollout->spec.target) == 0;
+        /* What another tool's table says only the tenant's agent can see. */
+        bool same = strcmp(start.from, rollout->spec.target) == 0 &&
+                    !rollout_spec_has_ledger(&rollout->spec);
         cache->valid = false;
         cache->plan.code = same ? TASK_CODE_UP_TO_DATE : TASK_CODE_NONE;
         return &cache->plan;

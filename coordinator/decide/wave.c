@@ -325,7 +325,8 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .tasks = items,
                                   .task_count = count,
                                   .rehearse_rollback = rollout->spec.rehearse_rollback,
-                                  .source = tenant_life_source(rollout) };
+                                  .source = tenant_life_source(rollout),
+                                  .from_ledger = copy_text(arena, rollout->spec.from_ledger) };
 }
 
 static void wave_give_back(struct step *step, const struct window *window, uint64_t ticket)

@@ -188,7 +188,8 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_ASSIGN;
     message.assign = (struct task_assignment){
-        "r7", TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3", 42, 10000, tasks, 1, true, "template",
+        "r7",  TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3",    42,
+        10000, tasks,        1,         true,        "template", "flyway",
     };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
@@ -247,7 +248,8 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    "0.1.0",
                    true,
                    "eu-1/t_9",
-                   true });
+                   true,
+                   "goose:t" });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
