@@ -83,16 +83,21 @@ static void prepared_set_look(struct prepared_file *file)
     }
 }
 
+static void prepared_set_loosen(struct sql_parser *parser, struct prepared_file *file)
+{
+    file->loose = memory_alloc_array(file->script.count + 1, sizeof(*file->loose));
+    for (size_t i = 0; i < file->script.count; i++) {
+        if (!sql_loose_parse(parser, &file->script.statements[i], &file->loose[i],
+                             &file->problem)) {
+            return;
+        }
+    }
+}
+
 static void prepared_set_parse_sql(struct sql_parser *parser, struct bytes content,
                                    const struct operation_settings *settings,
                                    struct prepared_file *file)
 {
-    if (!settings->transaction) {
-        (void)prepared_set_refuse(file, 0, 1,
-                                  "this agent cannot run a script outside a transaction yet "
-                                  "(skein:transaction none)");
-        return;
-    }
     if (settings->control_scope) {
         (void)prepared_set_refuse(file, 0, 1,
                                   "this agent cannot run a script on the control database yet "
@@ -101,6 +106,9 @@ static void prepared_set_parse_sql(struct sql_parser *parser, struct bytes conte
     }
     if (sql_script_parse(parser, content, &file->script, &file->problem)) {
         prepared_set_look(file);
+    }
+    if (!settings->transaction && file->problem.kind == SQL_PROBLEM_NONE) {
+        prepared_set_loosen(parser, file);
     }
 }
 
@@ -125,6 +133,10 @@ static void prepared_set_parse(struct sql_parser *parser, const struct operation
 
 static void prepared_set_release_file(enum operation_kind kind, struct prepared_file *file)
 {
+    for (size_t i = 0; file->loose != NULL && i < file->script.count; i++) {
+        sql_loose_release(&file->loose[i]);
+    }
+    free(file->loose);
     sql_script_release(&file->script);
     if (file->data != NULL) {
         prepared_kind_find(kind)->release(file->data);

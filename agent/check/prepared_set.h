@@ -10,6 +10,7 @@
 #include "common/core/base.h"
 #include "common/core/error.h"
 #include "common/model/set.h"
+#include "common/sql/sql_loose.h"
 #include "common/sql/sql_script.h"
 
 struct prepared_set;
@@ -28,6 +29,7 @@ const struct set *prepared_set_model(const struct prepared_set *set);
 /* One file of an operation. */
 struct prepared_file {
     struct sql_script script;   /* of SQL: its statements */
+    struct sql_loose *loose;    /* outside a transaction: what each of them needs; else NULL */
     struct sql_problem problem; /* kind SQL_PROBLEM_NONE: it can run */
     bool changes_settings; /* SET, search_path, roles: to be put right before the next script */
     void *data;            /* of another kind: see prepared_kind.h */

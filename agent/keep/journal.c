@@ -38,7 +38,8 @@ static bool journal_refuse(struct pg_conn *conn, struct error *err)
         err, ERR_REFUSED,
         "the journal cannot be installed: %.300s; as an administrator run: skein-agent journal "
         "--print | psql '%s' -- and then: GRANT USAGE ON SCHEMA skein TO %s; GRANT SELECT, INSERT, "
-        "UPDATE ON ALL TABLES IN SCHEMA skein TO %s; GRANT USAGE ON ALL SEQUENCES IN SCHEMA skein "
+        "UPDATE, DELETE ON ALL TABLES IN SCHEMA skein TO %s; GRANT USAGE ON ALL SEQUENCES IN "
+        "SCHEMA skein "
         "TO %s;",
         why.message, database, role, role, role);
 }

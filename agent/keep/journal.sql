@@ -2,7 +2,7 @@
 -- transaction as the change. The agent runs this by itself if it may; otherwise an administrator
 -- does, with `psql --file`, as often as wanted. Then the agent's role needs
 --   GRANT USAGE ON SCHEMA skein TO <role>;
---   GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA skein TO <role>;
+--   GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA skein TO <role>;
 --   GRANT USAGE ON ALL SEQUENCES IN SCHEMA skein TO <role>;
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -53,6 +53,25 @@ CREATE TABLE IF NOT EXISTS skein.history (
     duration_ms double precision,
     detail      jsonb,
     PRIMARY KEY (tenant, set_name, id) -- the one index serves every question
+);
+
+-- What is known of the operations of a migration that does not end in the transaction it began in
+-- (a walk's): one row for each that has begun or is done, until the whole migration is. `position`
+-- is the operation's own business: how far it is.
+CREATE TABLE IF NOT EXISTS skein.operation (
+    tenant     text NOT NULL,
+    set_name   text NOT NULL,
+    script     text NOT NULL,
+    operation  text NOT NULL,
+    direction  text NOT NULL CHECK (direction IN ('up', 'down')),
+    state      text NOT NULL CHECK (state IN ('started', 'done')),
+    position   jsonb, -- of going up
+    undone     jsonb, -- the same of going down
+    rollout    text NOT NULL,
+    fence      bigint NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tenant, set_name, script, operation)
 );
 
 -- Who works on a tenant holds this advisory lock, shared, until its transaction ends: a label by
@@ -186,6 +205,7 @@ BEGIN
         IF namespace IS NOT NULL AND skein.row_is_old(row_database, row_schema, namespace) THEN
             row_version := NULL;
             row_rollout := NULL;
+            DELETE FROM skein.operation o WHERE o.tenant = in_tenant AND o.set_name = in_set;
         END IF;
         IF in_mode <> 'dry_run' AND row_rollout = in_rollout AND row_fence <= in_token
                 AND (in_target = '' OR (row_version = in_target AND in_from <> in_target)) THEN
@@ -212,7 +232,9 @@ BEGIN
     IF in_from = '' THEN
         IF in_mode <> 'baseline' AND (
                 CASE WHEN in_schema = '' THEN skein.database_has_objects()
-                     ELSE skein.schema_has_objects(namespace) END) THEN
+                     ELSE skein.schema_has_objects(namespace) END)
+                AND NOT EXISTS (SELECT FROM skein.operation o -- of its first migration, half done
+                                 WHERE o.tenant = in_tenant AND o.set_name = in_set) THEN
             RAISE EXCEPTION USING ERRCODE = 'SK004', MESSAGE =
                 'the tenant holds objects, but no version is recorded for it',
                 HINT = 'Record its version with: skein tenant baseline';
@@ -713,6 +735,10 @@ BEGIN
             'a script ended the transaction that it ran in, or wrote to skein''s journal';
     END IF;
 
+    IF in_directions = ARRAY['baseline'] THEN -- whatever was half done before is not known any more
+        DELETE FROM skein.operation o WHERE o.tenant = in_tenant AND o.set_name = in_set;
+    END IF;
+
     INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
                                agent, fence, state, started_at, duration_ms, detail)
     SELECT in_tenant, in_set, s.version, s.script, s.direction, decode(s.checksum, 'hex'),
@@ -800,6 +826,242 @@ BEGIN
             in_rollout, in_agent, in_token, 'done', now(),
             1000 * extract(epoch FROM clock_timestamp() - now()));
 END
+$skein$;
+
+-- Walks: tasks of more than one transaction, because something in them cannot run in one. For as
+-- long as a walk lasts its session holds the guard: the advisory locks that a task's transaction
+-- holds, but of the session, so that nobody else works on the tenant between the transactions. (An
+-- advisory lock holds no snapshot, for which a CREATE INDEX CONCURRENTLY would wait.) So whoever
+-- has the guard knows that nothing of an earlier try is left that could still take effect. The
+-- third lock says that this is a walk, which may be silent for long: see agent/run/stalled_try.
+CREATE OR REPLACE FUNCTION skein.walk_guard(in_tenant text, in_set text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    PERFORM pg_advisory_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_lock_shared(skein.task_label(in_tenant, '/walk'));
+    PERFORM pg_advisory_lock(skein.task_label(in_tenant, ''));
+END
+$skein$;
+
+-- Ends the walk of whoever was given the tenant earlier, and raises the fence above it, so that it
+-- cannot begin again. (A later token than ours has written here: then it is us who came too late.)
+CREATE OR REPLACE FUNCTION skein.walk_end_earlier(in_tenant text, in_set text, in_token bigint)
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    ended bigint;
+BEGIN
+    IF EXISTS (SELECT FROM skein.tenant t WHERE t.tenant = in_tenant AND t.fence > in_token) THEN
+        RETURN 0;
+    END IF;
+    SELECT count(pg_terminate_backend(l.pid)) INTO ended FROM pg_locks l
+     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+       AND (l.classid::bigint << 32 | l.objid::bigint) = skein.task_label(in_tenant, '/walk')
+       AND l.mode = 'ShareLock' AND l.pid <> pg_backend_pid();
+    IF ended > 0 THEN
+        INSERT INTO skein.tenant (tenant, set_name) VALUES (in_tenant, in_set)
+            ON CONFLICT DO NOTHING;
+        UPDATE skein.tenant t SET fence = in_token
+         WHERE t.tenant = in_tenant AND t.fence < in_token;
+    END IF;
+    RETURN ended;
+END
+$skein$;
+
+-- Begins a walk, or goes on with one: everything that task_begin checks. A tenant that this very
+-- rollout has already taken to one of `in_path`, the versions on the way, is where it should be.
+-- Raises the fence, and returns the version from which to go on.
+CREATE OR REPLACE FUNCTION skein.walk_begin(
+    in_tenant text, in_set text, in_rollout text, in_from text, in_target text, in_path text[],
+    in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
+) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    reached text;
+BEGIN
+    SELECT t.version INTO reached FROM skein.tenant t
+     WHERE t.tenant = in_tenant AND t.set_name = in_set AND t.rollout = in_rollout
+       AND t.version = ANY (in_path) AND t.version <> in_target FOR UPDATE;
+    reached := coalesce(reached, in_from);
+    PERFORM skein.task_begin(in_tenant, in_set, in_rollout, 'run', reached, in_target, in_token,
+                             in_schema, in_scripts, in_checksums);
+    UPDATE skein.tenant t SET fence = in_token
+     WHERE t.tenant = in_tenant AND t.set_name = in_set AND t.fence < in_token;
+    RETURN reached;
+END
+$skein$;
+
+-- Begins one transaction of a walk: locks the tenant's row, and raises SK001, SK002 and SK003 as
+-- task_begin does. The walk is at `in_from`.
+CREATE OR REPLACE FUNCTION skein.step_begin(
+    in_tenant text, in_set text, in_from text, in_token bigint, in_schema text
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    row_version text;
+    row_fence bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    -- The session has this lock already, unless something took its guard away.
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    IF in_schema <> '' AND to_regnamespace(quote_ident(in_schema)) IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK001', MESSAGE =
+            format('the schema %I does not exist any more', in_schema);
+    END IF;
+    SELECT coalesce(t.version, ''), t.fence INTO row_version, row_fence FROM skein.tenant t
+     WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the task''s token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+    IF row_version IS DISTINCT FROM in_from THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = coalesce(row_version, ''), MESSAGE =
+            format('the walk was at %s, but the tenant is at %s',
+                   coalesce(nullif(in_from, ''), 'no version'),
+                   coalesce(nullif(row_version, ''), 'no version'));
+    END IF;
+END
+$skein$;
+
+-- Inside a step's transaction: an operation begins. Durable before it does anything. The first one
+-- of a migration writes the history row, which a try after a crash finds and goes on with.
+CREATE OR REPLACE FUNCTION skein.step_start(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_token bigint, in_script text,
+    in_version text, in_checksum text, in_operation text, in_direction text
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    INSERT INTO skein.operation AS o
+           (tenant, set_name, script, operation, direction, state, rollout, fence)
+    VALUES (in_tenant, in_set, in_script, in_operation, in_direction, 'started', in_rollout,
+            in_token)
+        ON CONFLICT (tenant, set_name, script, operation) DO UPDATE
+       SET direction = in_direction, state = 'started', fence = in_token,
+           updated_at = clock_timestamp(),
+           undone = CASE WHEN o.direction = in_direction THEN o.undone END,
+           position = CASE WHEN in_direction = 'down' OR o.direction = 'up' THEN o.position END;
+    PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_script,
+                            in_version, in_checksum);
+END
+$skein$;
+
+-- The history row of a migration that is under way.
+CREATE OR REPLACE FUNCTION skein.step_open(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_token bigint, in_script text,
+    in_version text, in_checksum text
+) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
+                               agent, fence, state, started_at)
+    SELECT in_tenant, in_set, in_version, in_script, 'up', decode(in_checksum, 'hex'), in_rollout,
+           in_agent, in_token, 'started', clock_timestamp()
+     WHERE NOT EXISTS (SELECT FROM skein.history h
+                        WHERE h.tenant = in_tenant AND h.set_name = in_set
+                          AND h.script = in_script AND h.state = 'started')
+$skein$;
+
+-- Inside a step's transaction: how far an operation that has been started is.
+CREATE OR REPLACE FUNCTION skein.step_position(
+    in_tenant text, in_set text, in_script text, in_operation text, in_direction text,
+    in_position jsonb, in_token bigint
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    UPDATE skein.operation o
+       SET position = CASE in_direction WHEN 'up' THEN in_position ELSE o.position END,
+           undone = CASE in_direction WHEN 'down' THEN in_position END,
+           fence = in_token, updated_at = clock_timestamp()
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
+       AND o.operation = in_operation AND o.direction = in_direction AND o.state = 'started';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            format('the operation %s of %s has not been started', in_operation, in_script);
+    END IF;
+END
+$skein$;
+
+-- Inside a step's transaction: an operation has been undone, and may be done again.
+CREATE OR REPLACE FUNCTION skein.step_undone(
+    in_tenant text, in_set text, in_script text, in_operation text
+) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    DELETE FROM skein.operation o
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
+       AND o.operation = in_operation
+$skein$;
+
+-- Ends a step: moves the version to that of the last migration that is complete with it (where none
+-- is, in_to is in_from), whose history rows it writes as task_end does. `in_operations` of the
+-- migration `in_open`, which goes on, are done. `in_note` (or NULL) goes to the history's detail.
+CREATE OR REPLACE FUNCTION skein.step_end(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_from text, in_to text,
+    in_token bigint, in_scripts text[], in_versions text[], in_directions text[],
+    in_checksums text[], in_open text, in_open_version text, in_open_checksum text,
+    in_operations text[], in_note jsonb
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    done bigint;
+BEGIN
+    UPDATE skein.tenant t
+       SET version = nullif(in_to, ''), fence = in_token, updated_at = clock_timestamp(),
+           rollout = CASE WHEN in_to = in_from THEN t.rollout ELSE in_rollout END,
+           undone = CASE WHEN in_to = in_from THEN t.undone END
+     WHERE t.tenant = in_tenant AND t.set_name = in_set
+       AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
+       AND t.fence <= in_token AND coalesce(t.version, '') = in_from;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            'a script ended the transaction that it ran in, or wrote to skein''s journal';
+    END IF;
+
+    IF in_open <> '' THEN
+        PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_open,
+                                in_open_version, in_open_checksum);
+        INSERT INTO skein.operation AS o
+               (tenant, set_name, script, operation, direction, state, rollout, fence)
+        SELECT in_tenant, in_set, in_open, u.operation, 'up', 'done', in_rollout, in_token
+          FROM unnest(in_operations) AS u(operation)
+            ON CONFLICT (tenant, set_name, script, operation) DO UPDATE
+           SET state = 'done', direction = 'up', fence = in_token, updated_at = clock_timestamp()
+         WHERE o.state = 'started';
+        GET DIAGNOSTICS done = ROW_COUNT;
+        IF done <> cardinality(in_operations) THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+                format('an operation of %s was done already', in_open);
+        END IF;
+    END IF;
+    IF in_note IS NOT NULL THEN
+        UPDATE skein.history h SET detail = coalesce(h.detail, '{}') || in_note
+         WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
+           AND (h.script = in_open OR h.script = ANY (in_scripts));
+    END IF;
+
+    UPDATE skein.history h
+       SET state = 'done', rollout = in_rollout, agent = in_agent, fence = in_token,
+           duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at)
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
+       AND h.script = ANY (in_scripts);
+    DELETE FROM skein.operation o
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = ANY (in_scripts);
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
+                               agent, fence, state, started_at, duration_ms)
+    SELECT in_tenant, in_set, s.version, s.script, s.direction, decode(s.checksum, 'hex'),
+           in_rollout, in_agent, in_token, 'done', coalesce(s.began, clock_timestamp()),
+           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began)
+      FROM (SELECT *, nullif(current_setting('skein.m' || ordinal, true), '')::timestamptz AS began
+              FROM unnest(in_scripts, in_versions, in_directions, in_checksums)
+                   WITH ORDINALITY AS u(script, version, direction, checksum, ordinal)) AS s
+     WHERE NOT EXISTS (SELECT FROM skein.history h
+                        WHERE h.tenant = in_tenant AND h.set_name = in_set
+                          AND h.script = s.script AND h.script <> '' AND h.state = 'done'
+                          AND h.direction = 'up' AND h.xmin = pg_current_xact_id()::xid);
+END
+$skein$;
+
+-- A walk has failed inside a migration, and what can be undone of it is.
+CREATE OR REPLACE FUNCTION skein.step_failed(
+    in_tenant text, in_set text, in_script text, in_token bigint, in_why jsonb
+) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    UPDATE skein.history h
+       SET state = 'failed', fence = in_token, detail = coalesce(h.detail, '{}') || in_why,
+           duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at)
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
+       AND h.state = 'started'
 $skein$;
 
 INSERT INTO skein.meta (version) SELECT 3 WHERE NOT EXISTS (SELECT FROM skein.meta);

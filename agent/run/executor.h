@@ -19,6 +19,7 @@
 
 struct control_client;
 struct executor;
+struct runner_table;
 
 struct executor_task {
     struct arena arena; /* owns the texts below; the executor owns the task after submit */
@@ -58,6 +59,7 @@ struct executor_options {
     const char *helper;     /* the path of skein-helper; NULL or "": no programs, no plugins */
     /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */
     const struct tenants_options *tenants;
+    const struct runner_table *runners; /* NULL: what this agent can run (tests bring their own) */
     /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
      * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);

@@ -40,6 +40,7 @@ struct runner_call {
     bool down;            /* undoing: the operation's `.down` */
     bool started_before;  /* an earlier try got as far as setup, at least */
     const char *position; /* the JSON that it stored last in this direction; "" for none */
+    const char *rollout;  /* in which it was begun: the task's, or an earlier one */
     const char *done;     /* undoing: what it had stored last when it was done; "" for none */
     struct pg_conn *conn;
     struct pg_batch *batch; /* of `conn`, for the runner's use */
@@ -80,6 +81,9 @@ struct runner_report {
     bool interrupted;
     struct runner_problem warnings[WARNINGS_PER_TRY_MAX];
     size_t warning_count;
+    /* Of a dry run: the name of something that the operation makes, and that was not made for the
+     * rehearsal. SQL that stumbles over its absence says nothing about the migration. */
+    const char *unmade;
     const char *output; /* what it has printed, bounded by RUNNER_OUTPUT_BYTES_MAX; NULL: nothing */
 };
 

@@ -1,10 +1,13 @@
 #include "agent/run/runners.h"
 
 #include <assert.h>
+#include <stddef.h>
+
+#include "agent/run/runner_sql.h"
 
 /* A kind without an entry is refused before anything of its task begins. */
 static const struct runner_table runners_table = {
-    .items = { [OPERATION_SQL] = NULL },
+    .items = { [OPERATION_SQL] = &runner_sql },
 };
 
 const struct runner_table *runners_all(void)

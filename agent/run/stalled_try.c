@@ -1,5 +1,6 @@
 #include "agent/run/stalled_try.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/core/limits.h"
@@ -17,19 +18,31 @@ static const char stalled_try_sql[] =
     " AND EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.granted"
     " AND l.relation = 'skein.tenant'::pg_catalog.regclass"
     " AND l.mode IN ('RowShareLock', 'RowExclusiveLock'))) AS ended";
+static const char stalled_walk_sql[] = "SELECT skein.walk_end_earlier($1, $2, $3::bigint)";
 
-void stalled_try_end(struct pg_conn *conn)
+static void stalled_try_ask(struct pg_conn *conn, const char *sql, const char *const *parameters,
+                            size_t count)
 {
     CLEANUP(pg_result_free) struct pg_result *result = NULL;
     struct error err = { 0 };
-    char age[32];
-    const char *parameters[] = { age };
 
-    (void)snprintf(age, sizeof(age), "%d ms", SESSION_LEASE_TTL_MS);
-    if (!pg_query(conn, stalled_try_sql, parameters, COUNT_OF(parameters), &result, NULL, &err)) {
+    if (!pg_query(conn, sql, parameters, count, &result, NULL, &err)) {
         log_debug("stalled_try_stays", "why=%.200s", err.message);
     } else if (pg_result_u64(result, 0, 0) > 0) {
         log_warning("stalled_try_ended", "sessions=%llu",
                     (unsigned long long)pg_result_u64(result, 0, 0));
     }
+}
+
+void stalled_try_end(struct pg_conn *conn, const char *tenant, const char *set, uint64_t token)
+{
+    char age[32];
+    char text[32];
+    const char *silent[] = { age };
+    const char *walk[] = { tenant, set, text };
+
+    (void)snprintf(age, sizeof(age), "%d ms", SESSION_LEASE_TTL_MS);
+    (void)snprintf(text, sizeof(text), "%" PRIu64, token);
+    stalled_try_ask(conn, stalled_try_sql, silent, COUNT_OF(silent));
+    stalled_try_ask(conn, stalled_walk_sql, walk, COUNT_OF(walk));
 }

@@ -8,10 +8,15 @@
 #ifndef SKEIN_AGENT_RUN_STALLED_TRY_H
 #define SKEIN_AGENT_RUN_STALLED_TRY_H
 
+#include <stdint.h>
+
 #include "common/pg/pg_conn.h"
 
-/* Asks once; it may take a moment until the row is free, and there may be nothing to end yet. A
+/* Also ends a walk of this tenant (skein.walk_guard), whatever it is doing, and fences it out,
+ * unless a later token than `token` has written to the tenant: then it is us who came too late.
+ *
+ * Asks once; it may take a moment until the row is free, and there may be nothing to end yet. A
  * role that may not end others' sessions waits instead: no error either way. */
-void stalled_try_end(struct pg_conn *conn);
+void stalled_try_end(struct pg_conn *conn, const char *tenant, const char *set, uint64_t token);
 
 #endif

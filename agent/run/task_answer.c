@@ -94,8 +94,8 @@ void task_answer_fail(struct task_result *result, struct executor_task *task, co
 static const char *task_answer_hint(const struct pg_error *error)
 {
     if (error->hint[0] == '\0' && strcmp(error->sqlstate, "25001") == 0) {
-        return "All scripts of a tenant run in one transaction; statements that cannot run in one "
-               "are not supported yet.";
+        return "A statement that cannot run in a transaction needs a script of its own, which "
+               "begins with: -- skein:transaction none";
     }
     return error->hint;
 }

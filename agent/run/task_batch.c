@@ -8,6 +8,7 @@
 
 #include "agent/run/ledger_found.h"
 #include "agent/run/task_ledger.h"
+#include "agent/run/task_piece.h"
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
 #include "agent/run/task_words.h"
@@ -55,36 +56,14 @@ static const char *const task_clean_sql[] = {
     "DISCARD SEQUENCES",
 };
 
-struct task_tag {
-    enum task_step step;
-    const struct prepared_operation *operation;
-    const struct sql_statement *statement;
-    bool down;
-};
-
-struct task_batch {
-    struct pg_conn *conn;
-    struct pg_batch *batch;
-    const struct task_order *order;
-    struct arena arena; /* parameters */
-    struct task_tag *tags;
-    size_t tag_count;
-    size_t tag_capacity;
-    bool splits; /* a crash point stands between two statements: separate round trips */
-    const char *settings[TASK_SETTING_COUNT];
-    struct task_repeats repeats; /* repeatable scripts that run */
-    size_t rows;                 /* of the history, up to the script that is being added */
-    struct task_outcome_report *report;
-};
-
 static bool task_batch_splits(void)
 {
     return crash_is_wanted("before_fence") || crash_is_wanted("after_begin") ||
            crash_is_wanted("before_commit");
 }
 
-static void task_batch_add(struct task_batch *b, struct task_tag tag, const char *sql,
-                           const char *const *parameters, size_t parameter_count)
+void task_batch_add(struct task_batch *b, struct task_tag tag, const char *sql,
+                    const char *const *parameters, size_t parameter_count)
 {
     b->tags = memory_reserve(b->tags, b->tag_count, &b->tag_capacity, sizeof(*b->tags));
     b->tags[b->tag_count] = tag;
@@ -92,7 +71,7 @@ static void task_batch_add(struct task_batch *b, struct task_tag tag, const char
     b->tag_count++;
 }
 
-static void task_batch_add_step(struct task_batch *b, enum task_step step, const char *sql)
+void task_batch_add_step(struct task_batch *b, enum task_step step, const char *sql)
 {
     task_batch_add(b, (struct task_tag){ .step = step }, sql, NULL, 0);
 }
@@ -195,13 +174,14 @@ static void task_batch_send(struct task_batch *b)
 {
     const struct pg_batch_report *answers = NULL;
 
+    b->sent = b->tag_count;
     pg_batch_run(b->batch, &answers);
     task_batch_absorb(b, answers);
     task_batch_absorb_warnings(b, answers);
 }
 
 /* A point in the middle of the transaction at which a test build may die or stand still. */
-static void task_batch_cut(struct task_batch *b, const char *crash_name)
+void task_batch_cut(struct task_batch *b, const char *crash_name)
 {
     if (b->splits && !b->report->failed && !b->report->lost) {
         task_batch_send(b);
@@ -211,7 +191,7 @@ static void task_batch_cut(struct task_batch *b, const char *crash_name)
     }
 }
 
-static bool task_batch_is_broken(const struct task_batch *b)
+bool task_batch_is_broken(const struct task_batch *b)
 {
     return b->report->failed || b->report->lost;
 }
@@ -262,6 +242,12 @@ static const char *task_batch_begin_sql(const struct task_batch *b)
     return new_server ? task_begin_14_sql : task_begin_sql;
 }
 
+void task_batch_find_changed(struct task_batch *b)
+{
+    task_batch_say(b, TASK_STEP_CHANGED, task_words_changed(&b->arena, b->order->task));
+    task_batch_send(b);
+}
+
 /* A lock that live traffic holds on a table is waited for in the middle, as for any script. */
 static void task_batch_add_drop(struct task_batch *b)
 {
@@ -285,7 +271,7 @@ static void task_batch_add_drop(struct task_batch *b)
                    TASK_DROP_COUNT);
 }
 
-static void task_batch_add_begin(struct task_batch *b)
+void task_batch_add_begin(struct task_batch *b)
 {
     const struct task_undo *undo = b->order->undo;
     const struct executor_options *options = b->order->options;
@@ -328,15 +314,13 @@ static void task_batch_add_begin(struct task_batch *b)
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_batch_begin_sql(b), p,
                    TASK_BEGIN_COUNT);
     task_batch_cut(b, "after_begin");
-    if (b->order->plan->repeatables && !task_batch_is_broken(b)) {
-        /* Which repeatable scripts have to run, while the tenant's row is locked. */
-        task_batch_say(b, TASK_STEP_CHANGED, task_words_changed(arena, task));
-        task_batch_send(b);
+    if (b->order->plan->repeatables && b->order->step == NULL && !task_batch_is_broken(b)) {
+        task_batch_find_changed(b);
     }
 }
 
-static void task_batch_add_ledger(void *batch, enum task_step step, const char *sql,
-                                  const char *const *parameters, size_t parameter_count)
+void task_batch_add_ledger(void *batch, enum task_step step, const char *sql,
+                           const char *const *parameters, size_t parameter_count)
 {
     task_batch_add(batch, (struct task_tag){ .step = step }, sql, parameters, parameter_count);
 }
@@ -351,8 +335,8 @@ static void task_batch_add_settings(struct task_batch *b)
                    TASK_SETTING_COUNT);
 }
 
-static void task_batch_add_operation(struct task_batch *b,
-                                     const struct prepared_operation *operation, bool down)
+void task_batch_add_operation(struct task_batch *b, const struct prepared_operation *operation,
+                              bool down)
 {
     const struct prepared_file *file = down ? &operation->down : &operation->up;
     const struct operation_settings *settings =
@@ -382,14 +366,21 @@ static void task_batch_add_operation(struct task_batch *b,
     }
 }
 
+void task_batch_add_mark(struct task_batch *b, size_t number)
+{
+    if (number <= TASK_MARKS_MAX) {
+        task_batch_add_step(b, TASK_STEP_END, arena_printf(&b->arena, task_mark_format, number));
+    }
+}
+
 /* Another row of the history begins here; the time of the first is taken with the beginning. Each
  * is a setting of its own, and the server sorts all of them whenever there is a new one: so not
  * every script of a very long way has its time. */
 static void task_batch_mark(struct task_batch *b)
 {
     b->rows++;
-    if (b->rows > 1 && b->rows <= TASK_MARKS_MAX) {
-        task_batch_add_step(b, TASK_STEP_END, arena_printf(&b->arena, task_mark_format, b->rows));
+    if (b->rows > 1) {
+        task_batch_add_mark(b, b->rows);
     }
 }
 
@@ -513,37 +504,34 @@ static void task_batch_add_end(struct task_batch *b)
     }
 }
 
-/* A server that is alive ends each statement after its statement_timeout: an answer that is much
- * later than that does not come. 0 where a statement may take any time. */
-static uint64_t task_batch_patience_ms(const struct task_order *order)
+static void task_batch_add_clean(struct task_batch *b)
 {
-    const struct set *set = prepared_set_model(order->task->set);
-    uint64_t longest = order->options->statement_timeout_ms;
-
-    if (longest == 0) {
-        return 0;
+    pg_batch_end_segment(b->batch);
+    for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
+        task_batch_add_step(b, TASK_STEP_CLEAN, task_clean_sql[i]);
     }
-    for (size_t i = 0; order->undo != NULL && i < order->undo->count; i++) {
-        const struct migration *migration = &set->migrations[order->undo->migrations[i]];
-        for (size_t o = 0; o < migration->operation_count; o++) {
-            uint64_t own = migration->operations[o].down_settings.statement_timeout_ms;
+}
 
-            longest = own > longest ? own : longest;
+static void task_batch_add_whole(struct task_batch *b)
+{
+    if (b->order->settle) {
+        task_batch_add_settle(b);
+        return;
+    }
+    if (b->order->task->mode == TASK_DROP) {
+        task_batch_add_drop(b);
+    } else {
+        task_batch_add_begin(b);
+        if (!task_batch_is_broken(b)) {
+            task_batch_add_scripts(b);
+        }
+        if (!task_batch_is_broken(b)) {
+            task_batch_add_end(b);
         }
     }
-    for (size_t m = order->plan->first; m < order->plan->first + order->plan->count; m++) {
-        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
-            uint64_t own = set->migrations[m].operations[o].settings.statement_timeout_ms;
-
-            longest = own > longest ? own : longest;
-        }
+    if (!task_batch_is_broken(b)) {
+        task_batch_cut(b, "before_commit");
     }
-    for (size_t i = 0; order->plan->repeatables && i < set->repeatable_count; i++) {
-        uint64_t own = set->repeatables[i].operations[0].settings.statement_timeout_ms;
-
-        longest = own > longest ? own : longest;
-    }
-    return longest + PG_STATEMENT_MARGIN_MS;
 }
 
 void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,
@@ -556,37 +544,26 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
                             .report = ret_report };
 
     memset(ret_report, 0, sizeof(*ret_report));
-    pg_conn_set_patience(conn, task_batch_patience_ms(order));
+    pg_conn_set_patience(conn, task_piece_patience_ms(order));
     crash_point("before_begin");
     task_batch_set_settings(&b);
-    bool drops = !order->settle && order->task->mode == TASK_DROP;
-    if (order->settle) {
-        task_batch_add_settle(&b);
-    } else if (drops) {
-        task_batch_add_drop(&b);
+    if (order->step != NULL) {
+        task_piece_add(&b);
     } else {
-        task_batch_add_begin(&b);
-    }
-    if (drops && !task_batch_is_broken(&b)) {
-        task_batch_cut(&b, "before_commit");
-    } else if (!order->settle && !task_batch_is_broken(&b)) {
-        task_batch_add_scripts(&b);
-    }
-    if (!drops && !order->settle && !task_batch_is_broken(&b)) {
-        task_batch_add_end(&b);
-        task_batch_cut(&b, "before_commit");
+        task_batch_add_whole(&b);
     }
     /* In segments of their own: COMMIT has to be answered whatever happened before (after a failure
      * it is the ROLLBACK, in the same round trip), and so has the cleaning. */
-    pg_batch_end_segment(batch);
-    task_batch_add_step(&b, TASK_STEP_COMMIT,
-                        task_mode_is_dry(order->task->mode) || ret_report->failed ? "ROLLBACK"
-                                                                                  : "COMMIT");
-    pg_batch_end_segment(batch);
-    for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
-        task_batch_add_step(&b, TASK_STEP_CLEAN, task_clean_sql[i]);
+    if (order->step == NULL || order->step->closes) {
+        pg_batch_end_segment(batch);
+        task_batch_add_step(&b, TASK_STEP_COMMIT,
+                            task_mode_is_dry(order->task->mode) || ret_report->failed ? "ROLLBACK"
+                                                                                      : "COMMIT");
     }
-    if (!ret_report->lost) {
+    if (order->step == NULL) {
+        task_batch_add_clean(&b);
+    }
+    if (!ret_report->lost && b.tag_count > b.sent) {
         task_batch_send(&b);
     }
     ret_report->repeated = b.repeats.count;
@@ -596,4 +573,21 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     }
     free(b.tags);
     arena_release(&b.arena);
+}
+
+bool task_batch_clean(struct pg_conn *conn, struct pg_batch *batch)
+{
+    const struct pg_batch_report *answers = NULL;
+    bool lost = pg_conn_is_lost(conn);
+
+    if (!lost) {
+        pg_batch_add(batch, "ROLLBACK", NULL, 0, 0);
+        pg_batch_end_segment(batch);
+        for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
+            pg_batch_add(batch, task_clean_sql[i], NULL, 0, 0);
+        }
+        pg_batch_run(batch, &answers);
+        lost = answers->lost || answers->failed;
+    }
+    return !lost;
 }

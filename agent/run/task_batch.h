@@ -4,7 +4,9 @@
  * repeatable scripts have changed, which asks for those that have to run):
  *   BEGIN, skein.task_begin, every statement of every script, skein.task_end
  *   COMMIT (of a failed transaction: it rolls back and says so), or ROLLBACK in a dry run
- *   what DISCARD ALL would do, so that nothing of this tenant reaches the next one */
+ *   what DISCARD ALL would do, so that nothing of this tenant reaches the next one
+ * Or, for a walk, as one step of several: a transaction, or a piece of one, without the cleaning.
+ */
 #ifndef SKEIN_AGENT_RUN_TASK_BATCH_H
 #define SKEIN_AGENT_RUN_TASK_BATCH_H
 
@@ -13,6 +15,7 @@
 
 #include "agent/run/executor.h"
 #include "agent/run/task_undo.h"
+#include "agent/run/step_order.h"
 #include "common/model/plan.h"
 #include "common/pg/pg_batch.h"
 
@@ -24,7 +27,8 @@ struct task_order {
     /* Instead of the task: raise the fence above every try so far, and ask what the journal says.
      * Always so in the mode TASK_SETTLE. */
     bool settle;
-    const struct task_undo *undo; /* of a rollback, else NULL */
+    const struct task_undo *undo;  /* of a rollback, else NULL */
+    const struct step_order *step; /* instead of the whole plan; NULL: the whole plan */
 };
 
 enum task_step {
@@ -68,7 +72,12 @@ struct task_outcome_report {
     size_t repeated; /* repeatable scripts that were run */
 };
 
+/* Of a step only the connection's being clean is not looked at: see task_batch_clean. */
 void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,
                     struct task_outcome_report *ret_report);
+
+/* Ends what is open and gives the session back as it was, its advisory locks included. False: the
+ * connection is of no more use. */
+bool task_batch_clean(struct pg_conn *conn, struct pg_batch *batch);
 
 #endif

@@ -19,8 +19,10 @@
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_batch.h"
+#include "agent/run/task_check.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_life.h"
+#include "agent/run/walk.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/model/plan.h"
@@ -47,6 +49,8 @@ struct task_try {
     uint64_t full_ends_ms;   /* 0: the database has connections to spare */
     uint64_t settle_ends_ms; /* 0: nothing to settle */
     uint64_t backoff_ms;
+    bool walks; /* the plan is more than one transaction */
+    struct walk walk;
 };
 
 static bool task_run_is_cancelled(const struct task_try *t)
@@ -61,13 +65,16 @@ static void task_run_fail(struct task_try *t, enum task_code code, const char *w
     if (t->uncertain) {
         /* The one thing that must not be said here is that nothing happened. */
         task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_DATABASE_LOST,
-                         "the connection broke during COMMIT and it could not be looked up whether "
-                         "the tenant was migrated: %s",
+                         t->walks
+                             ? "the connection broke and it could not be looked up how far the "
+                               "tenant was migrated: %s"
+                             : "the connection broke during COMMIT and it could not be looked "
+                               "up whether the tenant was migrated: %s",
                          words);
         return;
     }
     task_answer_fail(t->result, t->task, shard, TASK_FAILED, code, "%s", words);
-    t->result->version = t->task->from;
+    t->result->version = t->walks ? t->walk.version : t->task->from;
 }
 
 /* Waits before the next try. False: the time is over, or the task was cancelled. */
@@ -181,7 +188,8 @@ static bool task_run_refused(struct task_try *t, const struct task_outcome_repor
 
     if (held && report->failed_step <= TASK_STEP_SETTLE) {
         if (report->clean) {
-            stalled_try_end(t->context->link->conn);
+            stalled_try_end(t->context->link->conn, t->task->tenant,
+                            prepared_set_model(t->task->set)->name, t->task->token);
         }
         if (task_run_wait(t, &t->settle_ends_ms,
                           settles ? TASK_SETTLE_MAX_MS : TASK_OUTAGE_MAX_MS)) {
@@ -358,6 +366,11 @@ static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *r
     if (task_undo_find_problem(t->task, &t->undo, &problem)) {
         if (problem.lacking) {
             task_answer_lacking(t->result, t->task, shard, problem.operation->operation);
+        } else if (problem.outside) {
+            task_run_fail(t, TASK_CODE_ROLLBACK,
+                          "what a rollout did is undone in one transaction, and this cannot run in "
+                          "one: undo it by a new migration");
+            t->result->error.file = problem.operation->operation->down_path;
         } else {
             task_answer_problem(t->result, t->task, shard, problem.operation, true);
         }
@@ -366,12 +379,89 @@ static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *r
     return true;
 }
 
+/* After one try: what it came to. True: another one is wanted; else the result is complete. */
+static bool task_run_conclude(struct task_try *t, const struct task_outcome_report *report,
+                              bool *ret_to_barrier)
+{
+    switch (task_run_judge(t, report)) {
+    case TASK_VERDICT_DONE:
+        if (t->order.settle) {
+            return task_run_settled(t, report);
+        }
+        if (!task_mode_is_dry(t->task->mode) && !report->committed) {
+            /* COMMIT of an aborted transaction answers ROLLBACK and is no error. */
+            task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
+                          "the server rolled the transaction back at COMMIT");
+        } else {
+            task_run_succeed(t, report->found_version, report->repeated);
+            *ret_to_barrier = report->committed && t->order.asynchronous;
+        }
+        return false;
+    case TASK_VERDICT_ALREADY:
+        return !task_run_settle_already(t, report) && task_run_again(t, report);
+    case TASK_VERDICT_REFUSED:
+        return task_run_refused(t, report);
+    case TASK_VERDICT_UNCERTAIN:
+        t->uncertain = true;
+        return task_run_again(t, report);
+    case TASK_VERDICT_NO_JOURNAL:
+        return task_run_install(t) && task_run_again(t, report);
+    case TASK_VERDICT_AGAIN:
+        break;
+    }
+    return task_run_again(t, report);
+}
+
+/* One try of a walk. Whatever was not known of the one before, the journal has said it. */
+static bool task_run_walk(struct task_try *t, bool *ret_to_barrier)
+{
+    struct walk *walk = &t->walk;
+    enum walk_end end = t->task->mode == TASK_DRY_RUN ? walk_rehearse(walk) : walk_run(walk);
+
+    if (walk->looked) {
+        t->uncertain = false;
+    }
+    if (walk->advanced) {
+        t->attempts = 0; /* it gets on, slowly as it may be */
+        t->outage_ends_ms = 0;
+    }
+    switch (end) {
+    case WALK_DONE:
+        task_run_succeed(t, "", walk->repeated);
+        return false;
+    case WALK_ENDED:
+        return false;
+    case WALK_BROKEN:
+        break;
+    }
+    return task_run_conclude(t, &walk->report, ret_to_barrier);
+}
+
+/* One try in one transaction. */
+static bool task_run_whole(struct task_try *t, bool *ret_clean, bool *ret_to_barrier)
+{
+    struct worker_link *link = t->context->link;
+    bool undoes = task_mode_is_rollback(t->task->mode) && !t->order.settle;
+    struct task_outcome_report report;
+    bool complete = false;
+
+    if (!undoes || task_run_read_undo(t, &report, &complete)) {
+        task_batch_run(link->conn, link->batch, &t->order, &report);
+        task_answer_warn(t->result, t->task, t->context->options->shard, &report);
+    } else if (complete) {
+        *ret_clean = true;
+        return false;
+    }
+    *ret_clean = report.clean;
+    return task_run_conclude(t, &report, ret_to_barrier);
+}
+
 /* One try. True: another one is wanted; else the result is complete. */
 static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
 {
     struct worker_link *link = t->context->link;
-    struct task_outcome_report report;
     bool again = false;
+    bool clean = false;
 
     if (!task_run_may_begin(t)) {
         return false;
@@ -380,45 +470,13 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
         !task_run_may_create(t)) {
         return false;
     }
-    bool undoes = task_mode_is_rollback(t->task->mode) && !t->order.settle;
-    bool complete = false;
-    if (!undoes || task_run_read_undo(t, &report, &complete)) {
-        task_batch_run(link->conn, link->batch, &t->order, &report);
-        task_answer_warn(t->result, t->task, t->context->options->shard, &report);
-    } else if (complete) {
-        return false;
+    if (t->walks && !t->order.settle) {
+        again = task_run_walk(t, ret_to_barrier);
+        clean = t->walk.report.clean;
+    } else {
+        again = task_run_whole(t, &clean, ret_to_barrier);
     }
-    switch (task_run_judge(t, &report)) {
-    case TASK_VERDICT_DONE:
-        if (t->order.settle) {
-            again = task_run_settled(t, &report);
-        } else if (!task_mode_is_dry(t->task->mode) && !report.committed) {
-            /* COMMIT of an aborted transaction answers ROLLBACK and is no error. */
-            task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
-                          "the server rolled the transaction back at COMMIT");
-        } else {
-            task_run_succeed(t, report.found_version, report.repeated);
-            *ret_to_barrier = report.committed && t->order.asynchronous;
-        }
-        break;
-    case TASK_VERDICT_ALREADY:
-        again = !task_run_settle_already(t, &report) && task_run_again(t, &report);
-        break;
-    case TASK_VERDICT_REFUSED:
-        again = task_run_refused(t, &report);
-        break;
-    case TASK_VERDICT_UNCERTAIN:
-        t->uncertain = true;
-        again = task_run_again(t, &report);
-        break;
-    case TASK_VERDICT_NO_JOURNAL:
-        again = task_run_install(t) && task_run_again(t, &report);
-        break;
-    case TASK_VERDICT_AGAIN:
-        again = task_run_again(t, &report);
-        break;
-    }
-    if (!report.clean || pg_conn_is_lost(link->conn)) {
+    if (!clean || pg_conn_is_lost(link->conn)) {
         worker_link_close(link);
     }
     return again;
@@ -456,33 +514,31 @@ static bool task_run_prepare(struct task_try *t)
         t->result->version = task->from;
         return false;
     }
-    for (size_t m = t->plan.first; m < t->plan.first + t->plan.count; m++) {
-        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
-            const struct prepared_operation *operation = prepared_set_operation(task->set, m, o);
-
-            if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
-                task_answer_problem(t->result, t->task, shard, operation, false);
-                return false;
-            }
-            if (rehearses && operation->operation->down_path == NULL) {
-                task_answer_lacking(t->result, t->task, shard, operation->operation);
-                return false;
-            }
-            if (rehearses && operation->down.problem.kind != SQL_PROBLEM_NONE) {
-                task_answer_problem(t->result, t->task, shard, operation, true);
-                return false;
-            }
-        }
+    t->walks = !step_plan_is_simple(task->set, &t->plan);
+    t->walk = (struct walk){ .context = t->context,
+                             .task = t->task,
+                             .result = t->result,
+                             .runners = t->context->options->runners != NULL
+                                            ? t->context->options->runners
+                                            : runners_all(),
+                             .version = task->from,
+                             .plan = t->plan };
+    if (t->walks && (task->mode == TASK_CREATE || rehearses)) {
+        task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
+                         task->mode == TASK_CREATE
+                             ? "a tenant is made in one transaction, and this set has operations "
+                               "that cannot run in one: make the schema yourself, then roll the "
+                               "set out"
+                             : "a rollback can be rehearsed in one transaction only, and this set "
+                               "has operations that cannot run in one");
+        return false;
     }
-    for (size_t r = 0; t->plan.repeatables && r < set->repeatable_count; r++) {
-        const struct prepared_operation *operation = prepared_set_repeatable(task->set, r);
-
-        if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
-            task_answer_problem(t->result, t->task, shard, operation, false);
-            return false;
-        }
-    }
-    return true;
+    return task_check(&(struct task_check){ .options = t->context->options,
+                                            .runners = t->walk.runners,
+                                            .task = t->task,
+                                            .plan = &t->plan,
+                                            .rehearses_rollback = rehearses },
+                      t->result);
 }
 
 /* The barrier finds a commit by the version and the rollout that it left: a drop and a rollback

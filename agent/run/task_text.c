@@ -93,6 +93,16 @@ void task_text_applied(struct arena *arena, const struct set *set, const char *f
     ret_rows->checksums = task_text_array(arena, checksums, count);
 }
 
+bool task_text_is_above(const char *version, const char *other)
+{
+    struct semver one;
+    struct semver two;
+    struct error ignored = { 0 };
+
+    return !semver_parse(version, &one, &ignored) || !semver_parse(other, &two, &ignored) ||
+           semver_compare(&one, &two) != 0;
+}
+
 void task_text_repeatables(struct arena *arena, const struct set *set,
                            struct task_text_rows *ret_rows)
 {

@@ -4,6 +4,7 @@
 #ifndef SKEIN_AGENT_RUN_TASK_TEXT_H
 #define SKEIN_AGENT_RUN_TASK_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ const char *task_text_array(struct arena *arena, const char *const *items, size_
 
 /* A checksum in hex digits. */
 const char *task_text_hex(struct arena *arena, const uint8_t checksum[CHECKSUM_BYTES]);
+/* Whether a version goes further than another; one that is none does. */
+bool task_text_is_above(const char *version, const char *other);
 
 /* Columns as arrays of text. */
 struct task_text_rows {

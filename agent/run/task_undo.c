@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/run/step_plan.h"
 #include "agent/run/task_text.h"
 
 static const char task_undo_sql[] =
@@ -89,9 +90,11 @@ bool task_undo_find_problem(const struct executor_task *task, const struct task_
             const struct prepared_operation *operation =
                 prepared_set_operation(task->set, m, o - 1);
             bool lacking = operation->operation->down_path == NULL;
-            if (lacking || operation->down.problem.kind != SQL_PROBLEM_NONE) {
-                *ret_problem =
-                    (struct task_undo_problem){ .operation = operation, .lacking = lacking };
+            bool outside = !lacking && !step_plan_is_transactional(operation->operation, true);
+            if (lacking || outside || operation->down.problem.kind != SQL_PROBLEM_NONE) {
+                *ret_problem = (struct task_undo_problem){ .operation = operation,
+                                                           .lacking = lacking,
+                                                           .outside = outside };
                 return true;
             }
         }

@@ -31,6 +31,7 @@ MUST_CHECK bool task_undo_read(struct pg_conn *conn, const struct executor_optio
 struct task_undo_problem {
     const struct prepared_operation *operation;
     bool lacking; /* it has no `.down` */
+    bool outside; /* it has one that cannot run in the task's transaction */
 };
 bool task_undo_find_problem(const struct executor_task *task, const struct task_undo *undo,
                             struct task_undo_problem *ret_problem);

@@ -15,8 +15,10 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
                                    "transaction around the script." },
     [LINT_UNSUPPORTED_KIND] = { "unsupported-kind", "error", "this version cannot run it",
                                 "Use .sql." },
-    [LINT_UNSUPPORTED_SETTING] = { "unsupported-setting", "error", "this version cannot do it",
-                                   "Take the setting out." },
+    [LINT_OUTSIDE_TRANSACTION] = { "outside-transaction", "error",
+                                   "outside a transaction nobody could say after a crash what "
+                                   "became of it",
+                                   "Correct what it says." },
     [LINT_ALLOW] = { "allow", "error", "an exception has to name a rule and a reason",
                      "Write: -- skein:allow RULE why it is safe here" },
     [LINT_TOO_DEEP] = { "too-deep", "error",

@@ -8,6 +8,7 @@
 #include "common/lint/lint_allow.h"
 #include "common/lint/lint_statement.h"
 #include "common/lint/lint_version.h"
+#include "common/sql/sql_loose.h"
 
 /* One script while it is read. */
 struct lint_script {
@@ -212,6 +213,19 @@ static void lint_run_statement(struct lint_script *script, const char *path,
     script->first_line = script->last_line + 1;
 }
 
+/* Whether the statement can run outside a transaction, and be looked up after a crash. */
+static void lint_run_loose(struct lint_run *run, const char *path,
+                           const struct sql_statement *statement)
+{
+    struct sql_loose loose = { 0 };
+    struct sql_problem problem = { 0 };
+
+    if (!sql_loose_parse(run->parser, statement, &loose, &problem)) {
+        lint_run_add(run, LINT_OUTSIDE_TRANSACTION, path, problem.line, problem.error.message);
+    }
+    sql_loose_release(&loose);
+}
+
 void lint_run_script(struct lint_run *run, const char *path, struct bytes content,
                      bool transactional)
 {
@@ -230,6 +244,7 @@ void lint_run_script(struct lint_run *run, const char *path, struct bytes conten
     for (size_t i = 0; i < sql.count; i++) {
         if (!transactional) {
             transaction = (struct lint_transaction){ .relation = "" };
+            lint_run_loose(run, file, &sql.statements[i]);
         }
         lint_run_statement(&script, file, &sql.statements[i], transactional, &transaction);
     }

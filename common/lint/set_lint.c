@@ -5,30 +5,6 @@
 
 #include "common/core/arena.h"
 
-/* The line on which a directive stands; it was parsed from the head of the file, so it is there. */
-static uint32_t set_lint_line_of(struct bytes content, const char *directive)
-{
-    const char *data = (const char *)content.data;
-    const char *found =
-        content.size == 0 ? NULL : memmem(data, content.size, directive, strlen(directive));
-    uint32_t line = 1;
-
-    for (const char *at = data; found != NULL && at < found; at++) {
-        line += *at == '\n';
-    }
-    return line;
-}
-
-static void set_lint_settings(struct lint_run *run, const struct operation *operation)
-{
-    if (!operation->settings.transaction) {
-        lint_run_add(run, LINT_UNSUPPORTED_SETTING, operation->path,
-                     set_lint_line_of(operation->content, "skein:transaction"),
-                     "'transaction none' is not available in this version; take out what cannot "
-                     "run in a transaction (such as CONCURRENTLY)");
-    }
-}
-
 static void set_lint_operation(struct lint_run *run, const struct operation *operation)
 {
     if (operation->kind != OPERATION_SQL) {
@@ -39,7 +15,6 @@ static void set_lint_operation(struct lint_run *run, const struct operation *ope
                                   operation_kind_name(operation->kind)));
         return;
     }
-    set_lint_settings(run, operation);
     lint_run_script(run, operation->path, operation->content, operation->settings.transaction);
 }
 

@@ -346,7 +346,7 @@ static void a_set_that_cannot_run_is_refused_with_its_line(void **state)
     } cases[] = {
         { "SELECT 1;\nCOMMIT;", "TRANSACTION_CONTROL: 0.1.0__a.sql:2: " },
         { "SELEC 1;", "LINT: 0.1.0__a.sql:1: " },
-        { "-- skein:transaction none\nSELECT 1;", "LINT: 0.1.0__a.sql:1: 'transaction none'" },
+        { "-- skein:transaction none\nDISCARD ALL;", "LINT: 0.1.0__a.sql:2: a statement on" },
     };
     struct fixture *fixture = *state;
 

@@ -197,6 +197,7 @@ void agentdb_submit(struct agentdb_pool *pool, const struct agentdb_order *order
     task->from = arena_strdup(arena, order->from != NULL ? order->from : "");
     task->target = arena_strdup(arena, order->target != NULL ? order->target : latest);
     task->baseline = "";
+    task->from_ledger = "";
     task->token = order->token != 0 ? order->token : 1;
     task->lock_timeout_ms = order->lock_timeout_ms;
     task->set = order->set;

@@ -32,6 +32,8 @@ static const struct {
     { "sessions", agentdb_test_sessions },
     { "faults", agentdb_test_faults },
     { "outages", agentdb_test_outages },
+    { "batches", agentdb_test_batches },
+    { "walk", agentdb_test_walk },
 };
 
 static bool agentdb_is_wanted(const char *name, int argc, char *argv[])
@@ -51,6 +53,9 @@ int main(int argc, char *argv[])
 
     if (argc > 1 && strcmp(argv[1], "crash") == 0) {
         return agentdb_crash_child(argc, argv);
+    }
+    if (argc > 1 && strcmp(argv[1], "walk-child") == 0) {
+        return agentdb_walk_child(argc, argv);
     }
     agentdb_setup(&db);
     for (size_t i = 0; i < COUNT_OF(agentdb_groups); i++) {

@@ -315,7 +315,7 @@ static void what_cannot_run_in_a_transaction_says_so(void **state)
         pool, &(struct agentdb_order){ .mode = TASK_DRY_RUN, .tenant = "concurrent", .set = set });
     agentdb_assert_code(result, TASK_FAILED, TASK_CODE_SQL);
     assert_string_equal(result->error.sqlstate, "25001");
-    assert_non_null(strstr(result->error.hint, "not supported yet"));
+    assert_non_null(strstr(result->error.hint, "skein:transaction none"));
     prepared_set_unref(&set);
     agentdb_pool_free(&pool);
 }

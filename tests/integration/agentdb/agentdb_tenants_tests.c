@@ -251,8 +251,8 @@ static void too_few_rights_say_what_to_run(void **state)
     assert_true(pg_conn_open(db->server.conninfo, "bare", "agentdb", &conn, &err));
     assert_true(pg_script(conn, journal_sql(), NULL, &err));
     assert_true(pg_script(conn,
-                          "GRANT USAGE ON SCHEMA skein TO weak; GRANT SELECT, INSERT, UPDATE "
-                          "ON ALL TABLES IN SCHEMA skein TO weak; GRANT USAGE ON ALL "
+                          "GRANT USAGE ON SCHEMA skein TO weak; GRANT SELECT, INSERT, UPDATE, "
+                          "DELETE ON ALL TABLES IN SCHEMA skein TO weak; GRANT USAGE ON ALL "
                           "SEQUENCES IN SCHEMA skein TO weak; CREATE SCHEMA owned "
                           "AUTHORIZATION weak",
                           NULL, &err));

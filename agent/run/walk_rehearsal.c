@@ -1,0 +1,126 @@
+/* walk_rehearsal.c - a walk in a dry run: one transaction, rolled back; see walk.h.
+ *
+ * All transactional SQL runs in its order. Of what cannot run in a transaction its runner says what
+ * it can without leaving anything. */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/run/accident.h"
+#include "agent/run/task_answer.h"
+#include "agent/run/walk_parts.h"
+
+/* One piece of the transaction. False: refused, or the connection is lost. */
+static bool walk_rehearse_piece(struct walk *walk, const struct step_order *piece)
+{
+    struct task_order order = {
+        .options = walk->context->options, .task = walk->task, .plan = &walk->plan, .step = piece
+    };
+
+    task_batch_run(walk->context->link->conn, walk->context->link->batch, &order, &walk->report);
+    walk_call_absorb(walk);
+    return !walk->report.failed && !walk->report.lost;
+}
+
+/* Whether SQL has only missed what the rehearsal has not made: from there on nothing more can be
+ * said without doing it. */
+static bool walk_rehearse_is_blind(struct walk *walk, const struct task_outcome_report *report)
+{
+    struct runner_report words = { 0 };
+
+    for (size_t i = 0; i < walk->unmade_count; i++) {
+        if (strncmp(report->error.sqlstate, "42", 2) != 0 ||
+            strstr(report->error.message, walk->unmade[i]) == NULL) {
+            continue;
+        }
+        struct runner_call call = { .arena = &walk->task->arena, .operation = report->operation };
+
+        runner_warn(&call, &words, TASK_CODE_SQL,
+                    "from here on it could not be rehearsed, because the dry run has not made %s, "
+                    "which is made outside a transaction",
+                    walk->unmade[i]);
+        words.warnings[0].statement = report->statement->number;
+        words.warnings[0].line = report->statement->line;
+        walk_call_warn(walk, &call, &words, TASK_CODE_NONE);
+        return true;
+    }
+    return false;
+}
+
+static enum walk_end walk_rehearse_refused(struct walk *walk)
+{
+    const struct task_outcome_report *report = &walk->report;
+
+    if (report->lost || accident_is(&report->error) || report->operation == NULL) {
+        return WALK_BROKEN;
+    }
+    if (walk_rehearse_is_blind(walk, report)) {
+        return WALK_DONE;
+    }
+    task_answer_refused(walk->result, walk->task, walk->context->options->shard, report,
+                        executor_queue_is_cancelled(walk->context->queue, walk->context->worker));
+    return WALK_ENDED;
+}
+
+static enum walk_end walk_rehearse_runner(struct walk *walk, const struct step_operation *operation)
+{
+    const struct runner *runner = runners_find(walk->runners, operation->prepared->operation->kind);
+    struct runner_call call =
+        walk_call_make(walk, operation->migration, operation->prepared, NULL, false);
+    struct runner_report report = { 0 };
+
+    assert(runner != NULL);
+    bool passed = runner->dry_run == NULL || runner->dry_run(&call, &report);
+    walk_call_warn(walk, &call, &report, TASK_CODE_NONE);
+    if (report.unmade != NULL && walk->unmade_count < WALK_UNMADE_MAX) {
+        walk->unmade[walk->unmade_count++] = report.unmade;
+    }
+    if (passed) {
+        return WALK_DONE;
+    }
+    if (report.interrupted) {
+        walk_call_break(walk, &report);
+        return WALK_BROKEN;
+    }
+    walk_call_refuse(walk, &call, &report);
+    return WALK_ENDED;
+}
+
+static enum walk_end walk_rehearse_steps(struct walk *walk)
+{
+    struct step_order piece = { .from = walk->version, .opens = true, .rehearses = true };
+
+    if (!walk_rehearse_piece(walk, &piece)) {
+        return walk_rehearse_refused(walk);
+    }
+    piece.opens = false;
+    for (size_t i = 0; i < walk->steps.step_count; i++) {
+        const struct step *step = &walk->steps.steps[i];
+
+        piece.operations = &walk->steps.operations[step->first];
+        piece.count = step->count;
+        if (step->kind == STEP_TRANSACTION && !walk_rehearse_piece(walk, &piece)) {
+            return walk_rehearse_refused(walk);
+        }
+        if (step->kind == STEP_RUNNER) {
+            enum walk_end end = walk_rehearse_runner(walk, &walk->steps.operations[step->first]);
+            if (end != WALK_DONE) {
+                return end;
+            }
+        }
+    }
+    piece = (struct step_order){ .from = walk->version, .closes = true, .rehearses = true };
+    return walk_rehearse_piece(walk, &piece) ? WALK_DONE : WALK_BROKEN;
+}
+
+enum walk_end walk_rehearse(struct walk *walk)
+{
+    enum walk_end end = WALK_BROKEN;
+
+    if (walk_journal_read(walk)) {
+        step_plan_make(&walk->task->arena, walk->task->set, &walk->plan, walk->known,
+                       walk->known_count, &walk->steps);
+        end = walk_rehearse_steps(walk);
+    }
+    walk->report.clean = task_batch_clean(walk->context->link->conn, walk->context->link->batch);
+    return end;
+}
