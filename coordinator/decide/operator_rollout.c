@@ -177,7 +177,9 @@ static void operator_rollout_note(struct step *step, const struct operator_reque
         return;
     }
     audit_add(step, request->actor, "rollout.start", spec->id, request->reason,
-              "set %s to %s, tenants '%s'", spec->set, spec->target, spec->selector);
+              "set %s to %s, tenants '%s'%s%s", spec->set, spec->target, spec->selector,
+              spec->baseline_unmanaged[0] == '\0' ? "" : ", unmanaged ones recorded at ",
+              spec->baseline_unmanaged);
 }
 
 bool operator_rollout_start(struct step *step, const struct operator_request *request,

@@ -336,3 +336,17 @@ def test_databases_as_tenants_have_repeatable_scripts_and_baselines_too(fleet):
         assert tenant.ledger() == ["0.1.0", "0.2.0", "view"] and tenant.version("both") == "0.2.0"
     plan = fleet.skein("plan", "both", "--exit-code", json=True, check=0).json
     assert [tenant["scripts"] for tenant in plan["tenants"]] == [[], []]
+
+    # A journal of version 2 knows nothing of these: it is upgraded in place, and they run once more.
+    agent = fleet.agents["us-1"].process
+    assert agent.stop() == 0
+    for name in ("d_1", "d_2"):
+        server.sql("ALTER TABLE skein.tenant DROP COLUMN repeatables; DROP FUNCTION skein.task_adopt; "
+                   "DROP FUNCTION skein.repeatables_changed; UPDATE skein.meta SET version = 2", database=name)
+    fleet.agents["us-1"].start().wait_ready()
+    wait_until(lambda: fleet.skein("plan", "both", "--exit-code").code == 3, "the tenants to be known anew")
+    assert fleet.roll_out("both")["counts"]["migrated"] == 2
+    for name in ("d_1", "d_2"):
+        tenant = Tenant(server, database=name)
+        assert tenant.ledger() == ["0.1.0", "0.2.0", "view", "view"] and tenant.version("both") == "0.2.0"
+        assert server.sql("SELECT max(version) FROM skein.meta", database=name)[0][0] >= 3
