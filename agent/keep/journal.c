@@ -13,6 +13,9 @@ bool journal_is_missing(const struct pg_error *error)
 {
     static const char *const sqlstates[] = { "3F000", "42P01", "42883" };
 
+    if (strcmp(error->sqlstate, "42703") == 0) {
+        return true; /* a column that an older one does not have; the words do not name the table */
+    }
     for (size_t i = 0; i < COUNT_OF(sqlstates); i++) {
         if (strcmp(error->sqlstate, sqlstates[i]) == 0 && strstr(error->message, "skein") != NULL) {
             return true;

@@ -18,7 +18,8 @@ const char *journal_sql(void);
  * is newer than this program; otherwise as pg_query. */
 MUST_CHECK bool journal_ensure(struct pg_conn *conn, struct error *err);
 
-/* Whether a statement failed because the journal is not (or not wholly) there. */
+/* Whether a statement of our own failed because the journal is not (or not wholly) there, or is an
+ * older one. */
 bool journal_is_missing(const struct pg_error *error);
 
 #endif
