@@ -125,15 +125,10 @@ static bool runner_exec_dry_run(const struct runner_call *call, struct runner_re
            (!runner_process_of(call)->dry_run || runner_exec_run(call, path, report));
 }
 
-const struct runner *runner_exec(void)
-{
-    static const struct runner runner = {
-        .kind = OPERATION_EXEC,
-        .setup = runner_exec_setup,
-        .execute = runner_exec_execute,
-        .rollback = runner_exec_rollback,
-        .dry_run = runner_exec_dry_run,
-    };
-
-    return &runner;
-}
+const struct runner runner_exec = {
+    .kind = OPERATION_EXEC,
+    .setup = runner_exec_setup,
+    .execute = runner_exec_execute,
+    .rollback = runner_exec_rollback,
+    .dry_run = runner_exec_dry_run,
+};

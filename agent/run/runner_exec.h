@@ -7,6 +7,6 @@
 
 #include "agent/run/runner.h"
 
-const struct runner *runner_exec(void);
+extern const struct runner runner_exec;
 
 #endif

@@ -209,15 +209,10 @@ static bool runner_plugin_dry_run(const struct runner_call *call, struct runner_
            runner_plugin_talk(call, path, report) && runner_plugin_unlimit(call, before_ms, report);
 }
 
-const struct runner *runner_plugin(void)
-{
-    static const struct runner runner = {
-        .kind = OPERATION_PLUGIN,
-        .setup = runner_plugin_setup,
-        .execute = runner_plugin_execute,
-        .rollback = runner_plugin_rollback,
-        .dry_run = runner_plugin_dry_run,
-    };
-
-    return &runner;
-}
+const struct runner runner_plugin = {
+    .kind = OPERATION_PLUGIN,
+    .setup = runner_plugin_setup,
+    .execute = runner_plugin_execute,
+    .rollback = runner_plugin_rollback,
+    .dry_run = runner_plugin_dry_run,
+};

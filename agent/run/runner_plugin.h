@@ -7,6 +7,6 @@
 
 #include "agent/run/runner.h"
 
-const struct runner *runner_plugin(void);
+extern const struct runner runner_plugin;
 
 #endif

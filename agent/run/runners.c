@@ -3,11 +3,17 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "agent/run/runner_exec.h"
+#include "agent/run/runner_plugin.h"
 #include "agent/run/runner_sql.h"
 
 /* A kind without an entry is refused before anything of its task begins. */
 static const struct runner_table runners_table = {
-    .items = { [OPERATION_SQL] = &runner_sql },
+    .items = {
+        [OPERATION_SQL] = &runner_sql,
+        [OPERATION_EXEC] = &runner_exec,
+        [OPERATION_PLUGIN] = &runner_plugin,
+    },
 };
 
 const struct runner_table *runners_all(void)

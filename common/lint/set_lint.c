@@ -7,6 +7,9 @@
 
 static void set_lint_operation(struct lint_run *run, const struct operation *operation)
 {
+    if (operation->process != NULL) {
+        return; /* its file was checked with the set; what it does is hidden from us */
+    }
     if (operation->kind != OPERATION_SQL) {
         lint_run_add(run, LINT_UNSUPPORTED_KIND, operation->path, 1,
                      arena_printf(&run->report->arena,
