@@ -23,15 +23,12 @@ bool rollback_is_on(const struct rollout *rollout)
  * undone, too, and all are looked at before any is changed. */
 bool rollback_is_stopped(const struct rollout *rollout)
 {
-    if (rollout->lock_count > 0 || rollout->unplanned > 0) {
-        return false;
-    }
     for (size_t i = 0; i < rollout->part_count; i++) {
-        if (rollout->parts[i]->open > 0) {
+        if (rollout_asks(rollout->parts[i])) {
             return false;
         }
     }
-    return true;
+    return rollout->lock_count == 0;
 }
 
 /* ---- tenants ---- */

@@ -136,6 +136,8 @@ void rollout_on_stored(struct step *step, const struct waiting *waiting);
 struct told_phase rollout_told_phase(const struct rollout *rollout);
 /* Raises what follows from its numbers; call after anything that changed them. */
 void rollout_check(struct step *step, struct rollout *rollout);
+/* Something is still to be learned of what it did there. */
+bool rollout_asks(const struct part *part);
 /* Nothing of it is under way any more, as far as can be learned. */
 bool rollout_is_drained(const struct rollout *rollout);
 /* From now on nothing more is handed out, and what waits is skipped. */

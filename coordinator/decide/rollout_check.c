@@ -23,7 +23,7 @@ static uint64_t rollout_new_failures(const struct rollout *rollout)
                : 0;
 }
 
-static bool rollout_asks(const struct part *part)
+bool rollout_asks(const struct part *part)
 {
     return !part->planned || part->queues[TENANT_TASK_LIST_UNKNOWN].count > 0 ||
            part->queues[TENANT_TASK_LIST_SETTLE].count > 0 ||

@@ -105,9 +105,12 @@ static uint64_t sim_agent_repeatables(const struct sim_task *task)
                                                                  : task->had_repeatables;
 }
 
-static const char *sim_agent_version(const struct sim_task *task)
+static const char *sim_agent_version(const struct sim_task *task, char text[SIM_TEXT_BYTES])
 {
-    return task->outcome == TASK_SUCCEEDED && task->mode != TASK_DRY_RUN ? task->target : "";
+    if (task->outcome != TASK_SUCCEEDED || task_mode_is_dry(task->mode)) {
+        return "";
+    }
+    return task->mode == TASK_ROLLBACK ? sim_database_version(task->back_to, text) : task->target;
 }
 
 void sim_agent_send_results(struct sim *sim, struct sim_agent *agent)
@@ -123,6 +126,7 @@ void sim_agent_send_results(struct sim *sim, struct sim_agent *agent)
             if (task->state != SIM_TASK_DONE || task->sent != 0) {
                 continue;
             }
+            char version[SIM_TEXT_BYTES];
             task->sent = sequence;
             items[count++] = (struct task_result){
                 .rollout = arena_strdup(arena, task->rollout),
@@ -138,7 +142,7 @@ void sim_agent_send_results(struct sim *sim, struct sim_agent *agent)
                            .detail = "",
                            .hint = "",
                            .file = "" },
-                .version = arena_strdup(arena, sim_agent_version(task)),
+                .version = arena_strdup(arena, sim_agent_version(task, version)),
                 .repeatables = sim_agent_repeatables(task),
             };
         }

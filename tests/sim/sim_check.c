@@ -50,6 +50,16 @@ uint64_t sim_check_commits(const struct sim *sim, const char *rollout, uint64_t 
     return count;
 }
 
+static uint64_t sim_check_undone(const struct sim *sim, const char *rollout)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < sim->commit_count; i++) {
+        count += strcmp(sim->commits[i].rollout, rollout) == 0 && sim->commits[i].back;
+    }
+    return count;
+}
+
 /* ---- reports ---- */
 
 /* A tenant that the report calls failed has not been migrated by it. */
@@ -65,7 +75,8 @@ static void sim_check_errors(struct sim *sim, const struct rollout_view *view)
         snprintf(path, sizeof(path), "%s/%s", shard->name, shard->tenants[commit->tenant].name);
         for (size_t j = 0; j < view->error_count; j++) {
             if (strcmp(view->errors[j]->tenant, path) == 0 &&
-                view->errors[j]->code != TASK_CODE_OUTCOME_UNKNOWN) {
+                view->errors[j]->code != TASK_CODE_OUTCOME_UNKNOWN &&
+                !task_mode_is_rollback(view->errors[j]->mode)) {
                 sim_fail(sim, "%s reports that %s failed (%s), and has migrated it", view->spec->id,
                          path, task_code_name(view->errors[j]->code));
             }
@@ -100,7 +111,14 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
     if (view->state.phase == ROLLOUT_DRY_RUN_FAILED) {
         return;
     }
-    if (committed > c->migrated + gone + sim_check_unknown(sim, view)) {
+    /* What a rollback left as it was: it could not, or something else has moved the tenant since.
+     */
+    uint64_t left = view->state.rollback == ROLLBACK_NONE
+                        ? 0
+                        : c->failed + view->state.skips[TASK_CODE_VERSION_MOVED] +
+                              view->state.skips[TASK_CODE_TENANT_LOCKED];
+
+    if (committed > c->migrated + gone + sim_check_unknown(sim, view) + left) {
         for (size_t i = 0; i < view->shard_count; i++) {
             const struct rollout_counts *of = &view->shards[i].counts;
             sim_note(sim, "%s: %llu migrated, %llu skipped, %llu failed, %llu unknown",
@@ -130,13 +148,19 @@ static void sim_check_rollout(struct sim *sim, const struct rollout_view *view)
         sim_fail(sim, "%s says that %llu tenants are migrated, the databases say %llu", id,
                  (unsigned long long)c->migrated, (unsigned long long)committed);
     }
+    if (c->rolled_back > sim_check_undone(sim, id)) {
+        sim_fail(sim, "%s says that %llu tenants are rolled back, the databases say %llu", id,
+                 (unsigned long long)c->rolled_back, (unsigned long long)sim_check_undone(sim, id));
+    }
     if ((view->state.phase == ROLLOUT_PENDING || view->state.phase == ROLLOUT_DRY_RUN ||
          view->state.phase == ROLLOUT_DRY_RUN_FAILED || view->spec->dry_run_only) &&
         committed > 0) {
         sim_fail(sim, "%s is %s and has changed %llu tenants", id,
                  rollout_phase_name(view->state.phase), (unsigned long long)committed);
     }
-    if (rollout_phase_is_final(view->state.phase)) {
+    /* One that is opened again is shown as it was until that is durable. */
+    bool shown_as_it_is = strcmp(view->waiting_for, "store") != 0;
+    if (rollout_phase_is_final(view->state.phase) && shown_as_it_is) {
         sim_check_ended(sim, view, committed, gone);
     }
 }
@@ -309,6 +333,16 @@ void sim_check_assignment(struct sim *sim, const struct sim_coordinator *coordin
         !wire_decode_rollout_state((struct bytes){ .data = kv->value, .size = kv->size }, &arena,
                                    &state, &err)) {
         sim_fail(sim, "%s is handed out and not in the store", assign->rollout);
+    } else if (task_mode_is_rollback(assign->mode)) {
+        bool may = state.rollback == ROLLBACK_UNDOING ||
+                   (state.rollback == ROLLBACK_LOOKING && task_mode_is_dry(assign->mode));
+        if (!may || state.phase != ROLLOUT_ROLLING_BACK) {
+            sim_fail(sim, "%s is handed out to %s in stage %d, and is %s", assign->rollout,
+                     task_mode_name(assign->mode), (int)state.rollback,
+                     rollout_phase_name(state.phase));
+        }
+    } else if (state.phase == ROLLOUT_ROLLING_BACK) {
+        sim_fail(sim, "%s is being rolled back, and goes up", assign->rollout);
     } else if (assign->mode != TASK_DRY_RUN &&
                (state.phase == ROLLOUT_PENDING || state.phase == ROLLOUT_DRY_RUN ||
                 state.phase == ROLLOUT_DRY_RUN_FAILED)) {

@@ -28,6 +28,8 @@ void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned inde
     tenant->fence = 0;
     tenant->newest_token = 0;
     tenant->rollout[0] = '\0';
+    tenant->undone[0] = '\0';
+    tenant->move_count = 0;
     tenant->repeatables = 0;
     tenant->broken = false;
     for (unsigned i = 0; i <= SIM_SET_EDITIONS; i++) {
@@ -61,6 +63,9 @@ bool sim_database_is_done(const struct sim_tenant *tenant, const struct sim_task
     if (task->mode == TASK_CREATE && !tenant->exists) {
         return false;
     }
+    if (task_mode_is_rollback(task->mode)) {
+        return strcmp(tenant->undone, task->rollout) == 0 && tenant->fence <= task->token;
+    }
     return task->mode != TASK_DRY_RUN && sim_database_moves(task) &&
            tenant->version == sim_database_parse(task->target) &&
            strcmp(tenant->rollout, task->rollout) == 0 && tenant->fence <= task->token;
@@ -77,6 +82,31 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
     if (tenant->version != sim_database_parse(task->from)) {
         return TASK_CODE_VERSION_MOVED;
     }
+    return TASK_CODE_NONE;
+}
+
+/* As skein.undo_plan and skein.undo_begin. */
+enum task_code sim_database_open_back(const struct sim_tenant *tenant, struct sim_task *task)
+{
+    const struct sim_move *first = NULL;
+
+    if (task->token < tenant->fence) {
+        return TASK_CODE_FENCED;
+    }
+    for (unsigned i = tenant->move_count; i > 0; i--) {
+        const struct sim_move *move = &tenant->moves[i - 1];
+        if (strcmp(move->rollout, task->rollout) == 0 && !move->undone) {
+            first = move;
+        }
+    }
+    if (first == NULL) {
+        return TASK_CODE_UP_TO_DATE;
+    }
+    if (strcmp(tenant->rollout, task->rollout) != 0) {
+        return TASK_CODE_VERSION_MOVED;
+    }
+    task->back_from = tenant->version;
+    task->back_to = first->from;
     return TASK_CODE_NONE;
 }
 
@@ -130,6 +160,7 @@ static void sim_database_apply(struct sim *sim, const struct sim_shard *shard,
         tenant->exists = task->mode == TASK_CREATE;
         tenant->life++;
         tenant->first = 0;
+        tenant->move_count = 0;
         memset(tenant->applied, 0, sizeof(tenant->applied));
     }
     for (unsigned i = sim_database_parse(task->from) + 1; i <= target; i++) {
@@ -143,6 +174,52 @@ static bool sim_database_is_late(const struct sim *sim, const struct sim_task *t
     return task->agent == NULL || !sim_database_lease_lives(sim, task->lease);
 }
 
+static void sim_database_remember(struct sim_tenant *tenant, const struct sim_task *task)
+{
+    assert(tenant->move_count < SIM_MOVES_MAX);
+    struct sim_move *move = &tenant->moves[tenant->move_count++];
+
+    *move = (struct sim_move){ .from = tenant->version };
+    snprintf(move->rollout, sizeof(move->rollout), "%s", task->rollout);
+    memcpy(move->before, tenant->rollout, sizeof(move->before));
+}
+
+/* The scripts are undone, whatever has become of them since it began: twice would show. */
+static void sim_database_commit_back(struct sim *sim, struct sim_shard *shard,
+                                     struct sim_tenant *tenant, const struct sim_task *task)
+{
+    bool late = sim_database_is_late(sim, task);
+    const char *before = "";
+
+    sim_check_commit(sim, shard, tenant, task, late);
+    for (unsigned i = task->back_to + 1; i <= task->back_from; i++) {
+        tenant->applied[i]--;
+    }
+    for (unsigned i = tenant->move_count; i > 0; i--) {
+        struct sim_move *move = &tenant->moves[i - 1];
+        if (strcmp(move->rollout, task->rollout) == 0 && !move->undone) {
+            move->undone = true;
+            before = move->before;
+        }
+    }
+    for (size_t i = 0; i < sim->commit_count; i++) {
+        struct sim_commit *commit = &sim->commits[i];
+        if (strcmp(commit->rollout, task->rollout) == 0 && &sim->shards[commit->shard] == shard &&
+            &shard->tenants[commit->tenant] == tenant && commit->life == tenant->life) {
+            commit->undone = true;
+            commit->back = true;
+        }
+    }
+    tenant->version = task->back_to;
+    tenant->fence = task->token;
+    tenant->repeatables = 0;
+    snprintf(tenant->rollout, sizeof(tenant->rollout), "%s", before);
+    snprintf(tenant->undone, sizeof(tenant->undone), "%s", task->rollout);
+    sim->statistics[SIM_COUNT_UNDONE]++;
+    sim_note(sim, "%s/%s is back at %u for %s token %llu%s", shard->name, tenant->name,
+             task->back_to, task->rollout, (unsigned long long)task->token, late ? ", late" : "");
+}
+
 void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
                          const struct sim_task *task)
 {
@@ -150,8 +227,16 @@ void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_te
     /* Repeatable scripts may run again for one rollout: that is one commit, for those who count. */
     bool again = !sim_database_moves(task) && strcmp(tenant->rollout, task->rollout) == 0;
 
+    if (task->mode == TASK_ROLLBACK) {
+        sim_database_commit_back(sim, shard, tenant, task);
+        return;
+    }
     sim_check_commit(sim, shard, tenant, task, late);
     sim_database_apply(sim, shard, tenant, task);
+    if (!again) {
+        sim_database_remember(tenant, task);
+    }
+    tenant->undone[0] = '\0';
     if (task->mode == TASK_RUN && task->repeatables != 0) {
         tenant->repeatables = task->repeatables;
     }

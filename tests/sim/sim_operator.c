@@ -73,6 +73,11 @@ bool sim_operator_ask(struct sim *sim, struct operator_request request)
         rollout->stopped = rollout->aborted;
         rollout->resumed_ms = sim->now_ms;
     }
+    if (rollout != NULL && request.verb == OPERATOR_ROLLBACK) {
+        rollout->aborted = false; /* an abort is not the end of it any more */
+        rollout->stopped = false;
+        rollout->resumed_ms = sim->now_ms;
+    }
     call->coordinator = c->index;
     call->life = c->life;
     sim_coordinator_post(sim, c, event);
@@ -177,9 +182,9 @@ static void sim_operator_on_done(struct sim *sim, const struct sim_call *call)
         rollout->stopped = rollout->aborted;
     } else if (rollout != NULL && (call->verb == OPERATOR_PAUSE || call->verb == OPERATOR_ABORT)) {
         /* An answer that took its time says what was so when it was asked for. */
-        rollout->stopped = call->verb == OPERATOR_ABORT || rollout->aborted ||
-                           call->asked_ms > rollout->resumed_ms;
-        rollout->aborted = rollout->aborted || call->verb == OPERATOR_ABORT;
+        bool newest = call->asked_ms > rollout->resumed_ms;
+        rollout->aborted = rollout->aborted || (newest && call->verb == OPERATOR_ABORT);
+        rollout->stopped = newest || rollout->aborted;
     }
 }
 
@@ -232,7 +237,8 @@ static void sim_operator_start_any(struct sim *sim)
             .kind = baseline ? ROLLOUT_BASELINE : ROLLOUT_MIGRATE,
             .selector = selectors[sim_below(sim, COUNT_OF(selectors))],
             .target = target,
-            .policy = (enum rollout_policy)sim_below(sim, POLICY_COUNT),
+            .policy =
+                (enum rollout_policy)sim_below(sim, baseline ? POLICY_ROLLBACK : POLICY_COUNT),
             .max_failures = sim_chance(sim, 500) ? (uint32_t)sim_below(sim, 4) : 0,
             .concurrency = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 9) : 0,
             .concurrency_per_shard = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 5) : 0,
@@ -285,8 +291,10 @@ static void sim_operator_lock_any(struct sim *sim)
 
 static void sim_operator_button(struct sim *sim)
 {
-    static const enum operator_verb buttons[] = { OPERATOR_PAUSE, OPERATOR_RESUME, OPERATOR_RESUME,
-                                                  OPERATOR_RETRY, OPERATOR_RETRY,  OPERATOR_ABORT };
+    static const enum operator_verb buttons[] = { OPERATOR_PAUSE,    OPERATOR_RESUME,
+                                                  OPERATOR_RESUME,   OPERATOR_RETRY,
+                                                  OPERATOR_RETRY,    OPERATOR_ABORT,
+                                                  OPERATOR_ROLLBACK, OPERATOR_ROLLBACK };
 
     if (sim->rollout_known > 0) {
         /* Mostly the newest ones: they are the ones that move. */

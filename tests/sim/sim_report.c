@@ -1,5 +1,6 @@
 /* What an agent tells of its tenants: what it saw when it looked last, and what it has done itself.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/sim/sim_world.h"
@@ -44,11 +45,12 @@ static void sim_report_put(struct sim_chunk *chunk, const char *name, const stru
                                                 .rollout = arena_strdup(arena, seen->rollout),
                                                 .fence = seen->fence,
                                                 .repeatables = seen->repeatables,
-                                                .undone = "" };
-    chunk->tenants[at] = (struct tenant_info){ .name = arena_strdup(arena, name),
-                                               .versions = &chunk->versions[at],
-                                               .version_count = seen->version > 0 ? 1 : 0,
-                                               .has_objects = seen->version > 0 };
+                                                .undone = arena_strdup(arena, seen->undone) };
+    chunk->tenants[at] =
+        (struct tenant_info){ .name = arena_strdup(arena, name),
+                              .versions = &chunk->versions[at],
+                              .version_count = seen->version > 0 || seen->undone[0] != '\0',
+                              .has_objects = seen->version > 0 };
 }
 
 /* Looks at the databases. What is told later is what was seen here. */
@@ -63,6 +65,7 @@ void sim_report_read(struct sim_agent *agent)
                                    .fence = tenant->fence,
                                    .repeatables = tenant->repeatables };
         memcpy(seen->rollout, tenant->rollout, sizeof(seen->rollout));
+        memcpy(seen->undone, tenant->undone, sizeof(seen->undone));
     }
 }
 
@@ -72,10 +75,12 @@ void sim_report_note(struct sim_agent *agent, const struct sim_task *task)
     for (unsigned i = 0; i < SIM_TENANTS_MAX; i++) {
         struct sim_seen *seen = &agent->seen[i];
         if (strcmp(agent->shard->tenants[i].name, task->tenant) == 0 && seen->exists) {
-            seen->version = sim_database_parse(task->target);
+            bool back = task->mode == TASK_ROLLBACK;
+            seen->version = back ? task->back_to : sim_database_parse(task->target);
             seen->fence = task->token;
             seen->repeatables = agent->shard->tenants[i].repeatables;
-            memcpy(seen->rollout, task->rollout, sizeof(seen->rollout));
+            snprintf(seen->rollout, sizeof(seen->rollout), "%s", back ? "" : task->rollout);
+            snprintf(seen->undone, sizeof(seen->undone), "%s", back ? task->rollout : "");
         }
     }
 }

@@ -18,6 +18,9 @@ size_t sim_set_files(unsigned edition, struct sim_set_kind kind, struct arena *a
         ret_files[count++] =
             (struct set_file){ .path = arena_printf(arena, "0.%u.0__step.sql", i + 1),
                                .content = bytes_of_text("SELECT 1;\n") };
+        ret_files[count++] =
+            (struct set_file){ .path = arena_printf(arena, "0.%u.0__step.down.sql", i + 1),
+                               .content = bytes_of_text("SELECT 2;\n") };
     }
     if (kind.repeatable) {
         ret_files[count++] = (struct set_file){

@@ -7,7 +7,7 @@
 
 #include "common/model/set.h"
 
-enum { SIM_SET_EDITIONS = 5, SIM_SET_FILES_MAX = SIM_SET_EDITIONS + 2 };
+enum { SIM_SET_EDITIONS = 5, SIM_SET_FILES_MAX = 2 * SIM_SET_EDITIONS + 2 };
 #define SIM_SET_REFERENCE "s0/t00"
 
 struct sim_set_kind {

@@ -46,7 +46,7 @@ static void sim_worker_end(struct sim *sim, struct sim_task *task, enum task_out
     if (code == TASK_CODE_FENCED) {
         sim->statistics[SIM_COUNT_FENCED]++;
     }
-    if (outcome == TASK_SUCCEEDED && task->mode != TASK_DRY_RUN) {
+    if (outcome == TASK_SUCCEEDED && !task_mode_is_dry(task->mode)) {
         sim_report_note(task->agent, task);
     }
     task->state = SIM_TASK_DONE;
@@ -83,7 +83,7 @@ static void sim_worker_stall(struct sim *sim, struct sim_agent *agent, uint64_t 
 {
     const struct sim_task *task = sim_worker_find(agent, number);
 
-    if (agent->stall == at && task != NULL && task->mode != TASK_DRY_RUN) {
+    if (agent->stall == at && task != NULL && !task_mode_is_dry(task->mode)) {
         agent->stall = SIM_STALL_NONE;
         sim_agent_pause(sim, agent, agent->stall_ms);
         sim_operator_loses_patience(sim, task->rollout);
@@ -116,7 +116,7 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
     } else if (tenant->broken && task->mode != TASK_BASELINE && task->mode != TASK_DROP) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
-    } else if (task->mode == TASK_DRY_RUN) {
+    } else if (task_mode_is_dry(task->mode)) {
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
     } else {
         sim_database_commit(sim, agent->shard, tenant, task);
@@ -202,13 +202,17 @@ static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uin
         return;
     }
     if (sim_database_is_done(tenant, task)) {
+        task->back_to = tenant->version;
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
         return;
     }
-    enum task_code code = sim_database_is_life(task) ? sim_database_open_life(tenant, task)
-                                                     : sim_database_open(tenant, task);
+    bool back = task_mode_is_rollback(task->mode);
+    enum task_code code = back                         ? sim_database_open_back(tenant, task)
+                          : sim_database_is_life(task) ? sim_database_open_life(tenant, task)
+                                                       : sim_database_open(tenant, task);
     if (code != TASK_CODE_NONE) {
-        sim_worker_end(sim, task, code == TASK_CODE_UP_TO_DATE ? TASK_SKIPPED : TASK_FAILED, code);
+        bool skips = code == TASK_CODE_UP_TO_DATE || (back && code == TASK_CODE_VERSION_MOVED);
+        sim_worker_end(sim, task, skips ? TASK_SKIPPED : TASK_FAILED, code);
         return;
     }
     tenant->holder = task;
@@ -290,7 +294,8 @@ void sim_worker_drop_all(struct sim *sim, struct sim_agent *agent)
         agent->tasks = task->next;
         if (tenant != NULL && tenant->holder == task) {
             bool taken = task->mode == TASK_CREATE && tenant->exists;
-            if (task->mode != TASK_DRY_RUN && !tenant->broken && !taken && sim_chance(sim, 200)) {
+            if (!task_mode_is_dry(task->mode) && !tenant->broken && !taken &&
+                sim_chance(sim, 200)) {
                 sim_database_commit(sim, agent->shard, tenant, task); /* its last words */
             }
             task->agent = NULL;

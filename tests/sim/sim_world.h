@@ -29,6 +29,7 @@ enum {
     SIM_STREAMS_MAX = 16384,
     SIM_CALLS_MAX = 4096,
     SIM_HOLDS_MAX = 512,
+    SIM_MOVES_MAX = 160, /* of one tenant */
     SIM_TEXT_BYTES = 48,
     SIM_NOTES_MAX = 120,
     SIM_NOTE_BYTES = 200,
@@ -43,6 +44,14 @@ struct sim_request;
 /* ---- databases ---- */
 struct sim_task;
 
+/* A row of a tenant's history: a rollout has moved it. */
+struct sim_move {
+    char rollout[SIM_TEXT_BYTES];
+    char before[SIM_TEXT_BYTES]; /* whose the version was that it moved it from */
+    unsigned from;
+    bool undone;
+};
+
 struct sim_tenant {
     char name[SIM_TEXT_BYTES];
     bool exists;
@@ -53,6 +62,9 @@ struct sim_tenant {
     uint64_t newest_token;        /* that ever committed: the check's own memory */
     char rollout[SIM_TEXT_BYTES]; /* that moved the version last */
     uint64_t repeatables;         /* digest of the repeatable script that ran last; 0: none */
+    char undone[SIM_TEXT_BYTES];  /* the rollout whose rollback led to this version; "" for none */
+    struct sim_move moves[SIM_MOVES_MAX]; /* its history */
+    unsigned move_count;
     unsigned
         applied[SIM_SET_EDITIONS + 1]; /* how often each script took effect: never idempotent */
     bool broken;                       /* scripts fail here */
@@ -75,7 +87,8 @@ struct sim_task {
     uint64_t lock_until_ms;
     uint64_t number; /* names it in events */
     enum sim_task_state state;
-    bool uncertain; /* an earlier try may have committed */
+    bool uncertain;              /* an earlier try may have committed */
+    unsigned back_from, back_to; /* of a rollback: what the journal said when it began */
     enum task_outcome outcome;
     enum task_code code;
     uint64_t sent; /* sequence of the results it went with; 0: not sent on this stream */
@@ -87,6 +100,7 @@ struct sim_seen {
     unsigned version;
     uint64_t fence;
     char rollout[SIM_TEXT_BYTES];
+    char undone[SIM_TEXT_BYTES];
     uint64_t repeatables;
 };
 
@@ -199,6 +213,7 @@ struct sim_commit {
     unsigned shard, tenant, life;
     bool late;   /* by an agent that was stopped with its transaction open, after its lease's end */
     bool undone; /* the tenant is gone, or was taken back to an earlier version since */
+    bool back;   /* by the rollout's own rollback */
 };
 
 struct sim_event {
@@ -218,6 +233,7 @@ enum sim_count {
     SIM_COUNT_WRITES,
     SIM_COUNT_UNANSWERED,
     SIM_COUNT_ADOPTED,
+    SIM_COUNT_UNDONE,
     SIM_COUNTS,
 };
 
@@ -370,6 +386,8 @@ void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_te
                          const struct sim_task *task);
 /* This very rollout has done it: a try whose answer was lost. */
 bool sim_database_is_done(const struct sim_tenant *tenant, const struct sim_task *task);
+/* The same for a rollback; keeps in the task what it is to undo. */
+enum task_code sim_database_open_back(const struct sim_tenant *tenant, struct sim_task *task);
 /* Row lock, fence, version: TASK_CODE_NONE when the transaction may go on. */
 enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_task *task);
 
