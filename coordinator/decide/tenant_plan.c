@@ -36,13 +36,15 @@ bool tenant_plan_is_done(const struct rollout *rollout, const struct tenant *ten
 
 struct plan_start tenant_plan_start(const struct rollout_spec *spec, const struct tenant *tenant)
 {
-    const struct set_version *version = registry_version(tenant, spec->set);
+    /* A tenant that is made begins with nothing, whatever is still known of one of its name. */
+    const struct set_version *version =
+        spec->kind == ROLLOUT_CREATE ? NULL : registry_version(tenant, spec->set);
     const char *from = version == NULL ? "" : version->version;
     bool unmanaged = from[0] == '\0' && tenant->info->has_objects;
 
     return (struct plan_start){
         .from = from,
-        .has_objects = tenant->info->has_objects,
+        .has_objects = tenant->info->has_objects && spec->kind != ROLLOUT_CREATE,
         .baseline = unmanaged ? spec->baseline_unmanaged : "",
         .repeatables = version == NULL ? 0 : version->repeatables,
     };
