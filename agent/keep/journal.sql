@@ -537,6 +537,7 @@ $skein$;
 -- Begins a task that undoes what a rollout did: locks as skein.task_begin does, and raises
 --   SK001 tenant missing   SK002 fenced         SK003 not what undo_plan said when it was asked
 --   SK007 undone already   SK008 nothing to undo   SK020 something else has moved it since
+--   SK021 a migration is half done
 -- `in_from` is the tenant's version, `in_target` the one to go back to, `in_scripts` are those to be
 -- undone.
 CREATE OR REPLACE FUNCTION skein.undo_begin(
@@ -557,7 +558,12 @@ BEGIN
                    in_token, row_fence);
     END IF;
     SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
-    IF plan.out_state = 'undone' THEN
+    IF EXISTS (SELECT FROM skein.operation o
+                WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK021', MESSAGE =
+            'a migration of this rollout is half done here: retry the rollout until it is whole',
+            HINT = 'Then roll it back.';
+    ELSIF plan.out_state = 'undone' THEN
         RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
     ELSIF plan.out_state = 'none' THEN
         RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = plan.out_version, MESSAGE =
