@@ -159,6 +159,8 @@ static const struct ledger_texts ledger_texts[LEDGER_TOOL_COUNT] = {
             " c.planned_at, c.planner_name, c.planner_email"
             " FROM " LEDGER_ENTRIES " WITH ORDINALITY AS x(e, n)"
             " JOIN @T.changes c ON c.change_id = e->>'key' WHERE n > 1",
+            "DELETE FROM @T.dependencies WHERE change_id IN (SELECT e->>'key' FROM " LEDGER_ENTRIES
+            " WITH ORDINALITY AS x(e, n) WHERE n > 1)",
             "DELETE FROM @T.tags WHERE change_id IN (SELECT e->>'key' FROM " LEDGER_ENTRIES
             " WITH ORDINALITY AS x(e, n) WHERE n > 1)",
             "DELETE FROM @T.changes WHERE change_id IN (SELECT e->>'key' FROM " LEDGER_ENTRIES

@@ -280,6 +280,10 @@ static void sim_agent_take(struct sim *sim, struct sim_agent *agent,
     snprintf(task->tenant, sizeof(task->tenant), "%s", item->tenant);
     snprintf(task->from, sizeof(task->from), "%s", item->from);
     snprintf(task->target, sizeof(task->target), "%s", assign->target);
+    if (assign->from_ledger[0] != '\0') {
+        task->reads_ledger = true;
+        sim_database_read_ledger(task->tenant, sim_database_parse(assign->target), task->target);
+    }
     task->mode = assign->mode;
     task->had_repeatables = item->repeatables;
     for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {

@@ -52,6 +52,16 @@ unsigned sim_database_parse(const char *version)
     return version[0] == '\0' ? 0 : (unsigned)strtoul(version + 2, NULL, 10);
 }
 
+void sim_database_read_ledger(const char *tenant, unsigned most, char ret_text[SIM_TEXT_BYTES])
+{
+    unsigned sum = 0;
+
+    for (const char *at = tenant; *at != '\0'; at++) {
+        sum += (unsigned char)*at;
+    }
+    sim_database_version(1 + sum % most, ret_text);
+}
+
 /* Where it starts at its target it has a repeatable script to run, as often as it is asked to. */
 static bool sim_database_moves(const struct sim_task *task)
 {
@@ -81,6 +91,9 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
     }
     if (tenant->version != sim_database_parse(task->from)) {
         return TASK_CODE_VERSION_MOVED;
+    }
+    if (task->reads_ledger && sim_database_parse(task->target) < tenant->version) {
+        return TASK_CODE_LEDGER; /* that tool is behind */
     }
     return TASK_CODE_NONE;
 }

@@ -122,6 +122,7 @@ bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spe
     spec.created_by = "";
     spec.reason = "";
     spec.baseline_unmanaged = spec.baseline_unmanaged == NULL ? "" : spec.baseline_unmanaged;
+    spec.from_ledger = spec.from_ledger == NULL ? "" : spec.from_ledger;
     spec.selector = spec.selector == NULL ? "" : spec.selector;
     spec.target = spec.target == NULL ? "" : arena_strdup(&sim->arena, spec.target);
     spec.id = arena_strdup(&sim->arena, id);
@@ -223,12 +224,13 @@ static void sim_operator_start_any(struct sim *sim)
     char id[SIM_TEXT_BYTES];
     char target[SIM_TEXT_BYTES] = "";
     bool baseline = sim_chance(sim, 150);
+    bool reads_ledger = baseline && sim_chance(sim, 400);
 
     if (sim->rollout_count + 8 >= SIM_ROLLOUTS_MAX) {
         return;
     }
     snprintf(id, sizeof(id), "r%02u", ++sim->rollout_count);
-    if (baseline || sim_chance(sim, 400)) {
+    if ((baseline && !reads_ledger) || (!baseline && sim_chance(sim, 400))) {
         sim_database_version((unsigned)sim_between(sim, 1, sim->edition), target);
     }
     sim_operator_start(
@@ -243,6 +245,7 @@ static void sim_operator_start_any(struct sim *sim)
             .concurrency = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 9) : 0,
             .concurrency_per_shard = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 5) : 0,
             .dry_run_only = !baseline && sim_chance(sim, 80),
+            .from_ledger = reads_ledger ? "flyway" : "",
         });
 }
 

@@ -80,6 +80,7 @@ struct sim_task {
     char rollout[SIM_TEXT_BYTES], tenant[SIM_TEXT_BYTES];
     char from[SIM_TEXT_BYTES], target[SIM_TEXT_BYTES];
     enum task_mode mode;
+    bool reads_ledger;        /* `target` is what another tool's table told */
     uint64_t repeatables;     /* digest that the tenant has afterwards; 0: it runs none */
     uint64_t had_repeatables; /* what it has, as the coordinator said */
     uint64_t token;
@@ -380,6 +381,8 @@ bool sim_database_lease_lives(const struct sim *sim, int64_t lease);
 void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned index,
                          unsigned version);
 const char *sim_database_version(unsigned version, char text[SIM_TEXT_BYTES]);
+/* What the table of another tool tells of a tenant: always the same, and at most `most`. */
+void sim_database_read_ledger(const char *tenant, unsigned most, char ret_text[SIM_TEXT_BYTES]);
 unsigned sim_database_parse(const char *version);
 /* The scripts take effect, the journal says so: one transaction. */
 void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
