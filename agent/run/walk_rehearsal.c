@@ -85,6 +85,27 @@ static enum walk_end walk_rehearse_runner(struct walk *walk, const struct step_o
     return WALK_ENDED;
 }
 
+/* All of them: which of them have changed only the run asks. */
+static bool walk_rehearse_repeatables(struct walk *walk)
+{
+    const struct set *set = prepared_set_model(walk->task->set);
+    struct step_operation *operations =
+        arena_alloc_array(&walk->task->arena, set->repeatable_count, sizeof(*operations));
+    const struct step_order piece = { .operations = operations,
+                                      .count = set->repeatable_count,
+                                      .from = walk->version,
+                                      .rehearses = true };
+
+    for (size_t i = 0; i < set->repeatable_count; i++) {
+        operations[i] =
+            (struct step_operation){ .migration = &set->repeatables[i],
+                                     .prepared = prepared_set_repeatable(walk->task->set, i),
+                                     .last = true,
+                                     .position = "" };
+    }
+    return walk_rehearse_piece(walk, &piece);
+}
+
 static enum walk_end walk_rehearse_steps(struct walk *walk)
 {
     struct step_order piece = { .from = walk->version, .opens = true, .rehearses = true };
@@ -107,6 +128,9 @@ static enum walk_end walk_rehearse_steps(struct walk *walk)
                 return end;
             }
         }
+    }
+    if (walk->plan.repeatables && !walk_rehearse_repeatables(walk)) {
+        return walk_rehearse_refused(walk);
     }
     piece = (struct step_order){ .from = walk->version, .closes = true, .rehearses = true };
     return walk_rehearse_piece(walk, &piece) ? WALK_DONE : WALK_BROKEN;

@@ -291,6 +291,26 @@ def test_repeatable_scripts_run_whenever_they_have_changed(flight):
     assert "R__b" in flight.skein("set", "show", "repeating", check=0).out
 
 
+def test_repeatable_scripts_stand_behind_what_runs_outside_a_transaction(flight):
+    """A migration of several transactions: then they have one of their own, and the dry run sees them."""
+    tenant = empty_tenant(flight, "t_walk")
+    where = ["--tenants", "tenant=t_walk"]
+    index = "-- skein:transaction none\nCREATE INDEX CONCURRENTLY by_email ON account (email);\n"
+    scripts = {"0.1.0__init.sql": INIT, "0.2.0__index.sql": index}
+    folder = flight.path("walking")
+    flight.publish(write_set(folder, {**scripts, "R__view.sql": "CREATE OR REPLACE VIEW total AS SELECT 1 / 0 AS n;\n"
+                                                                "SELECT * FROM total;\n"}, name="walking"))
+    status = flight.roll_out("walking", *where, phase="DRY_RUN_FAILED")
+    error = error_of(status, "eu-1/t_walk")
+    assert (error["sqlstate"], error["file"], error["statement"]) == ("22012", "R__view.sql", 2)
+    flight.publish(write_set(folder, {**scripts, "R__view.sql": VIEW.format("n", "view 1")}, name="walking"))
+    flight.roll_out("walking", *where)
+    assert tenant.ledger() == ["0.1.0", "view 1"] and tenant.version("walking") == "0.2.0"
+    assert [row[:3] for row in tenant.history() if row[3] == "done"] == [
+        ("0.1.0", "0.1.0__init", "up"), ("0.2.0", "0.2.0__index", "up"), ("0.2.0", "R__view", "up")]
+    assert flight.skein("plan", "walking", *where, "--exit-code").code == 0
+
+
 def test_other_line_ends_are_the_same_script(flight):
     folder = flight.path("ends")
     tenant = empty_tenant(flight, "t_ends")

@@ -124,12 +124,12 @@ static void settings_stand_at_the_head_of_a_script(void **state)
 static void a_batch_has_settings_of_its_own(void **state)
 {
     CLEANUP(set_release) struct set set = { 0 };
+    const char *script = "-- skein:batch_rows 250 -- skein:batch_target 50ms\n"
+                         "-- skein:batch_pause 1s -- skein:batch_max_lag none\nSELECT 1";
 
     (void)state;
-    parse_well(FILES("1.0.0__a.batch.sql",
-                     "-- skein:batch_rows 250 -- skein:batch_target 50ms\n"
-                     "-- skein:batch_pause 1s -- skein:batch_max_lag none\nSELECT 1",
-                     "1.0.0__a.down.batch.sql", "SELECT 1", "1.1.0__b.sql", "SELECT 1"),
+    parse_well(FILES("1.0.0__a.batch.sql", script, "1.0.0__a.down.batch.sql", "SELECT 1",
+                     "1.1.0__b.sql", "SELECT 1"),
                &set);
     const struct operation *operation = &set.migrations[0].operations[0];
     assert_int_equal(operation->kind, OPERATION_BATCH);
