@@ -42,6 +42,10 @@ struct plan_start tenant_plan_start(const struct rollout_spec *spec, const struc
     const char *from = version == NULL ? "" : version->version;
     bool unmanaged = from[0] == '\0' && tenant->info->has_objects;
 
+    if (spec->kind == ROLLOUT_CREATE || spec->kind == ROLLOUT_DROP) {
+        /* What is known is of a tenant of this name that is gone, or is to go. */
+        return (struct plan_start){ .from = "", .baseline = "" };
+    }
     return (struct plan_start){
         .from = from,
         .has_objects = tenant->info->has_objects && spec->kind != ROLLOUT_CREATE,

@@ -68,6 +68,27 @@ static void one_that_appears_meanwhile_is_not_taken_over(void **state)
     assert_int_equal(fixture_view(f, "c1").errors[0]->code, TASK_CODE_TENANT_EXISTS);
 }
 
+static void one_of_the_name_of_one_that_is_gone_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+
+    life_begin(f);
+    /* A rollout still knows it, and at which version it was. */
+    fixture_start(f, "r1");
+    fixture_report(f, 1, 2, "0.1.0", fixture_refresh(f, 1));
+    fixture_removed(f, 1, "t_001");
+    assert_int_equal(life_ask(f, "c1", ROLLOUT_CREATE, "eu-1/t_001")->reply.code, ERR_NONE);
+    size_t mark = fixture_mark(f);
+    fixture_report_rows(f, 1, false, fixture_refresh(f, 1), NULL, 0);
+    fixture_answer_tasks(f, 1, 0, "t_001", TASK_SKIPPED, TASK_CODE_TENANT_MISSING);
+    fixture_report_rows(f, 1, false, fixture_refresh(f, 1), NULL, 0);
+    fixture_tick(f, 5000);
+    assert_int_equal(fixture_assigned(f, 1, TASK_CREATE, mark), 1);
+    const struct coordinator_message *sent = fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark);
+    assert_int_equal(sent->assign.mode, TASK_CREATE);
+    assert_string_equal(sent->assign.tasks[0].from, "");
+}
+
 static void a_failed_one_can_be_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -206,6 +227,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
         TEST(a_tenant_is_made_by_one_task_without_a_dry_run),
         TEST(one_that_appears_meanwhile_is_not_taken_over),
+        TEST(one_of_the_name_of_one_that_is_gone_begins_anew),
         TEST(a_failed_one_can_be_tried_again),
         TEST(a_new_leader_goes_on),
         TEST(a_lost_agent_is_settled_before_another_makes_it),
