@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/agent_brain.h"
+#include "agent/register_desk.h"
 #include "agent/control_post.h"
 #include "common/core/limits.h"
 #include "common/core/log.h"
@@ -31,6 +32,8 @@ struct agent {
     struct rpc_tls tls;
     bool uses_tls;
     struct tenants_options tenants;
+    struct tenant_register_options registry;
+    struct register_desk *register_desk;
     char id[AGENT_ID_BYTES];
     uint64_t seed;
     uint64_t grace_ms;
@@ -228,6 +231,26 @@ static void agent_set_tenants(struct agent *agent, const struct agent_options *o
     };
 }
 
+static bool agent_set_registry(struct agent *agent, const struct agent_options *options,
+                               struct error *err)
+{
+    agent->registry = (struct tenant_register_options){
+        .conninfo = agent_text(agent, options->registry_postgres),
+        .table = agent_text(agent, options->registry_table),
+        .set = agent_text(agent, options->registry_set),
+        .tenant_column = agent_text(agent, options->registry_tenant_column),
+        .version_column = agent_text(agent, options->registry_version_column),
+        .shard_column = agent_text(agent, options->registry_shard_column),
+        .shard = agent_text(agent, options->shard),
+    };
+    bool any = agent->registry.conninfo[0] != '\0';
+    if (any && (agent->registry.table[0] == '\0' || agent->registry.set[0] == '\0')) {
+        return error_set(err, ERR_INVALID,
+                         "--registry.postgres needs --registry.table and --registry.set, too");
+    }
+    return true;
+}
+
 static bool agent_start_executor(struct agent *agent, const struct agent_options *options,
                                  struct error *err)
 {
@@ -250,6 +273,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .plugin_dir = agent_text(agent, options->plugin_dir),
         .helper = helper,
         .tenants = &agent->tenants,
+        .registry = &agent->registry,
         .on_result = agent_on_result,
         .context = agent,
     };
@@ -277,6 +301,7 @@ static void agent_start_brain(struct agent *agent, const struct agent_options *o
         .executor = agent->executor,
         .control = agent->control,
         .desk = agent->desk,
+        .register_desk = agent->register_desk,
         .metrics = agent->metrics,
         .line = { .addresses = options->coordinators.items,
                   .address_count = options->coordinators.count,
@@ -336,7 +361,8 @@ bool agent_start(const struct agent_options *options, struct agent **ret_agent, 
     agent->metrics = metrics_new();
     agent->inbox = mailbox_new(AGENT_MAILBOX_EVENTS, agent_discard);
     if (!agent_check_name(options->shard, err) || !agent_check_tls(agent, options, err) ||
-        !agent_make_labels(agent, &options->labels, &labels, err)) {
+        !agent_make_labels(agent, &options->labels, &labels, err) ||
+        !agent_set_registry(agent, options, err)) {
         agent_stop(&agent);
         return false;
     }
@@ -347,6 +373,7 @@ bool agent_start(const struct agent_options *options, struct agent **ret_agent, 
     }
     agent->parser = sql_parser_new();
     agent_start_desk(agent, options);
+    agent->register_desk = register_desk_start(&agent->registry, agent->inbox);
     agent_start_brain(agent, options, &labels);
     if (!agent_start_http(agent, options, err)) {
         agent_stop(&agent);
@@ -380,6 +407,7 @@ void agent_stop(struct agent **pointer)
     mailbox_close(agent->inbox);
     executor_free(&agent->executor);
     control_post_stop(&agent->control);
+    register_desk_stop(&agent->register_desk);
     desk_stop(&agent->desk);
     mailbox_free(&agent->inbox);
     if (agent->parser != NULL) {

@@ -23,6 +23,12 @@ struct agent_options {
     struct option_list tenants_match;
     struct option_list tenants_exclude;
     char *tenants_query;
+    char *registry_postgres;
+    char *registry_table;
+    char *registry_set;
+    char *registry_tenant_column;
+    char *registry_version_column;
+    char *registry_shard_column;
     struct option_list control_databases;
     uint64_t workers;
     char *commit; /* "single" or "group" */

@@ -39,8 +39,9 @@ struct agent_brain {
     struct agent_metrics *metrics;
     struct result_post post;
     struct tenant_book *tenants;
-    bool has_worked;        /* it had a session, so another agent may have had one since */
-    uint64_t lease_told_ms; /* what the executor knows of the lease */
+    uint64_t working_since_ms; /* when the newest welcome came */
+    bool has_worked;           /* it had a session, so another agent may have had one since */
+    uint64_t lease_told_ms;    /* what the executor knows of the lease */
     char trouble[TEXT_BYTES_MAX];
     struct complaint complaint;
     uint64_t now_ms;
@@ -115,6 +116,7 @@ static void agent_on_welcome(struct agent_brain *brain, const struct welcome *we
         }
     }
     brain->has_worked = true;
+    brain->working_since_ms = brain->now_ms;
     uplink_start_lease(&brain->uplink, welcome, brain->now_ms);
     log_info("session_started", "shard=%s coordinator=%s lease=%" PRId64 " term=%" PRIu64,
              brain->parts.shard, line_address(brain->line), welcome->lease_id, brain->uplink.term);
@@ -206,6 +208,10 @@ static void agent_on_tenants(struct agent_brain *brain, struct agent_event *even
                                             .number = event->tenants.reading,
                                             .started_ms = event->tenants.started_ms,
                                             .refresh = event->tenants.refresh };
+    if (brain->uplink.state == UPLINK_WORKING && reading.started_ms > brain->working_since_ms) {
+        register_desk_compare(brain->parts.register_desk, snapshot->items, snapshot->count,
+                              reading.started_ms);
+    }
     tenant_book_put(brain->tenants, &reading,
                     brain->uplink.state == UPLINK_WORKING ? brain->line : NULL);
     agent_metrics_set_tenants(brain->metrics, tenant_book_count(brain->tenants));
@@ -274,6 +280,9 @@ static void agent_on_result(struct agent_brain *brain, struct agent_event *event
     const char *set = task_list_find_set(brain->tasks, result);
     bool failed = result->outcome == TASK_FAILED;
 
+    if (register_desk_take(brain->parts.register_desk, event, set)) {
+        return; /* it comes back */
+    }
     agent_metrics_count_result(brain->metrics, result);
     result_post_due_at(&brain->post, failed ? brain->now_ms : brain->now_ms + RESULTS_WAIT_MS);
     if (set != NULL) {

@@ -11,6 +11,7 @@
 #include "agent/control_post.h"
 #include "agent/desk.h"
 #include "agent/line.h"
+#include "agent/register_desk.h"
 #include "agent/run/executor.h"
 #include "common/core/mailbox.h"
 #include "common/core/metrics.h"
@@ -24,6 +25,7 @@ struct agent_brain_parts {
     struct executor *executor;
     struct control_post *control;
     struct desk *desk;
+    struct register_desk *register_desk; /* NULL: no registry */
     struct metrics *metrics;
     struct line_options line;
     const char *shard;

@@ -28,6 +28,7 @@ enum agent_event_type {
 struct agent_event {
     enum agent_event_type type;
     struct arena arena;
+    bool registered; /* RESULT: the registry has been written, or need not be */
     uint64_t stream; /* MESSAGE, CLOSED: which one; older streams' events are ignored */
     union {
         struct coordinator_message message;

@@ -12,6 +12,7 @@
 
 #include "agent/check/prepared_set.h"
 #include "agent/keep/tenants.h"
+#include "agent/run/tenant_register.h"
 #include "common/core/arena.h"
 #include "common/core/error.h"
 #include "common/core/limits.h"
@@ -60,6 +61,8 @@ struct executor_options {
     /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */
     const struct tenants_options *tenants;
     const struct runner_table *runners; /* NULL: what this agent can run (tests bring their own) */
+    /* Where a new tenant is registered first. Borrowed; NULL, or without a conninfo: nowhere. */
+    const struct tenant_register_options *registry;
     /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
      * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);

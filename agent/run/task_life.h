@@ -15,4 +15,12 @@ MUST_CHECK bool task_life_check(const struct executor_options *options,
 MUST_CHECK bool task_life_accept(const struct executor_options *options, struct pg_conn *conn,
                                  const struct executor_task *task, struct error *err);
 
+/* The new tenant's row in the registry, before anything else is made. `ret_added`: it had none. */
+MUST_CHECK bool task_life_register(const struct executor_options *options,
+                                   const struct executor_task *task, bool *ret_added,
+                                   struct error *err);
+/* Nothing came of it: the row goes again. Says in the result if it does not. */
+void task_life_unregister(const struct executor_options *options, struct executor_task *task,
+                          struct task_result *result);
+
 #endif

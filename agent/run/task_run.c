@@ -541,6 +541,20 @@ static bool task_run_prepare(struct task_try *t)
                       t->result);
 }
 
+/* The first step of a new tenant. What dies behind it leaves a row without a version, which the
+ * next try finds. */
+static bool task_run_register(struct task_try *t, bool *ret_added)
+{
+    struct error err = { 0 };
+
+    if (t->task->mode != TASK_CREATE || t->uncertain ||
+        task_life_register(t->context->options, t->task, ret_added, &err)) {
+        return true;
+    }
+    task_run_fail(t, TASK_CODE_REGISTRY, err.message);
+    return false;
+}
+
 /* The barrier finds a commit by the version and the rollout that it left: a drop and a rollback
  * leave others, or none. */
 static bool task_run_is_one_of_many(enum task_mode mode)
@@ -564,11 +578,16 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         .plan = &t.plan,
         .asynchronous = context->options->commit_group && task_run_is_one_of_many(turn->task->mode),
     };
-    if (task_run_prepare(&t)) {
+    bool registered = false;
+    if (task_run_prepare(&t) && task_run_register(&t, &registered)) {
         worker_link_begin(context->link, turn->serial);
         while (task_run_once(&t, &to_barrier)) {
         }
         worker_link_end(context->link);
+    }
+    if (registered && t.result->outcome != TASK_SUCCEEDED &&
+        t.result->error.code != TASK_CODE_DATABASE_LOST) { /* that may have committed */
+        task_life_unregister(context->options, turn->task, t.result);
     }
     t.result->duration_us = clock_monotonic_us() - started_us;
     *ret_result = t.result;

@@ -40,6 +40,7 @@ static const char *const task_code_names[] = {
     [TASK_CODE_TENANT_EXISTS] = "TENANT_EXISTS",
     [TASK_CODE_TENANT_REFUSED] = "TENANT_REFUSED",
     [TASK_CODE_LEDGER] = "LEDGER",
+    [TASK_CODE_REGISTRY] = "REGISTRY",
 };
 static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
 

@@ -1,4 +1,4 @@
-"""Making and dropping tenants: whole or not at all, whoever dies (90 s, most of it waiting for leases)."""
+"""Making and dropping tenants: whole or not at all, whoever dies (2 min, most of it waiting for leases)."""
 import concurrent.futures
 
 import pytest
@@ -193,3 +193,66 @@ def test_an_aborted_create_leaves_nothing(home):
     status = home.wait_phase(rollout, "ABORTED", "SUCCEEDED")
     there = status["counts"]["migrated"] == 1
     assert schemas(home) == (["t_1", "t_2"] if there else ["t_1"])
+
+
+@pytest.fixture
+def registered(fleet):
+    """Two tenants that a registry in another database knows; a third one it does not know."""
+    fleet.server = fleet.start_pg("eu")
+    fleet.create_schemas(fleet.server, ["t_1", "t_2", "t_3"])
+    fleet.server.sql("CREATE SCHEMA control; CREATE TABLE control.tenants"
+                     " (id bigserial PRIMARY KEY, tenant text UNIQUE, at_version varchar(20));"
+                     "INSERT INTO control.tenants (tenant) VALUES ('t_1'), ('t_2'), ('other')")
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", fleet.server, flags=[
+        "--refresh-ms", "1000", "--registry.postgres", fleet.server.conninfo(), "--registry.table",
+        "control.tenants", "--registry.set", "billing", "--registry.tenant-column", "tenant",
+        "--registry.version-column", "at_version"])
+    fleet.wait_tenants(3)
+    fleet.publish(write_set(fleet.path("billing"), steps("0.2.0")))
+    return fleet
+
+
+def register(fleet):
+    return dict(fleet.server.sql("SELECT tenant, at_version FROM control.tenants"))
+
+
+def test_the_registry_follows_each_success(registered):
+    status = registered.roll_out("billing", "--to", "0.1.0")
+    assert register(registered) == {"t_1": "0.1.0", "t_2": "0.1.0", "other": None}
+    assert [(w["tenant"], w["code"]) for w in status["warnings"]] == [("eu-1/t_3", "REGISTRY")]
+
+    # A registry that refuses takes nothing back; it is a warning, and is tried again.
+    registered.server.sql("ALTER TABLE control.tenants ADD CONSTRAINT stop CHECK (at_version <> '0.2.0')")
+    status = registered.roll_out("billing")
+    assert status["phase"] == "SUCCEEDED" and status["counts"]["migrated"] == 3
+    assert {w["code"] for w in status["warnings"]} == {"REGISTRY"} and len(status["warnings"]) == 3
+    assert register(registered)["t_1"] == "0.1.0"
+    registered.server.sql("ALTER TABLE control.tenants DROP CONSTRAINT stop")
+    wait_until(lambda: register(registered)["t_1"] == "0.2.0", "the registry to be written")
+    assert register(registered) == {"t_1": "0.2.0", "t_2": "0.2.0", "other": None}
+
+
+def test_a_new_agent_compares_journal_and_registry(registered):
+    registered.roll_out("billing")
+    agent = registered.agents["eu-1"]
+    agent.kill()
+    registered.server.sql("UPDATE control.tenants SET at_version = '0.1.0' WHERE tenant = 't_2'")
+    agent.start()
+    wait_until(lambda: register(registered)["t_2"] == "0.2.0", "the registry to be put right")
+
+
+def test_new_tenants_are_registered_first_and_unregistered_if_they_fail(registered):
+    registered.roll_out("billing")
+    assert create(registered, "eu-1/t_4", check=0)
+    assert register(registered)["t_4"] == "0.2.0"
+    write_set(registered.path("billing"), steps("0.2.0", "0.3.0", extra={"0.3.0": "SELECT 1 / 0;"}))
+    registered.publish(registered.path("billing"))
+    assert "division by zero" in create(registered, "eu-1/t_5", check=4).err
+    assert "t_5" not in register(registered)
+    assert drop(registered, "eu-1/t_4", check=0)
+    assert "t_4" not in register(registered)
+    # Where the registry refuses nothing is made at all.
+    registered.server.sql("ALTER TABLE control.tenants ADD CONSTRAINT few CHECK (tenant <> 't_6')")
+    assert "REGISTRY" in create(registered, "eu-1/t_6", check=4).err
+    assert "t_6" not in schemas(registered)
