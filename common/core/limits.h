@@ -9,12 +9,12 @@
 
 enum {
     /* Names and texts, bytes without the terminating NUL. */
-    NAME_BYTES_MAX = 128,       /* shard, set, tenant, rollout id, label key */
+    NAME_BYTES_MAX = 128,          /* shard, set, tenant, rollout id, label key */
     REGISTER_STATEMENT_MS = 10000, /* a statement on the users' registry of tenants */
     REGISTER_REST_MS = 5000,       /* after one that has failed */
-    TENANT_NAME_BYTES_MAX = 63, /* of one that skein makes: what PostgreSQL does not cut off */
-    TEXT_BYTES_MAX = 1024,      /* label value, reason, identity */
-    ERROR_BYTES_MAX = 4096,     /* an error's message, detail, hint */
+    TENANT_NAME_BYTES_MAX = 63,    /* of one that skein makes: what PostgreSQL does not cut off */
+    TEXT_BYTES_MAX = 1024,         /* label value, reason, identity */
+    ERROR_BYTES_MAX = 4096,        /* an error's message, detail, hint */
     SELECTOR_BYTES_MAX = 4096,
     LABELS_MAX = 64,
     VERSIONS_PER_TENANT_MAX = 64,
