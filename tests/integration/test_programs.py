@@ -4,6 +4,7 @@ Budget: 60 s, of which 20 s wait for a lease to end.
 """
 import os
 import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -236,9 +237,11 @@ def test_a_plugin_that_fails_in_the_run_leaves_nothing(bench):
     assert bench.tenants[0].version() == "0.1.0"
 
 
+# In shards whose name begins with c it does not wait: their agents have crash points.
 WAITING = 'echo "$$ $SKEIN_STARTED_BEFORE" >>{log}.$SKEIN_SHARD\n' \
-          'test "$SKEIN_STARTED_BEFORE" = 1 || exec sleep 1000\n' \
+          'case "$SKEIN_SHARD$SKEIN_STARTED_BEFORE" in c*|*1) ;; *) exec sleep 1000 ;; esac\n' \
           'echo "INSERT INTO marks VALUES (\'told\')" | psql -Xq "$SKEIN_DSN"\n'
+CRASHES = {"c-1": "after_exec", "c-2": "before_plugin_commit", "c-3": "after_plugin_commit"}
 
 
 def calls_of(bench, shard):
@@ -253,15 +256,29 @@ def wait_called(bench, shard):
     return wait_until(lambda: calls_of(bench, shard), f"the program of {shard}")[0][0]
 
 
-def test_agents_that_die_or_stand_still_end_their_programs(fleet):
-    """One agent is killed, another stands still: in both shards the program ends, and is called again
-    by the next agent, once."""
+def start_shards(bench):
+    """eu-1 and us-1, which has an agent that stands by, and one shard for each crash point."""
+    fleet = bench.fleet
+    servers = {"eu-1": bench.server, "us-1": fleet.start_pg("us")}
+    fleet.create_schemas(servers["us-1"], ["t_1"])
+    fleet.start_agent("us-1", servers["us-1"], flags=bench.flags)
+    fleet.start_agent("us-1", servers["us-1"], flags=bench.flags, key="us-1-b")
+    for shard, point in CRASHES.items():
+        servers[shard] = servers["us-1"]
+        servers["us-1"].sql(f'CREATE DATABASE "{shard}"')
+        fleet.create_schemas(servers[shard], ["t_1"], database=shard)
+        fleet.start_agent(shard, servers[shard], flags=bench.flags, database=shard,
+                          SKEIN_CRASH_AT=point)
+    fleet.wait_tenants(len(servers))
+    return {shard: Tenant(server, "t_1", shard if shard in CRASHES else "postgres")
+            for shard, server in servers.items()}
+
+
+def test_agents_that_die_or_stand_still(fleet):
+    """One agent is killed, another stands still: their programs end. Three more die where it matters.
+    What nobody can know of a program is told to the next call; a plugin takes effect once."""
     bench = Bench(fleet, ["t_1"])
-    us = fleet.start_pg("us")
-    fleet.create_schemas(us, ["t_1"])
-    fleet.start_agent("us-1", us, flags=bench.flags)
-    fleet.start_agent("us-1", us, flags=bench.flags, key="us-1-b")
-    fleet.wait_tenants(2)
+    tenants = start_shards(bench)
     bench.publish({"0.2.0__x.exec.yaml": bench.exec_yaml("wait", WAITING.format(log=bench.log)),
                    "0.3.0__y.plugin.yaml": plugin_yaml("count", bench.log)})
     rollout = fleet.start_rollout("billing")
@@ -273,17 +290,21 @@ def test_agents_that_die_or_stand_still_end_their_programs(fleet):
     try:
         wait_until(lambda: not is_alive(pids["eu-1"]), "the program of the killed agent to end")
         fleet.agents["eu-1"].start()
+        for shard in CRASHES:
+            fleet.agents[shard].process.wait_end()
+            fleet.agents[shard].start(SKEIN_CRASH_AT="")
         wait_until(lambda: len(calls_of(bench, "us-1")) == 2, "the second call in us-1")
         assert not is_alive(pids["us-1"])
         fleet.wait_phase(rollout, "SUCCEEDED")
     finally:
         continue_process(fleet.agents[working].process)
-    for shard, server in (("eu-1", bench.server), ("us-1", us)):
-        assert [call[1] for call in calls_of(bench, shard)] == ["0", "1"], shard
-        tenant = Tenant(server, schema="t_1")
-        assert sorted(row[0] for row in tenant.sql("SELECT what FROM marks")) == ["plugin", "told"]
+    for shard, tenant in tenants.items():
+        again = ["1"] if shard in ("eu-1", "us-1", "c-1") else []
+        assert [call[1] for call in calls_of(bench, shard)] == ["0"] + again, shard
+        marks = ["plugin", "told"] + (["told"] if shard == "c-1" else [])
+        assert sorted(row[0] for row in tenant.sql("SELECT what FROM marks")) == marks, shard
         assert tenant.version() == "0.3.0"
-    assert bench.calls() == ["t_1", "t_1"]
+    assert len(bench.calls()) == len(tenants) + 1  # again where the transaction had not committed
 
 
 def agent_of(pid):
@@ -307,6 +328,13 @@ def test_a_program_ends_when_its_guard_or_its_rollout_does(bench):
     wait_until(lambda: not is_alive(calls_of(bench, "eu-1")[2][0]), "the program to end")
     bench.fleet.wait_phase(rollout, "ABORTED")
     assert [tenant.version() for tenant in bench.tenants] == ["0.2.0", "0.1.0"]
+
+
+def test_paths_that_may_be_run_are_absolute(fleet):
+    for flag, value in (("--allow-exec", "bin/tell"), ("--plugin-dir", "plugins")):
+        done = subprocess.run([f"{BUILD}/skein-agent", "--shard", "x", "--postgres", "host=/nowhere",
+                               flag, value], capture_output=True, text=True, check=False, timeout=30)
+        assert done.returncode == 2 and "expected an absolute path" in done.stderr, done
 
 
 def test_files_of_programs_are_checked_before_they_are_published(fleet):
