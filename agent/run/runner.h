@@ -84,6 +84,9 @@ struct runner_report {
     /* Of a dry run: the name of something that the operation makes, and that was not made for the
      * rehearsal. SQL that stumbles over its absence says nothing about the migration. */
     const char *unmade;
+    /* The same of something that nobody can look into: a program. Whatever it may make is missing
+     * to the SQL behind it. */
+    const char *hidden;
     const char *output; /* what it has printed, bounded by RUNNER_OUTPUT_BYTES_MAX; NULL: nothing */
 };
 

@@ -121,6 +121,7 @@ static bool runner_exec_dry_run(const struct runner_call *call, struct runner_re
 {
     const char *path = NULL;
 
+    report->hidden = runner_process_of(call)->program;
     return runner_process_check(call, &path, report) &&
            (!runner_process_of(call)->dry_run || runner_exec_run(call, path, report));
 }

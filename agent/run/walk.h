@@ -43,6 +43,7 @@ struct walk {
     uint64_t progress_ms;                /* when progress was logged last */
     const char *unmade[WALK_UNMADE_MAX]; /* what a rehearsal has left out */
     size_t unmade_count;
+    const char *hidden; /* the last program that it has not run, or NULL */
 };
 
 /* One try. The connection is open; it is clean afterwards if report.clean. */

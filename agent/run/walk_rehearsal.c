@@ -21,29 +21,43 @@ static bool walk_rehearse_piece(struct walk *walk, const struct step_order *piec
     return !walk->report.failed && !walk->report.lost;
 }
 
-/* Whether SQL has only missed what the rehearsal has not made: from there on nothing more can be
- * said without doing it. */
+/* Why it may be that SQL has only missed what the rehearsal has not made; NULL: it has not. */
+static const char *walk_rehearse_excuse(const struct walk *walk, const struct pg_error *error)
+{
+    static const char *const missing[] = { "42P01", "42703", "42704", "42883", "3F000" };
+    struct arena *arena = &walk->task->arena;
+
+    for (size_t i = 0; i < walk->unmade_count; i++) {
+        if (strncmp(error->sqlstate, "42", 2) == 0 &&
+            strstr(error->message, walk->unmade[i]) != NULL) {
+            return arena_printf(arena, "made %s, which is made outside a transaction",
+                                walk->unmade[i]);
+        }
+    }
+    for (size_t i = 0; walk->hidden != NULL && i < COUNT_OF(missing); i++) {
+        if (strcmp(error->sqlstate, missing[i]) == 0) {
+            return arena_printf(arena, "let %s do its work (%s)", walk->hidden, error->message);
+        }
+    }
+    return NULL;
+}
+
+/* From where SQL has missed something on, nothing more can be said without doing it. */
 static bool walk_rehearse_is_blind(struct walk *walk, const struct task_outcome_report *report)
 {
     struct runner_report words = { 0 };
+    struct runner_call call = { .arena = &walk->task->arena, .operation = report->operation };
+    const char *excuse = walk_rehearse_excuse(walk, &report->error);
 
-    for (size_t i = 0; i < walk->unmade_count; i++) {
-        if (strncmp(report->error.sqlstate, "42", 2) != 0 ||
-            strstr(report->error.message, walk->unmade[i]) == NULL) {
-            continue;
-        }
-        struct runner_call call = { .arena = &walk->task->arena, .operation = report->operation };
-
-        runner_warn(&call, &words, TASK_CODE_SQL,
-                    "from here on it could not be rehearsed, because the dry run has not made %s, "
-                    "which is made outside a transaction",
-                    walk->unmade[i]);
-        words.warnings[0].statement = report->statement->number;
-        words.warnings[0].line = report->statement->line;
-        walk_call_warn(walk, &call, &words, TASK_CODE_NONE);
-        return true;
+    if (excuse == NULL) {
+        return false;
     }
-    return false;
+    runner_warn(&call, &words, TASK_CODE_SQL,
+                "from here on it could not be rehearsed, because the dry run has not %s", excuse);
+    words.warnings[0].statement = report->statement->number;
+    words.warnings[0].line = report->statement->line;
+    walk_call_warn(walk, &call, &words, TASK_CODE_NONE);
+    return true;
 }
 
 static enum walk_end walk_rehearse_refused(struct walk *walk)
@@ -69,11 +83,14 @@ static enum walk_end walk_rehearse_runner(struct walk *walk, const struct step_o
     struct runner_report report = { 0 };
 
     assert(runner != NULL);
+    pg_conn_set_patience(call.conn, 0); /* as when it is run */
     bool passed = runner->dry_run == NULL || runner->dry_run(&call, &report);
+    pg_conn_set_patience(call.conn, PG_QUERY_MAX_MS);
     walk_call_warn(walk, &call, &report, TASK_CODE_NONE);
     if (report.unmade != NULL && walk->unmade_count < WALK_UNMADE_MAX) {
         walk->unmade[walk->unmade_count++] = report.unmade;
     }
+    walk->hidden = report.hidden != NULL ? report.hidden : walk->hidden;
     if (passed) {
         return WALK_DONE;
     }

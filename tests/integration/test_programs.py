@@ -330,6 +330,25 @@ def test_a_program_ends_when_its_guard_or_its_rollout_does(bench):
     assert [tenant.version() for tenant in bench.tenants] == ["0.2.0", "0.1.0"]
 
 
+def test_sql_that_needs_what_a_program_makes_passes_the_dry_run(bench):
+    make = 'echo "CREATE TABLE made (n int)" | psql -Xq "$SKEIN_DSN"\n'
+    bench.publish({"0.2.0__x/10_make.exec.yaml": bench.exec_yaml("make", make),
+                   "0.2.0__x/20_use.sql": "INSERT INTO marks VALUES ('a');\nINSERT INTO made VALUES (1);"})
+    status = bench.roll_out()
+    warnings = [w for w in status["warnings"] if w["tenant"] == "eu-1/t_1"]
+    assert len(warnings) == 1 and warnings[0]["file"] == "0.2.0__x/20_use.sql", warnings
+    assert "has not let " in warnings[0]["message"] and '"made"' in warnings[0]["message"]
+    assert warnings[0]["line"] == 2
+    for tenant in bench.tenants:
+        assert tenant.sql("SELECT n FROM made") == [(1,)]
+    bench.publish({"0.2.0__x/10_make.exec.yaml": bench.exec_yaml("make", make),
+                   "0.2.0__x/20_use.sql": "INSERT INTO marks VALUES ('a');\nINSERT INTO made VALUES (1);",
+                   "0.3.0__y/10_use.sql": "INSERT INTO nowhere VALUES (1);",
+                   "0.3.0__y/20_make.exec.yaml": bench.exec_yaml("make", make)})
+    error = bench.roll_out(phase="DRY_RUN_FAILED")["errors"][0]
+    assert error["code"] == "SQL" and error["file"] == "0.3.0__y/10_use.sql"
+
+
 def test_paths_that_may_be_run_are_absolute(fleet):
     for flag, value in (("--allow-exec", "bin/tell"), ("--plugin-dir", "plugins")):
         done = subprocess.run([f"{BUILD}/skein-agent", "--shard", "x", "--postgres", "host=/nowhere",
