@@ -227,6 +227,15 @@ static void agent_on_history_request(struct agent_brain *brain,
     }
 }
 
+static void agent_on_schema_request(struct agent_brain *brain, const struct schema_request *request)
+{
+    if (!desk_schemas(brain->parts.desk, request)) {
+        const struct schema_reply busy = { .request = request->request,
+                                           .error = "the agent is busy: try again later" };
+        agent_words_schemas(brain->line, &busy);
+    }
+}
+
 /* Takes the event over when it keeps it: then *event is NULL. */
 static void agent_on_message(struct agent_brain *brain, struct agent_event **event)
 {
@@ -260,6 +269,9 @@ static void agent_on_message(struct agent_brain *brain, struct agent_event **eve
         break;
     case COORDINATOR_MESSAGE_HISTORY:
         agent_on_history_request(brain, &message->history);
+        break;
+    case COORDINATOR_MESSAGE_SCHEMAS:
+        agent_on_schema_request(brain, &message->schemas);
         break;
     case COORDINATOR_MESSAGE_CONTROL_RUN:
         agent_intake_control(&brain->intake, *event);
@@ -311,6 +323,9 @@ static void agent_apply(struct agent_brain *brain, struct agent_event **event)
         break;
     case AGENT_EVENT_HISTORY:
         agent_words_history(brain->line, &(*event)->history);
+        break;
+    case AGENT_EVENT_SCHEMAS:
+        agent_words_schemas(brain->line, &(*event)->schemas);
         break;
     case AGENT_EVENT_ARCHIVE:
         agent_intake_archive(&brain->intake, event);

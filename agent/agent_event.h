@@ -22,6 +22,7 @@ enum agent_event_type {
     AGENT_EVENT_SET,     /* from the desk: a set was prepared, or not: `set` */
     AGENT_EVENT_CONTROL, /* from the control desk: `control_done` */
     AGENT_EVENT_WAKE,    /* look at the stop flag, and at what workers want sent */
+    AGENT_EVENT_SCHEMAS, /* from the desk: `schemas` */
     AGENT_EVENT_COUNT,
 };
 
@@ -47,6 +48,7 @@ struct agent_event {
             const char *trouble;
         } tenants;
         struct history_reply history;
+        struct schema_reply schemas;
         struct control_done control_done;
         struct {
             const char *name;

@@ -41,6 +41,13 @@ void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *pa
     line_send(line, &message);
 }
 
+void agent_words_schemas(struct line *line, const struct schema_reply *reply)
+{
+    const struct agent_message message = { .kind = AGENT_MESSAGE_SCHEMAS, .schemas = *reply };
+
+    line_send(line, &message);
+}
+
 void agent_words_history(struct line *line, const struct history_reply *reply)
 {
     const struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY, .history = *reply };

@@ -17,6 +17,7 @@ void agent_words_hello(struct line *line, const struct agent_brain_parts *parts,
 /* `trouble` is the tenants'; without one it is what the workers wait for. */
 void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *parts,
                            uint64_t sequence, const struct task_list *tasks, const char *trouble);
+void agent_words_schemas(struct line *line, const struct schema_reply *reply);
 void agent_words_history(struct line *line, const struct history_reply *reply);
 void agent_words_control_done(struct line *line, const struct control_done *done);
 /* The agent stops: it wants no more. `done` is its last word: with it a successor may begin at

@@ -18,6 +18,7 @@ enum {
 
 struct desk_job {
     struct history_request history; /* `tenant` lives in the arena */
+    struct schema_request schemas;  /* no tenants: it is none of these */
     struct arena arena;
     struct agent_event *archive; /* NULL for a history job */
 };
@@ -81,6 +82,15 @@ static void desk_read_history(struct desk *desk, const struct history_request *r
     mailbox_post_reserved(desk->inbox, event);
 }
 
+static void desk_read_schemas(struct desk *desk, const struct schema_request *request)
+{
+    struct agent_event *event = agent_event_new(AGENT_EVENT_SCHEMAS);
+
+    tenants_reader_schemas(desk->reader, request, &event->arena, &event->schemas);
+    event->schemas.request = request->request;
+    mailbox_post_reserved(desk->inbox, event);
+}
+
 static void desk_prepare_set(struct desk *desk, const struct agent_event *archive)
 {
     struct agent_event *event = agent_event_new(AGENT_EVENT_SET);
@@ -103,6 +113,8 @@ static void desk_do(struct desk *desk, struct desk_job *job)
 {
     if (job->archive != NULL) {
         desk_prepare_set(desk, job->archive);
+    } else if (job->schemas.tenant_count > 0) {
+        desk_read_schemas(desk, &job->schemas);
     } else {
         desk_read_history(desk, &job->history);
     }
@@ -221,6 +233,22 @@ bool desk_history(struct desk *desk, const struct history_request *request)
     struct desk_job job = { .history = *request };
 
     job.history.tenant = arena_strdup(&job.arena, request->tenant);
+    if (!desk_add(desk, &job)) {
+        desk_job_release(&job);
+        return false;
+    }
+    return true;
+}
+
+bool desk_schemas(struct desk *desk, const struct schema_request *request)
+{
+    struct desk_job job = { .schemas = *request };
+    const char **tenants = arena_alloc_array(&job.arena, request->tenant_count, sizeof(*tenants));
+
+    for (size_t i = 0; i < request->tenant_count; i++) {
+        tenants[i] = arena_strdup(&job.arena, request->tenants[i]);
+    }
+    job.schemas.tenants = tenants;
     if (!desk_add(desk, &job)) {
         desk_job_release(&job);
         return false;

@@ -1,5 +1,5 @@
 /* desk.h - the agent's thread for what takes a while and is no task: looking for tenants, reading
- * history, preparing sets.
+ * history and schemas, preparing sets.
  *
  * The brain thread asks; answers come back through the mailbox. Requests wait in a bounded queue;
  * requests to read the tenants are merged into one. */
@@ -35,6 +35,7 @@ void desk_forget_refresh(struct desk *desk);
 uint64_t desk_read_anew(struct desk *desk);
 /* False when too many requests wait. */
 bool desk_history(struct desk *desk, const struct history_request *request);
+bool desk_schemas(struct desk *desk, const struct schema_request *request);
 /* Takes the archive event over; answers with AGENT_EVENT_SET. */
 bool desk_prepare(struct desk *desk, struct agent_event *archive);
 

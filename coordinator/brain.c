@@ -275,7 +275,10 @@ static const char *brain_trouble(const struct brain *brain)
 /* While the store takes no writes nothing can be promised, and what would wait must not pile up. */
 static void brain_on_operator(struct brain *brain, struct event *event)
 {
-    if (event->operator.verb == OPERATOR_HISTORY || !brain_is_stuck(brain)) {
+    bool reads =
+        event->operator.verb == OPERATOR_HISTORY || event->operator.verb == OPERATOR_SCHEMAS;
+
+    if (reads || !brain_is_stuck(brain)) {
         brain_step(brain, event);
         return;
     }

@@ -26,8 +26,10 @@ static const char fingerprint_digest[] =
     " SELECT encode(sha256(convert_to(coalesce(string_agg(text, E'\\n' ORDER BY text COLLATE "
     "\"C\"),"
     " ''), 'UTF8')), 'hex') FROM line HAVING EXISTS (SELECT FROM home)";
-static const char fingerprint_lines[] = " SELECT left(text, $2::integer) FROM line"
-                                        " ORDER BY text COLLATE \"C\" LIMIT $3::integer";
+static const char fingerprint_lines[] =
+    " SELECT cut FROM (SELECT left(text, $2::integer) || CASE WHEN length(text) > $2::integer"
+    " THEN '... ' || left(md5(text), 8) ELSE '' END AS cut FROM line) AS c"
+    " ORDER BY cut COLLATE \"C\" LIMIT $3::integer";
 
 enum { FINGERPRINT_STEPS = 3, FINGERPRINT_ASK = 1 };
 
@@ -101,8 +103,14 @@ bool fingerprint_read_lines(struct pg_conn *conn, const char *schema, struct are
                          FINGERPRINT_LINES_MAX);
     }
     const char **lines = arena_alloc_array(arena, count + 1, sizeof(*lines));
+    size_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         lines[i] = arena_strdup(arena, pg_result_text(rows, i, 0));
+        sum += strlen(lines[i]);
+    }
+    if (sum > FINGERPRINT_LINES_BYTES_MAX) {
+        return error_set(err, ERR_LIMIT, "the schema takes more than %d bytes to compare",
+                         FINGERPRINT_LINES_BYTES_MAX);
     }
     *ret_lines = lines;
     *ret_count = count;

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/keep/fingerprint.h"
 #include "agent/keep/journal.h"
 #include "agent/keep/tenant_rows.h"
+#include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/core/memory.h"
 #include "common/model/selector.h"
@@ -483,4 +485,54 @@ bool tenants_reader_history(struct tenants_reader *reader, const char *tenant, u
     }
     return tenants_connect(reader, err) &&
            tenant_rows_history(reader->conn, tenant, limit, arena, ret_reply, err);
+}
+
+static bool tenants_read_schema(struct pg_conn *conn, const char *schema, bool lines,
+                                struct arena *arena, struct tenant_schema *item, struct error *err)
+{
+    char digest[FINGERPRINT_BYTES];
+
+    if (!fingerprint_read(conn, schema, digest, err)) {
+        return false;
+    }
+    item->digest = arena_strdup(arena, digest);
+    return !lines ||
+           fingerprint_read_lines(conn, schema, arena, &item->lines, &item->line_count, err);
+}
+
+static bool tenants_reader_schema(struct tenants_reader *reader, bool lines, struct arena *arena,
+                                  struct tenant_schema *item, struct error *err)
+{
+    CLEANUP(pg_conn_free) struct pg_conn *conn = NULL;
+
+    if (reader->options.database_mode) {
+        return pg_conn_open(reader->options.conninfo, item->tenant, tenants_application, &conn,
+                            err) &&
+               tenants_read_schema(conn, "", lines, arena, item, err);
+    }
+    return tenants_connect(reader, err) &&
+           tenants_read_schema(reader->conn, item->tenant, lines, arena, item, err);
+}
+
+void tenants_reader_schemas(struct tenants_reader *reader, const struct schema_request *request,
+                            struct arena *arena, struct schema_reply *ret_reply)
+{
+    const uint64_t until_ms = clock_monotonic_ms() + SCHEMAS_WORK_MAX_MS;
+    struct tenant_schema *items = arena_alloc_array(arena, request->tenant_count, sizeof(*items));
+    size_t count = 0;
+
+    while (count < request->tenant_count && (count == 0 || clock_monotonic_ms() < until_ms)) {
+        struct error err = { 0 };
+        struct tenant_schema *item = &items[count];
+
+        item->tenant = arena_strdup(arena, request->tenants[count++]);
+        item->digest = "";
+        item->error = "";
+        if (!tenants_reader_schema(reader, request->lines, arena, item, &err)) {
+            item->digest = "";
+            item->line_count = 0;
+            item->error = arena_strdup(arena, err.message);
+        }
+    }
+    *ret_reply = (struct schema_reply){ .items = items, .count = count, .error = "" };
 }

@@ -57,4 +57,9 @@ MUST_CHECK bool tenants_reader_history(struct tenants_reader *reader, const char
                                        uint32_t limit, struct arena *arena,
                                        struct history_reply *ret_reply, struct error *err);
 
+/* The schemas of these tenants, in order, until SCHEMAS_WORK_MAX_MS have passed: then the reply has
+ * fewer. A tenant that cannot be read has an error of its own. */
+void tenants_reader_schemas(struct tenants_reader *reader, const struct schema_request *request,
+                            struct arena *arena, struct schema_reply *ret_reply);
+
 #endif

@@ -142,6 +142,22 @@ struct history_reply {
     const char *error;
 };
 
+/* What a tenant's schema is: see agent/keep/fingerprint.h. */
+struct tenant_schema {
+    const char *tenant; /* without the shard */
+    const char *digest; /* "" with an error */
+    const char *const *lines;
+    size_t line_count;
+    const char *error; /* "" */
+};
+
+struct schema_reply {
+    uint64_t request;
+    const struct tenant_schema *items;
+    size_t count;
+    const char *error; /* "" */
+};
+
 struct control_call {
     uint64_t number;
     const char *rollout;
@@ -170,6 +186,7 @@ enum agent_message_kind {
     AGENT_MESSAGE_LEAVING,
     AGENT_MESSAGE_CONTROL_CALL,
     AGENT_MESSAGE_CONTROL_DONE,
+    AGENT_MESSAGE_SCHEMAS,
     AGENT_MESSAGE_COUNT,
 };
 
@@ -184,6 +201,7 @@ struct agent_message {
         bool leaving_done; /* LEAVING: nothing runs any more */
         struct control_call control_call;
         struct control_done control_done;
+        struct schema_reply schemas;
     };
 };
 
@@ -231,6 +249,13 @@ struct history_request {
     uint32_t limit;
 };
 
+struct schema_request {
+    uint64_t request;
+    const char *const *tenants;
+    size_t tenant_count;
+    bool lines;
+};
+
 struct control_run {
     struct control_call call;
     const char *shard; /* of the tenant */
@@ -256,6 +281,7 @@ enum coordinator_message_kind {
     COORDINATOR_MESSAGE_HISTORY,
     COORDINATOR_MESSAGE_CONTROL_RUN,
     COORDINATOR_MESSAGE_CONTROL_ANSWER,
+    COORDINATOR_MESSAGE_SCHEMAS,
     COORDINATOR_MESSAGE_COUNT,
 };
 
@@ -272,6 +298,7 @@ struct coordinator_message {
         struct history_request history;
         struct control_run control_run;
         struct control_answer control_answer;
+        struct schema_request schemas;
     };
 };
 

@@ -8,6 +8,7 @@
 #include "common/wire/wire_control.h"
 #include "common/wire/wire_enum.h"
 #include "common/wire/wire_parts.h"
+#include "common/wire/wire_schema.h"
 #include "skein/v1/agent.pb-c.h"
 
 /* ---- encode ---- */
@@ -163,6 +164,10 @@ struct bytes wire_encode_agent_message(const struct agent_message *message, stru
     case AGENT_MESSAGE_CONTROL_DONE:
         wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_CONTROL_DONE;
         wire->control_done = wire_control_of_done(&message->control_done, arena);
+        break;
+    case AGENT_MESSAGE_SCHEMAS:
+        wire->body_case = SKEIN__V1__AGENT_MESSAGE__BODY_SCHEMAS;
+        wire->schemas = wire_schema_of_reply(&message->schemas, arena);
         break;
     case AGENT_MESSAGE_COUNT:
         assert(message->kind != AGENT_MESSAGE_COUNT);
@@ -373,6 +378,9 @@ bool wire_decode_agent_message(struct bytes wire, struct arena *arena,
     } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_CONTROL_DONE) {
         message.kind = AGENT_MESSAGE_CONTROL_DONE;
         message.control_done = wire_control_to_done(&check, from->control_done);
+    } else if (from->body_case == SKEIN__V1__AGENT_MESSAGE__BODY_SCHEMAS) {
+        message.kind = AGENT_MESSAGE_SCHEMAS;
+        message.schemas = wire_schema_to_reply(&check, from->schemas, arena);
     } else {
         wire_check_fail(&check, "body", "none that this version knows is set");
     }

@@ -8,6 +8,7 @@
 #include "common/wire/wire_control.h"
 #include "common/wire/wire_enum.h"
 #include "common/wire/wire_parts.h"
+#include "common/wire/wire_schema.h"
 #include "skein/v1/agent.pb-c.h"
 
 /* ---- encode ---- */
@@ -133,6 +134,10 @@ struct bytes wire_encode_coordinator_message(const struct coordinator_message *m
         wire->body_case = SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_ANSWER;
         wire->control_answer = wire_control_of_answer(&message->control_answer, arena);
         break;
+    case COORDINATOR_MESSAGE_SCHEMAS:
+        wire->body_case = SKEIN__V1__COORDINATOR_MESSAGE__BODY_SCHEMAS;
+        wire->schemas = wire_schema_of_request(&message->schemas, arena);
+        break;
     case COORDINATOR_MESSAGE_STANDBY:
     case COORDINATOR_MESSAGE_HEARTBEAT_ACK:
     case COORDINATOR_MESSAGE_REFRESH:
@@ -257,6 +262,9 @@ static void wire_coordinator_to_body(struct wire_check *check,
     } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_ANSWER) {
         message->kind = COORDINATOR_MESSAGE_CONTROL_ANSWER;
         message->control_answer = wire_control_to_answer(check, from->control_answer);
+    } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_SCHEMAS) {
+        message->kind = COORDINATOR_MESSAGE_SCHEMAS;
+        message->schemas = wire_schema_to_request(check, from->schemas, arena);
     } else {
         wire_check_fail(check, "body", "none that this version knows is set");
     }

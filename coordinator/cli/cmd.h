@@ -26,6 +26,8 @@ int cmd_rollout_unavailable(struct cli *cli);
 int cmd_tenant_list(struct cli *cli);
 int cmd_tenant_show(struct cli *cli);
 int cmd_tenant_history(struct cli *cli);
+int cmd_tenant_census(struct cli *cli);
+int cmd_drift(struct cli *cli);
 int cmd_tenant_lock(struct cli *cli);
 int cmd_tenant_unlock(struct cli *cli);
 int cmd_baseline(struct cli *cli);

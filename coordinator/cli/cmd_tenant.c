@@ -52,8 +52,7 @@ static json_t *cmd_tenant_shape(const json_t *tenant)
     return shaped;
 }
 
-/* An exit code; *ret_tenants is a new array. */
-static int cmd_tenant_find(struct cli *cli, const char *selector, json_t **ret_tenants)
+int cmd_tenant_find(struct cli *cli, const char *selector, json_t **ret_tenants)
 {
     json_t *request = json_pack("{s:s}", "selector", selector);
     json_t *pages = NULL;

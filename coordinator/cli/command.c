@@ -101,6 +101,22 @@ static const struct command commands[] = {
       "  skein tenant list --where 'region=eu,tenant in (t_1*,t_2*),!frozen'\n", false, false },
     { "tenant show", cmd_tenant_show, "TENANT", 1, 1, "", "all that is known of one tenant",
       "  skein tenant show eu-1/t_7\n", false, false },
+    { "tenant census", cmd_tenant_census, "", 0, 0, "set where",
+      "which schemas there are, and how the odd ones differ",
+      "Each agent reads the schemas of its tenants now, a few at a time. Tenants with the same\n"
+      "tables, columns, types, constraints, indexes, functions, triggers and policies are one\n"
+      "class; the others are compared with the largest.\n\n"
+      "  skein tenant census\n"
+      "  skein tenant census --set billing --where shard=eu-1\n",
+      false, false },
+    { "drift", cmd_drift, "SET", 1, 1, "where exit-code",
+      "tenants whose schema is not what others at the same version have",
+      "Exits with 3 where there are some and --exit-code is given; with 8 where some tenants "
+      "could\n"
+      "not be read.\n\n"
+      "  skein drift billing\n"
+      "  skein drift billing --exit-code\n",
+      false, false },
     { "tenant history", cmd_tenant_history, "TENANT", 1, 1, "limit",
       "what was applied to it, from its own journal", "  skein tenant history eu-1/t_7\n", false,
       false },

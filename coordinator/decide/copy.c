@@ -106,6 +106,28 @@ struct audit_event copy_event(struct arena *arena, const struct audit_event *fro
     return copy;
 }
 
+struct schema_reply copy_schemas(struct arena *arena, const struct schema_reply *from)
+{
+    struct tenant_schema *items = arena_alloc_array(arena, from->count, sizeof(*items));
+
+    for (size_t i = 0; i < from->count; i++) {
+        const struct tenant_schema *item = &from->items[i];
+        const char **lines = arena_alloc_array(arena, item->line_count, sizeof(*lines));
+        for (size_t l = 0; l < item->line_count; l++) {
+            lines[l] = copy_text(arena, item->lines[l]);
+        }
+        items[i] = (struct tenant_schema){ .tenant = copy_text(arena, item->tenant),
+                                           .digest = copy_text(arena, item->digest),
+                                           .lines = lines,
+                                           .line_count = item->line_count,
+                                           .error = copy_text(arena, item->error) };
+    }
+    return (struct schema_reply){ .request = from->request,
+                                  .items = items,
+                                  .count = from->count,
+                                  .error = copy_text(arena, from->error) };
+}
+
 struct history_reply copy_history(struct arena *arena, const struct history_reply *from)
 {
     struct history_entry *entries = arena_alloc_array(arena, from->count, sizeof(*entries));

@@ -17,6 +17,7 @@ struct shard_record copy_shard(struct arena *arena, const struct shard_record *f
 struct lock_record copy_lock(struct arena *arena, const struct lock_record *from);
 struct set_head copy_head(struct arena *arena, const struct set_head *from);
 struct audit_event copy_event(struct arena *arena, const struct audit_event *from);
+struct schema_reply copy_schemas(struct arena *arena, const struct schema_reply *from);
 struct history_reply copy_history(struct arena *arena, const struct history_reply *from);
 
 /* One block each, texts behind the struct: free() it. */

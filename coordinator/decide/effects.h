@@ -79,6 +79,7 @@ struct effect {
             const char *message;          /* one sentence that says what to do; "" when done */
             const char *object;           /* done: the rollout's id, the tenant, ... */
             struct history_reply history; /* OPERATOR_HISTORY only */
+            struct schema_reply schemas;  /* OPERATOR_SCHEMAS only */
             bool publish_changed;         /* OPERATOR_PUBLISH only */
             struct lock_record lock;      /* OPERATOR_LOCK, OPERATOR_HOLD: what was locked, or with
                                              `lock_waits` the lock that is in the way */

@@ -168,6 +168,7 @@ struct effect *emit_done(struct step *step, uint64_t call, const char *object)
     effect->reply.message = "";
     effect->reply.object = copy_text(&step->effects->arena, object);
     effect->reply.history.error = "";
+    effect->reply.schemas.error = "";
     return effect;
 }
 

@@ -100,6 +100,7 @@ enum operator_verb {
     OPERATOR_UNLOCK,
     OPERATOR_FORGET_SHARD,
     OPERATOR_HISTORY,
+    OPERATOR_SCHEMAS, /* `object` is the shard */
     OPERATOR_VERB_COUNT,
 };
 
@@ -124,6 +125,10 @@ struct operator_request {
     bool lock_force;       /* UNLOCK: also what is somebody else's */
     /* HISTORY */
     uint32_t limit;
+    /* SCHEMAS: names without the shard */
+    const char *const *tenants;
+    size_t tenant_count;
+    bool lines;
 };
 
 struct event {

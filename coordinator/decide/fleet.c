@@ -194,6 +194,9 @@ static void fleet_on_agent_message(struct step *step, const struct event *event)
     case AGENT_MESSAGE_HISTORY:
         history_on_reply(step, stream, &message->history);
         break;
+    case AGENT_MESSAGE_SCHEMAS:
+        history_on_schemas(step, stream, &message->schemas);
+        break;
     case AGENT_MESSAGE_LEAVING:
         session_on_leaving(step, link, message->leaving_done);
         break;

@@ -1,5 +1,6 @@
 #include "coordinator/decide/history.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <utlist.h>
@@ -15,7 +16,8 @@ struct history_call {
     uint64_t call;
     uint64_t stream;
     uint64_t deadline_ms;
-    char *tenant;
+    char *what;   /* "history of 'eu-1/t_7'" */
+    char *object; /* the tenant, or the shard of schemas */
     struct history_call *prev, *next;
 };
 
@@ -23,7 +25,8 @@ static void history_free_call(struct fleet *fleet, struct history_call *call)
 {
     DL_DELETE(fleet->history, call);
     fleet->history_count--;
-    free(call->tenant);
+    free(call->what);
+    free(call->object);
     free(call);
 }
 
@@ -32,9 +35,44 @@ static void history_fail(struct step *step, struct history_call *call, enum err_
 {
     struct error err;
 
-    error_set(&err, code, "history of '%s': %s", call->tenant, why);
+    error_set(&err, code, "%s: %s", call->what, why);
     emit_refuse(step, call->call, &err);
     history_free_call(step->fleet, call);
+}
+
+/* NULL after the call was refused. */
+static struct history_call *history_begin(struct step *step, const struct operator_request *request,
+                                          const struct shard *shard, const char *what,
+                                          enum err_code away)
+{
+    const struct session *session = &shard->session;
+    char words[2 * NAME_BYTES_MAX + 32];
+    struct error err;
+
+    if (session->state != SESSION_LIVE) {
+        error_set(&err, away,
+                  "the agent of shard '%s' is not connected, and only it can read the %s",
+                  shard->name, what);
+        emit_refuse(step, request->call, &err);
+        return NULL;
+    }
+    if (step->fleet->history_count == HISTORY_CALLS_MAX) {
+        error_set(&err, ERR_LIMIT, "%d such things are being read already: try again in a moment",
+                  HISTORY_CALLS_MAX);
+        emit_refuse(step, request->call, &err);
+        return NULL;
+    }
+    snprintf(words, sizeof(words), "%s of '%s'", what, request->object);
+    struct history_call *call = memory_alloc(sizeof(*call));
+    call->request = ++step->fleet->next_id;
+    call->call = request->call;
+    call->stream = session->link->stream;
+    call->deadline_ms = step->now_ms + HISTORY_ANSWER_MAX_MS;
+    call->what = memory_strdup(words);
+    call->object = memory_strdup(request->object);
+    DL_APPEND(step->fleet->history, call);
+    step->fleet->history_count++;
+    return call;
 }
 
 void history_ask(struct step *step, const struct operator_request *request)
@@ -48,48 +86,83 @@ void history_ask(struct step *step, const struct operator_request *request)
         emit_refuse(step, request->call, &err);
         return;
     }
-    const struct session *session = &tenant->shard->session;
-    if (session->state != SESSION_LIVE) {
-        error_set(&err, ERR_UNAVAILABLE,
-                  "the agent of shard '%s' is not connected, and only it can read the history",
-                  tenant->shard->name);
-        emit_refuse(step, request->call, &err);
+    struct history_call *call =
+        history_begin(step, request, tenant->shard, "history", ERR_UNAVAILABLE);
+    if (call == NULL) {
         return;
     }
-    if (step->fleet->history_count == HISTORY_CALLS_MAX) {
-        error_set(&err, ERR_LIMIT, "%d histories are being read already: try again in a moment",
-                  HISTORY_CALLS_MAX);
-        emit_refuse(step, request->call, &err);
-        return;
-    }
-    struct history_call *call = memory_alloc(sizeof(*call));
-    call->request = ++step->fleet->next_id;
-    call->call = request->call;
-    call->stream = session->link->stream;
-    call->deadline_ms = step->now_ms + HISTORY_ANSWER_MAX_MS;
-    call->tenant = memory_strdup(request->object);
-    DL_APPEND(step->fleet->history, call);
-    step->fleet->history_count++;
     emit_send(step, call->stream, COORDINATOR_MESSAGE_HISTORY)->history =
         (struct history_request){ .request = call->request,
                                   .tenant = copy_text(&step->effects->arena, tenant->info->name),
                                   .limit = request->limit };
 }
 
-void history_on_reply(struct step *step, uint64_t stream, const struct history_reply *reply)
+void history_ask_schemas(struct step *step, const struct operator_request *request)
+{
+    const struct shard *shard = registry_find_shard(step->fleet, request->object);
+    struct arena *arena = &step->effects->arena;
+    struct error err;
+
+    if (shard == NULL) {
+        error_set(&err, ERR_NOT_FOUND, "there is no shard '%s'; `skein shard list` has them all",
+                  request->object);
+        emit_refuse(step, request->call, &err);
+        return;
+    }
+    /* Refused: who asks for many tenants goes on with other shards, and does not wait for this. */
+    struct history_call *call = history_begin(step, request, shard, "schemas", ERR_REFUSED);
+    if (call == NULL) {
+        return;
+    }
+    const char **tenants = arena_alloc_array(arena, request->tenant_count, sizeof(*tenants));
+    for (size_t i = 0; i < request->tenant_count; i++) {
+        tenants[i] = copy_text(arena, request->tenants[i]);
+    }
+    emit_send(step, call->stream, COORDINATOR_MESSAGE_SCHEMAS)->schemas =
+        (struct schema_request){ .request = call->request,
+                                 .tenants = tenants,
+                                 .tenant_count = request->tenant_count,
+                                 .lines = request->lines };
+}
+
+static struct history_call *history_find(const struct fleet *fleet, uint64_t stream,
+                                         uint64_t request)
 {
     struct history_call *call;
 
-    DL_SEARCH_SCALAR(step->fleet->history, call, request, reply->request);
-    if (call == NULL || call->stream != stream) {
+    DL_SEARCH_SCALAR(fleet->history, call, request, request);
+    return call == NULL || call->stream != stream ? NULL : call;
+}
+
+void history_on_reply(struct step *step, uint64_t stream, const struct history_reply *reply)
+{
+    struct history_call *call = history_find(step->fleet, stream, reply->request);
+
+    if (call == NULL) {
         return; /* the operator has given up */
     }
     if (reply->error[0] != '\0') {
         history_fail(step, call, ERR_INTERNAL, reply->error);
         return;
     }
-    emit_done(step, call->call, call->tenant)->reply.history =
+    emit_done(step, call->call, call->object)->reply.history =
         copy_history(&step->effects->arena, reply);
+    history_free_call(step->fleet, call);
+}
+
+void history_on_schemas(struct step *step, uint64_t stream, const struct schema_reply *reply)
+{
+    struct history_call *call = history_find(step->fleet, stream, reply->request);
+
+    if (call == NULL) {
+        return;
+    }
+    if (reply->error[0] != '\0') {
+        history_fail(step, call, ERR_INTERNAL, reply->error);
+        return;
+    }
+    emit_done(step, call->call, call->object)->reply.schemas =
+        copy_schemas(&step->effects->arena, reply);
     history_free_call(step->fleet, call);
 }
 

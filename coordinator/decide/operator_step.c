@@ -182,6 +182,8 @@ void operator_step(struct step *step, struct operator_request *request)
         operator_publish(step, request);
     } else if (request->verb == OPERATOR_HISTORY) {
         history_ask(step, request);
+    } else if (request->verb == OPERATOR_SCHEMAS) {
+        history_ask_schemas(step, request);
     } else if (request->verb == OPERATOR_LOCK || request->verb == OPERATOR_HOLD) {
         operator_lock_take(step, request);
     } else if (operator_apply(step, request, &object, &err)) {

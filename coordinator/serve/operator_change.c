@@ -10,6 +10,7 @@
 #include "common/wire/wire_check.h"
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_enum.h"
+#include "common/wire/wire_schema.h"
 #include "skein/v1/operator.pb-c.h"
 
 enum {
@@ -329,5 +330,24 @@ bool operator_change_history(struct bytes wire, struct event *event, struct erro
     event->operator.object = wire_check_tenant(&check, "tenant", request->tenant);
     event->operator.reason = "";
     event->operator.limit = request->limit == 0 ? HISTORY_LIMIT_DEFAULT : request->limit;
+    return !check.failed;
+}
+
+bool operator_change_schemas(struct bytes wire, struct event *event, struct error *err)
+{
+    struct wire_check check = { .message = "GetSchemasRequest", .err = err };
+    const Skein__V1__GetSchemasRequest *request =
+        wire_codec_unpack(&skein__v1__get_schemas_request__descriptor, wire, &event->arena, err);
+
+    if (request == NULL) {
+        return false;
+    }
+    event->operator.verb = OPERATOR_SCHEMAS;
+    event->operator.object = wire_check_key(&check, "shard", request->shard);
+    event->operator.reason = "";
+    event->operator.lines = request->lines != 0;
+    event->operator.tenants = wire_schema_to_tenants(&check, request->tenants, request->n_tenants,
+                                                     request->lines != 0, &event->arena);
+    event->operator.tenant_count = request->n_tenants;
     return !check.failed;
 }

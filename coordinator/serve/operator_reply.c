@@ -5,6 +5,7 @@
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_parts.h"
 #include "common/wire/wire_record.h"
+#include "common/wire/wire_schema.h"
 #include "coordinator/serve/operator_view.h"
 #include "coordinator/serve/serve_reply.h"
 #include "skein/v1/operator.pb-c.h"
@@ -100,5 +101,17 @@ void operator_reply_history(const struct operator_answer *answer)
     }
     response.entries = wire_parts_of_history(history->entries, history->count, &arena);
     response.n_entries = history->count;
+    serve_reply_message(answer->call, &response.base);
+}
+
+void operator_reply_schemas(const struct operator_answer *answer)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    Skein__V1__GetSchemasResponse response;
+    const struct schema_reply *schemas = &answer->effect->reply.schemas;
+
+    skein__v1__get_schemas_response__init(&response);
+    response.schemas = wire_schema_of_items(schemas->items, schemas->count, &arena);
+    response.n_schemas = schemas->count;
     serve_reply_message(answer->call, &response.base);
 }

@@ -136,6 +136,7 @@ static void fake_on_message(void *user, struct rpc_stream *stream, struct bytes 
     case COORDINATOR_MESSAGE_CANCEL:
     case COORDINATOR_MESSAGE_RESULTS_ACK:
     case COORDINATOR_MESSAGE_HISTORY:
+    case COORDINATOR_MESSAGE_SCHEMAS:
     case COORDINATOR_MESSAGE_CONTROL_RUN:
     case COORDINATOR_MESSAGE_CONTROL_ANSWER:
     case COORDINATOR_MESSAGE_COUNT:

@@ -231,6 +231,7 @@ void scale_agents_message(struct scale_world *world, struct scale_agent *agent,
     case COORDINATOR_MESSAGE_STANDBY:
     case COORDINATOR_MESSAGE_CANCEL:
     case COORDINATOR_MESSAGE_HISTORY:
+    case COORDINATOR_MESSAGE_SCHEMAS:
     case COORDINATOR_MESSAGE_CONTROL_RUN:
     case COORDINATOR_MESSAGE_CONTROL_ANSWER:
     case COORDINATOR_MESSAGE_COUNT:

@@ -49,7 +49,8 @@ def test_every_program_has_help_and_a_version():
 @pytest.mark.parametrize("verb", [
     "set publish", "set list", "set show", "lint", "plan", "rollout start", "rollout list",
     "rollout status", "rollout watch", "rollout report", "rollout pause", "rollout resume",
-    "rollout abort", "rollout retry", "set import", "tenant list", "tenant show", "tenant history", "tenant lock",
+    "rollout abort", "rollout retry", "set import", "tenant list", "tenant show", "tenant census", "drift",
+    "tenant history", "tenant lock",
     "tenant unlock", "tenant baseline", "tenant create", "tenant drop", "shard list", "shard forget", "lock list", "event list",
     "completion bash", "config show"])
 def test_each_verb_has_help(verb):

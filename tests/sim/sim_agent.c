@@ -354,6 +354,7 @@ static void sim_agent_obey(struct sim *sim, struct sim_agent *agent,
         sim_agent_acknowledged(agent, message->sequence);
         break;
     case COORDINATOR_MESSAGE_HISTORY:
+    case COORDINATOR_MESSAGE_SCHEMAS:
     case COORDINATOR_MESSAGE_CONTROL_RUN: /* not drawn: the coordinator only passes it on */
     case COORDINATOR_MESSAGE_CONTROL_ANSWER:
     case COORDINATOR_MESSAGE_COUNT:

@@ -284,6 +284,42 @@ static void history_is_asked_of_the_agent(void **state)
     assert_string_equal(reply->reply.history.entries[0].script, "0.1.0__step");
 }
 
+static const struct effect *ask_schemas(struct fixture *f, const char *shard)
+{
+    static const char *const tenants[] = { "t_001", "t_000" };
+
+    return fixture_ask(f, (struct operator_request){ .verb = OPERATOR_SCHEMAS,
+                                                     .object = shard,
+                                                     .tenants = tenants,
+                                                     .tenant_count = COUNT_OF(tenants) });
+}
+
+static void schemas_are_asked_of_the_agent(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_message message = { .kind = AGENT_MESSAGE_SCHEMAS };
+    const struct tenant_schema schema = { .tenant = "t_001", .digest = "ab", .error = "" };
+
+    fixture_shard(f, 1, "eu-1", 2, "0.1.0");
+    assert_null(ask_schemas(f, "eu-1"));
+    const struct schema_request *asked =
+        &fixture_sent(f, 1, COORDINATOR_MESSAGE_SCHEMAS, 0)->schemas;
+    assert_int_equal(asked->tenant_count, 2);
+    assert_string_equal(asked->tenants[1], "t_000");
+    message.schemas = (struct schema_reply){
+        .request = asked->request, .items = &schema, .count = 1, .error = ""
+    };
+    fixture_agent(f, 1, message);
+    const struct effect *reply = fixture_reply(f, f->calls);
+    assert_int_equal(reply->reply.code, ERR_NONE);
+    assert_int_equal(reply->reply.schemas.count, 1);
+    assert_string_equal(reply->reply.schemas.items[0].digest, "ab");
+
+    assert_int_equal(ask_schemas(f, "nowhere")->reply.code, ERR_NOT_FOUND);
+    fixture_close(f, 1);
+    assert_int_equal(ask_schemas(f, "eu-1")->reply.code, ERR_REFUSED);
+}
+
 static void history_is_not_waited_for_for_ever(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +391,7 @@ int main(void)
         TEST(a_shard_with_an_agent_is_not_forgotten),
         TEST(forgetting_a_shard_settles_its_tasks),
         TEST(history_is_asked_of_the_agent),
+        TEST(schemas_are_asked_of_the_agent),
         TEST(history_is_not_waited_for_for_ever),
         TEST(events_and_rollouts_are_kept_up_to_a_bound),
     };

@@ -117,6 +117,8 @@ static void what_an_agent_says_arrives_whole(void **state)
         { 1, "billing", "0.4.3", "0.4.3__x", "up", "ab12", "r7", "a1", 42, "done", 1000, 2.5 },
     };
     const char *const removed[] = { "t_8" };
+    const char *const lines[] = { "column a.id bigint", "table a" };
+    const struct tenant_schema schemas[] = { { "t_7", "ab12", lines, 2, "half" } };
     const struct task_progress progress[] = { { "r7", "t_2", 5, 10, "1 row/s" } };
     struct agent_message message = { .kind = AGENT_MESSAGE_HELLO };
 
@@ -145,6 +147,9 @@ static void what_an_agent_says_arrives_whole(void **state)
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_CONTROL_DONE;
     message.control_done = (struct control_done){ 7, "eu-1", task_error };
+    check_agent_message(&message);
+    message.kind = AGENT_MESSAGE_SCHEMAS;
+    message.schemas = (struct schema_reply){ 4, schemas, 1, "partly" };
     check_agent_message(&message);
 }
 
@@ -204,6 +209,9 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_HISTORY;
     message.history = (struct history_request){ 4, "t_7", 100 };
+    check_coordinator_message(&message);
+    message.kind = COORDINATOR_MESSAGE_SCHEMAS;
+    message.schemas = (struct schema_request){ 4, names, 1, true };
     check_coordinator_message(&message);
 }
 

@@ -76,8 +76,7 @@ static void every_kind_of_difference_is_seen(void **state)
         "ALTER SEQUENCE fp_2.numbers INCREMENT 5",
         "CREATE OR REPLACE VIEW fp_2.w AS SELECT a.id, b.v FROM fp_2.a JOIN fp_2.b ON a_id = v",
         "CREATE OR REPLACE FUNCTION fp_2.f(m fp_2.mood) RETURNS int LANGUAGE sql AS 'SELECT 2'",
-        "CREATE OR REPLACE FUNCTION fp_2.body() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT "
-        "count(*) FROM fp_2.b; END",
+        "CREATE OR REPLACE FUNCTION fp_2.body() RETURNS bigint LANGUAGE sql RETURN 5",
         "ALTER TABLE fp_2.a DISABLE TRIGGER tr",
         "DROP TRIGGER tr ON fp_2.a",
         "ALTER POLICY pol ON fp_2.a USING (q > 2)",
