@@ -18,7 +18,7 @@ struct register_desk;
 struct register_desk *register_desk_start(const struct tenant_register_options *options,
                                           struct mailbox *inbox);
 /* Gives back what it still holds. */
-void register_desk_stop(struct register_desk **desk);
+void register_desk_stop(struct register_desk **pointer);
 
 /* Takes the result over if it is to be written: it comes back to the inbox with `registered` set.
  * False: it is none of that. */

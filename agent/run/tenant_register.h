@@ -32,7 +32,7 @@ struct tenant_register_row {
 struct tenant_register;
 
 struct tenant_register *tenant_register_new(const struct tenant_register_options *options);
-void tenant_register_free(struct tenant_register **reg);
+void tenant_register_free(struct tenant_register **pointer);
 
 /* Writes what differs, in one statement; no tenant twice. `ret_missing` has the tenants without a
  * row, in the arena. */

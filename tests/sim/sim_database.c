@@ -81,9 +81,14 @@ bool sim_database_is_done(const struct sim_tenant *tenant, const struct sim_task
            strcmp(tenant->rollout, task->rollout) == 0 && tenant->fence <= task->token;
 }
 
+static bool sim_database_is_fenced(const struct sim_tenant *tenant, const struct sim_task *task)
+{
+    return task->token < tenant->fence;
+}
+
 enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_task *task)
 {
-    if (task->token < tenant->fence) {
+    if (sim_database_is_fenced(tenant, task)) {
         return TASK_CODE_FENCED;
     }
     if (tenant->version == sim_database_parse(task->target) && sim_database_moves(task)) {
@@ -103,7 +108,7 @@ enum task_code sim_database_open_back(const struct sim_tenant *tenant, struct si
 {
     const struct sim_move *first = NULL;
 
-    if (task->token < tenant->fence) {
+    if (sim_database_is_fenced(tenant, task)) {
         return TASK_CODE_FENCED;
     }
     for (unsigned i = tenant->move_count; i > 0; i--) {
@@ -127,7 +132,7 @@ enum task_code sim_database_open_back(const struct sim_tenant *tenant, struct si
  * tenant. */
 enum task_code sim_database_open_life(const struct sim_tenant *tenant, const struct sim_task *task)
 {
-    if (task->token < tenant->fence) {
+    if (sim_database_is_fenced(tenant, task)) {
         return TASK_CODE_FENCED;
     }
     return task->mode == TASK_CREATE && tenant->exists ? TASK_CODE_TENANT_EXISTS : TASK_CODE_NONE;
