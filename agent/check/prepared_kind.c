@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "agent/check/prepared_batch.h"
+
 /* What the file says is read when the set is (struct set_process); whether the agent allows it is
  * looked at by its runner. */
 static bool prepared_kind_process(struct sql_parser *parser, const struct operation *operation,
@@ -23,6 +25,7 @@ static const struct prepared_kind *const prepared_kinds[OPERATION_KIND_COUNT] = 
     [OPERATION_SQL] = NULL,
     [OPERATION_EXEC] = &prepared_kind_of_process,
     [OPERATION_PLUGIN] = &prepared_kind_of_process,
+    [OPERATION_BATCH] = &prepared_batch,
 };
 
 const struct prepared_kind *prepared_kind_find(enum operation_kind kind)

@@ -139,6 +139,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
             format('how far %s of %s is could not be stored', in_operation, in_script);
     END IF;
+    IF length(out_key::text) > 65536 THEN
+        RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded', MESSAGE =
+            'a key of the batch has more than 64 KiB';
+    END IF;
     out_waiting := EXISTS (SELECT FROM pg_locks l
                             WHERE l.locktype = 'transactionid' AND NOT l.granted
                               AND l.transactionid = pg_current_xact_id()::xid);

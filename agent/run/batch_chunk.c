@@ -15,12 +15,17 @@ enum batch_step {
     BATCH_STEP_COMMIT,
 };
 
-/* Values have to come back from their text as what they were, whatever the database's defaults. */
+/* Values have to come back from their text as what they were, whatever the database's defaults.
+ * And what the planner cannot know of a chunk: its rows lie together, so that looking them up by an
+ * index costs little; and they lie far behind the table's beginning, where a merge join would start
+ * to read, each time from there. */
 static const char batch_settings_sql[] =
     "SELECT pg_catalog.set_config('datestyle', 'ISO', true),"
     " pg_catalog.set_config('intervalstyle', 'postgres', true),"
     " pg_catalog.set_config('extra_float_digits', '1', true),"
-    " pg_catalog.set_config('bytea_output', 'hex', true)";
+    " pg_catalog.set_config('bytea_output', 'hex', true),"
+    " pg_catalog.set_config('random_page_cost', '1.1', true),"
+    " pg_catalog.set_config('enable_mergejoin', 'off', true)";
 
 /* What the work's statement has beside the author's: parameters follow those of the chunk. */
 enum { BATCH_STORED_COUNT = 7 };

@@ -202,6 +202,27 @@ bool batch_look_plan(const struct runner_call *call, const struct batch_script *
     return true;
 }
 
+/* Whether there are more keys than the first chunk has. */
+static bool batch_look_rest(const struct runner_call *call, const struct batch_script *script,
+                            uint64_t rows, struct runner_report *report)
+{
+    CLEANUP(buf_release) struct buf sql = batch_look_buf();
+    CLEANUP(pg_result_free) struct pg_result *answer = NULL;
+    char number[24];
+    const char *parameters[] = { number };
+    struct pg_error error = { 0 };
+
+    (void)snprintf(number, sizeof(number), "%" PRIu64, rows + 1);
+    buf_printf(&sql,
+               "SELECT pg_catalog.count(*) FROM (SELECT FROM (\n%s\n) AS skein_keys LIMIT $1) AS k",
+               batch_script_keys(script)->text);
+    if (!batch_look_query(call, buf_text(&sql), parameters, 1, &answer, &error)) {
+        return batch_look_fail(call, batch_script_keys(script), &error, report);
+    }
+    report->partial = pg_result_u64(answer, 0, 0) > rows;
+    return true;
+}
+
 bool batch_look_first(const struct runner_call *call, const struct batch_script *script,
                       uint64_t rows, struct runner_report *report)
 {
@@ -213,6 +234,9 @@ bool batch_look_first(const struct runner_call *call, const struct batch_script 
     struct pg_error error = { 0 };
     uint32_t line = statement->line;
 
+    if (!batch_look_rest(call, script, rows, report)) {
+        return false;
+    }
     (void)snprintf(number, sizeof(number), "%" PRIu64, rows);
     batch_script_put(script, true, "", &sql);
     if (!batch_look_query(call, buf_text(&sql), parameters, 1, &answer, &error)) {

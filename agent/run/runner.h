@@ -87,6 +87,9 @@ struct runner_report {
     /* The same of something that nobody can look into: a program. Whatever it may make is missing
      * to the SQL behind it. */
     const char *hidden;
+    /* Of a dry run: only a part of the data was changed. SQL that finds the rest of it unfit says
+     * nothing about the migration. */
+    bool partial;
     const char *output; /* what it has printed, bounded by RUNNER_OUTPUT_BYTES_MAX; NULL: nothing */
 };
 

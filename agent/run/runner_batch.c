@@ -46,11 +46,13 @@ static uint64_t runner_batch_target_ms(const struct runner_call *call)
 
 static void runner_batch_progress(const struct runner_batch_run *run, const char *waits)
 {
-    char words[BATCH_PACE_WORDS_BYTES + NAME_BYTES_MAX];
+    const struct operation *operation = run->call->operation->operation;
+    char words[PROGRESS_BYTES_MAX + 1];
     char pace[BATCH_PACE_WORDS_BYTES];
 
     batch_pace_words(&run->pace, run->position.rows, run->total, clock_monotonic_us(), pace);
-    (void)snprintf(words, sizeof(words), "%s%s%s", pace, waits[0] != '\0' ? ", " : "", waits);
+    (void)snprintf(words, sizeof(words), "%.64s%s: %s%s%.64s", operation->stem,
+                   run->call->down ? " (rollback)" : "", pace, waits[0] != '\0' ? ", " : "", waits);
     run->call->progress(run->call->context, run->position.rows, run->total, words);
 }
 

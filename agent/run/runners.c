@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "agent/run/runner_batch.h"
 #include "agent/run/runner_exec.h"
 #include "agent/run/runner_plugin.h"
 #include "agent/run/runner_sql.h"
@@ -11,6 +12,7 @@
 static const struct runner_table runners_table = {
     .items = {
         [OPERATION_SQL] = &runner_sql,
+        [OPERATION_BATCH] = &runner_batch,
         [OPERATION_EXEC] = &runner_exec,
         [OPERATION_PLUGIN] = &runner_plugin,
     },

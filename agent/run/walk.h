@@ -44,6 +44,7 @@ struct walk {
     const char *unmade[WALK_UNMADE_MAX]; /* what a rehearsal has left out */
     size_t unmade_count;
     const char *hidden; /* the last program that it has not run, or NULL */
+    bool partial;       /* a rehearsal has changed a part of the data */
 };
 
 /* One try. The connection is open; it is clean afterwards if report.clean. */

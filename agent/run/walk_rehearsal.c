@@ -39,6 +39,10 @@ static const char *walk_rehearse_excuse(const struct walk *walk, const struct pg
             return arena_printf(arena, "let %s do its work (%s)", walk->hidden, error->message);
         }
     }
+    if (walk->partial && strncmp(error->sqlstate, "23", 2) == 0) {
+        return arena_printf(arena, "done more than the first chunk of a batch (%s)",
+                            error->message);
+    }
     return NULL;
 }
 
@@ -91,6 +95,7 @@ static enum walk_end walk_rehearse_runner(struct walk *walk, const struct step_o
         walk->unmade[walk->unmade_count++] = report.unmade;
     }
     walk->hidden = report.hidden != NULL ? report.hidden : walk->hidden;
+    walk->partial = walk->partial || report.partial;
     if (passed) {
         return WALK_DONE;
     }

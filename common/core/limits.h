@@ -51,7 +51,6 @@ enum {
     BATCH_LAG_LOOK_MS = 250,          /* how often that is looked at while they are */
     BATCH_LOCK_TRIES_MAX = 20,        /* of one chunk that does not get its locks, or no time */
     BATCH_INDEX_ROWS_MIN = 10000,     /* with fewer keys it does not matter that no index helps */
-    BATCH_POSITION_BYTES_MAX = 64 << 10, /* of a key, as JSON */
 
     /* Wire. */
     MESSAGE_BYTES_MAX = 4 << 20,

@@ -4,11 +4,33 @@
 #include <string.h>
 
 #include "common/core/arena.h"
+#include "common/sql/batch_script.h"
+
+/* Its statements are read like others, each a transaction of its own; first what only a batch can
+ * have wrong. */
+static void set_lint_batch(struct lint_run *run, const char *path, struct bytes content)
+{
+    CLEANUP(batch_script_release) struct batch_script script = { 0 };
+    struct sql_problem problem = { 0 };
+
+    if (batch_script_parse(run->parser, content, &script, &problem)) {
+        lint_run_script(run, path, content, false);
+        return;
+    }
+    lint_run_add(run,
+                 problem.kind == SQL_PROBLEM_TRANSACTION_CONTROL ? LINT_TRANSACTION_CONTROL
+                                                                 : LINT_SYNTAX,
+                 path, problem.line, problem.error.message);
+}
 
 static void set_lint_operation(struct lint_run *run, const struct operation *operation)
 {
     if (operation->process != NULL) {
         return; /* its file was checked with the set; what it does is hidden from us */
+    }
+    if (operation->kind == OPERATION_BATCH) {
+        set_lint_batch(run, operation->path, operation->content);
+        return;
     }
     if (operation->kind != OPERATION_SQL) {
         lint_run_add(run, LINT_UNSUPPORTED_KIND, operation->path, 1,
@@ -26,6 +48,8 @@ static void set_lint_down(struct lint_run *run, const struct operation *operatio
     if (operation->down_path != NULL && operation->down_kind == OPERATION_SQL) {
         lint_run_script(run, operation->down_path, operation->down_content,
                         operation->down_settings.transaction);
+    } else if (operation->down_path != NULL && operation->down_kind == OPERATION_BATCH) {
+        set_lint_batch(run, operation->down_path, operation->down_content);
     }
 }
 

@@ -265,6 +265,11 @@ static bool set_settings_apply(struct set_settings_reader *reader, enum set_sett
                                           &settings->statement_timeout_ms);
     case SET_SETTINGS_SCOPE:
         settings->control_scope = set_settings_equals(value, "control");
+        if (settings->control_scope && reader->batch) {
+            return set_settings_fail(reader, value,
+                                     "a batch works in the tenant's database only: expected "
+                                     "'tenant' after 'scope'");
+        }
         if (!settings->control_scope && !set_settings_equals(value, "tenant")) {
             return set_settings_fail(reader, value, "expected 'control' or 'tenant' after 'scope'");
         }

@@ -124,6 +124,18 @@ static bool trace_set_script(struct trace_walk *walk, struct bytes content, bool
            trace_set_statements(walk, &script, true, err) && trace_set_end(walk, err);
 }
 
+/* The tables are empty: there is nothing that a batch could go over. Its statements stand in the
+ * report all the same. */
+static void trace_set_pass_batch(struct trace_walk *walk, struct bytes content)
+{
+    CLEANUP(sql_script_release) struct sql_script script = { 0 };
+    struct sql_problem problem = { 0 };
+
+    if (sql_script_parse(walk->run->parser, content, &script, &problem)) {
+        walk->next += script.count;
+    }
+}
+
 static bool trace_set_up(struct trace_walk *walk, const struct migration *migration,
                          struct error *err)
 {
@@ -133,6 +145,8 @@ static bool trace_set_up(struct trace_walk *walk, const struct migration *migrat
         const struct operation *operation = &migration->operations[o];
         if (operation->kind == OPERATION_SQL) {
             done = trace_set_script(walk, operation->content, operation->settings.transaction, err);
+        } else if (operation->kind == OPERATION_BATCH) {
+            trace_set_pass_batch(walk, operation->content);
         }
     }
     return done;
@@ -145,7 +159,9 @@ static bool trace_set_down(struct trace_walk *walk, const struct migration *migr
 
     for (size_t o = migration->operation_count; o > 0 && done && !walk->stopped; o--) {
         const struct operation *operation = &migration->operations[o - 1];
-        if (operation->down_path == NULL || operation->down_kind != OPERATION_SQL) {
+        if (operation->down_path != NULL && operation->down_kind == OPERATION_BATCH) {
+            trace_set_pass_batch(walk, operation->down_content);
+        } else if (operation->down_path == NULL || operation->down_kind != OPERATION_SQL) {
             walk->stopped = true; /* older rollbacks expect that this one was taken back */
         } else {
             done = trace_set_script(walk, operation->down_content,

@@ -83,11 +83,35 @@ static void who_waits_for_a_lease_can_be_cancelled(void **state)
     sql_parser_free(&parser);
 }
 
+static void how_far_a_task_is_is_forgotten_with_its_turn(void **state)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct sql_parser *parser = sql_parser_new();
+    struct executor_turn turn;
+    struct executor_queue *queue = queue_at_work(parser, &turn);
+    struct task_progress *progress = NULL;
+
+    (void)state;
+    assert_int_equal(executor_queue_progress(queue, &arena, &progress), 0);
+    executor_queue_note_progress(queue, 0, 5, 10, "20_fill: 1 row/s");
+    executor_queue_note_progress(queue, 1, 1, 2, "nobody's"); /* its worker is idle */
+    assert_int_equal(executor_queue_progress(queue, &arena, &progress), 1);
+    assert_string_equal(progress[0].rollout, "r1");
+    assert_string_equal(progress[0].words, "20_fill: 1 row/s");
+    assert_int_equal(progress[0].done, 5);
+    assert_int_equal(progress[0].total, 10);
+    executor_queue_end_turn(queue, 0);
+    assert_int_equal(executor_queue_progress(queue, &arena, &progress), 0);
+    end_turn(&queue, &turn);
+    sql_parser_free(&parser);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_lease_it_waits_until_there_is_one),
         cmocka_unit_test(who_waits_for_a_lease_can_be_cancelled),
+        cmocka_unit_test(how_far_a_task_is_is_forgotten_with_its_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

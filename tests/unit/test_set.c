@@ -284,6 +284,7 @@ static void a_wrong_setting_of_a_batch_is_refused(void **state)
         { BATCH("-- skein:batch_pause 11m\n"), "batch_pause: expected 0ms to 10m 00s" },
         { BATCH("-- skein:batch_max_lag 10\n"), "batch_max_lag: duration '10'" },
         { BATCH("-- skein:batch_size 10\n"), "expected batch_rows, batch_target, batch_pause" },
+        { BATCH("-- skein:scope control\n"), "a batch works in the tenant's database only" },
         { BATCH("-- skein:transaction none\n"), "'transaction': is no setting of a .batch.sql" },
         { SCRIPT("-- skein:batch_rows 10\n"), "'batch_rows': is a setting of a .batch.sql only" },
     };

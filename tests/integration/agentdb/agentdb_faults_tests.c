@@ -214,7 +214,8 @@ int agentdb_crash_child(int argc, char *argv[])
     options.conninfo = argv[2];
     options.commit_group = strcmp(argv[4], "group") == 0;
     db.parser = sql_parser_new();
-    struct prepared_set *set = count_set(&db, "points");
+    struct prepared_set *set =
+        strcmp(argv[4], "batch") == 0 ? agentdb_batch_set(&db) : count_set(&db, "points");
     struct agentdb_pool *pool = agentdb_pool_new(&db, &options);
     const struct task_result *result = agentdb_run(
         pool, &(struct agentdb_order){ .mode = TASK_RUN, .tenant = argv[3], .set = set });

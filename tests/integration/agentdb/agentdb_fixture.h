@@ -96,8 +96,11 @@ int agentdb_test_sessions(struct agentdb *db);
 int agentdb_test_faults(struct agentdb *db);
 int agentdb_test_outages(struct agentdb *db);
 int agentdb_test_batches(struct agentdb *db);
+int agentdb_test_batch_load(struct agentdb *db);
 int agentdb_test_walk(struct agentdb *db);
-/* The child of the crash-point test: runs one task, then ends. */
+/* A set with a batch, for the child. */
+struct prepared_set *agentdb_batch_set(struct agentdb *db);
+/* The child of the crash-point tests: runs one task, then ends. */
 int agentdb_crash_child(int argc, char *argv[]);
 int agentdb_walk_child(int argc, char *argv[]);
 

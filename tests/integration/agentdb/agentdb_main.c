@@ -32,8 +32,9 @@ static const struct {
     { "sessions", agentdb_test_sessions },
     { "faults", agentdb_test_faults },
     { "outages", agentdb_test_outages },
-    { "batches", agentdb_test_batches },
     { "walk", agentdb_test_walk },
+    { "batches", agentdb_test_batches },
+    { "batch_load", agentdb_test_batch_load },
 };
 
 static bool agentdb_is_wanted(const char *name, int argc, char *argv[])

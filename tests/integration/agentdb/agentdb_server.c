@@ -105,7 +105,7 @@ static void agentdb_server_configure(const struct agentdb_server *server)
     char path[PATH_MAX];
 
     (void)snprintf(path, sizeof(path), "%s/data/postgresql.auto.conf", server->folder);
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(path, "a"); /* what comes later counts */
     if (file == NULL) {
         agentdb_server_die(path);
     }
@@ -119,13 +119,8 @@ static void agentdb_server_configure(const struct agentdb_server *server)
     (void)fclose(file);
 }
 
-void agentdb_server_init(struct agentdb_server *server)
+static void agentdb_server_make_folder(struct agentdb_server *server)
 {
-    const char *arguments[ARGUMENTS_MAX] = { 0 };
-    size_t count = agentdb_server_prefix(arguments);
-    char initdb[PATH_MAX];
-    char data[PATH_MAX];
-
     (void)snprintf(server->folder, sizeof(server->folder), "/tmp/skein-agentdb-XXXXXX");
     if (mkdtemp(server->folder) == NULL) {
         agentdb_server_die("mkdtemp");
@@ -135,6 +130,18 @@ void agentdb_server_init(struct agentdb_server *server)
         agentdb_server_die("chown");
     }
     (void)chmod(server->folder, 0755);
+    (void)snprintf(server->conninfo, sizeof(server->conninfo),
+                   "host=%s port=5432 user=postgres dbname=postgres", server->folder);
+}
+
+void agentdb_server_init(struct agentdb_server *server)
+{
+    const char *arguments[ARGUMENTS_MAX] = { 0 };
+    size_t count = agentdb_server_prefix(arguments);
+    char initdb[PATH_MAX];
+    char data[PATH_MAX];
+
+    agentdb_server_make_folder(server);
     (void)snprintf(initdb, sizeof(initdb), "%s/initdb", agentdb_server_bin());
     (void)snprintf(data, sizeof(data), "%s/data", server->folder);
     arguments[count++] = initdb;
@@ -149,8 +156,32 @@ void agentdb_server_init(struct agentdb_server *server)
         agentdb_server_die("initdb");
     }
     agentdb_server_configure(server);
-    (void)snprintf(server->conninfo, sizeof(server->conninfo),
-                   "host=%s port=5432 user=postgres dbname=postgres", server->folder);
+    agentdb_server_start(server);
+}
+
+void agentdb_server_init_standby(struct agentdb_server *server,
+                                 const struct agentdb_server *primary)
+{
+    const char *arguments[ARGUMENTS_MAX] = { 0 };
+    size_t count = agentdb_server_prefix(arguments);
+    char program[PATH_MAX];
+    char data[PATH_MAX];
+
+    agentdb_server_make_folder(server);
+    (void)snprintf(program, sizeof(program), "%s/pg_basebackup", agentdb_server_bin());
+    (void)snprintf(data, sizeof(data), "%s/data", server->folder);
+    arguments[count++] = program;
+    arguments[count++] = "--pgdata";
+    arguments[count++] = data;
+    arguments[count++] = "--dbname";
+    arguments[count++] = primary->conninfo;
+    arguments[count++] = "--write-recovery-conf";
+    arguments[count++] = "--checkpoint=fast";
+    arguments[count++] = "--no-sync";
+    if (!agentdb_server_spawn(arguments, NULL, NULL)) {
+        agentdb_server_die("pg_basebackup");
+    }
+    agentdb_server_configure(server);
     agentdb_server_start(server);
 }
 

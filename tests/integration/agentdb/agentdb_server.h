@@ -18,6 +18,9 @@ struct agentdb_server {
 
 /* initdb and start; aborts the test program when that fails. */
 void agentdb_server_init(struct agentdb_server *server);
+/* A standby that streams from `primary`. */
+void agentdb_server_init_standby(struct agentdb_server *server,
+                                 const struct agentdb_server *primary);
 void agentdb_server_start(struct agentdb_server *server);
 /* All of its processes at once with SIGKILL, as when a machine dies: what was only in shared
  * memory, such as WAL that nobody flushed, is gone. */
