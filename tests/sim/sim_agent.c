@@ -286,6 +286,7 @@ static void sim_agent_take(struct sim *sim, struct sim_agent *agent,
     }
     task->mode = assign->mode;
     task->had_repeatables = item->repeatables;
+    snprintf(task->baseline, sizeof(task->baseline), "%s", item->baseline);
     for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {
         if (strcmp(sim->digests[i], assign->digest) == 0 &&
             sim_database_parse(assign->target) == i) {

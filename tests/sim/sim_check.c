@@ -20,7 +20,7 @@ static void sim_check_tenant(struct sim *sim, const struct sim_shard *shard,
                              const struct sim_tenant *tenant)
 {
     for (unsigned i = 1; tenant->exists && i <= SIM_SET_EDITIONS; i++) {
-        unsigned expected = i <= tenant->version ? 1 : 0;
+        unsigned expected = i <= tenant->version || i <= tenant->before ? 1 : 0;
         if (tenant->applied[i] != expected) {
             sim_fail(sim, "%s/%s is at %u, and script %u took effect %u times", shard->name,
                      tenant->name, tenant->version, i, tenant->applied[i]);

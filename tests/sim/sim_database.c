@@ -24,6 +24,7 @@ void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned inde
     tenant->exists = true;
     tenant->life++;
     tenant->version = version;
+    tenant->before = 0;
     tenant->first = version;
     tenant->fence = 0;
     tenant->newest_token = 0;
@@ -62,6 +63,19 @@ void sim_database_read_ledger(const char *tenant, unsigned most, char ret_text[S
     sim_database_version(1 + sum % most, ret_text);
 }
 
+void sim_database_forget_version(struct sim_tenant *tenant)
+{
+    tenant->before = tenant->version;
+    tenant->version = 0;
+    tenant->first = 0;
+}
+
+/* The scripts up to here have taken effect when the task's own begin. */
+static unsigned sim_database_start(const struct sim_task *task)
+{
+    return sim_database_parse(task->baseline[0] != '\0' ? task->baseline : task->from);
+}
+
 /* Where it starts at its target it has a repeatable script to run, as often as it is asked to. */
 static bool sim_database_moves(const struct sim_task *task)
 {
@@ -96,6 +110,13 @@ enum task_code sim_database_open(struct sim_tenant *tenant, const struct sim_tas
     }
     if (tenant->version != sim_database_parse(task->from)) {
         return TASK_CODE_VERSION_MOVED;
+    }
+    bool unmanaged = tenant->version == 0 && tenant->before > 0;
+    if (unmanaged && task->mode != TASK_BASELINE && task->baseline[0] == '\0') {
+        return TASK_CODE_UNMANAGED;
+    }
+    if (!unmanaged && task->baseline[0] != '\0') {
+        return TASK_CODE_VERSION_MOVED; /* it holds nothing any more */
     }
     if (task->reads_ledger && sim_database_parse(task->target) < tenant->version) {
         return TASK_CODE_LEDGER; /* that tool is behind */
@@ -178,10 +199,11 @@ static void sim_database_apply(struct sim *sim, const struct sim_shard *shard,
         tenant->exists = task->mode == TASK_CREATE;
         tenant->life++;
         tenant->first = 0;
+        tenant->before = 0;
         tenant->move_count = 0;
         memset(tenant->applied, 0, sizeof(tenant->applied));
     }
-    for (unsigned i = sim_database_parse(task->from) + 1; i <= target; i++) {
+    for (unsigned i = sim_database_start(task) + 1; i <= target; i++) {
         tenant->applied[i]++;
     }
 }
@@ -197,7 +219,8 @@ static void sim_database_remember(struct sim_tenant *tenant, const struct sim_ta
     assert(tenant->move_count < SIM_MOVES_MAX);
     struct sim_move *move = &tenant->moves[tenant->move_count++];
 
-    *move = (struct sim_move){ .from = tenant->version };
+    /* A baseline that was recorded on the way stays. */
+    *move = (struct sim_move){ .from = sim_database_start(task) };
     snprintf(move->rollout, sizeof(move->rollout), "%s", task->rollout);
     memcpy(move->before, tenant->rollout, sizeof(move->before));
 }

@@ -180,7 +180,9 @@ void sim_check_liveness(struct sim *sim)
     if (sim->failed) {
         return;
     }
-    if (!sim_operator_start(sim, "zz-last", (struct rollout_spec){ .policy = POLICY_CONTINUE })) {
+    if (!sim_operator_start(sim, "zz-last",
+                            (struct rollout_spec){ .policy = POLICY_CONTINUE,
+                                                   .baseline_unmanaged = SIM_UNMANAGED_VERSION })) {
         sim_fail(sim, "nobody leads when nothing goes wrong");
     }
     sim_run_until(sim, sim->now_ms + LIVE_STEP_MS);

@@ -246,6 +246,9 @@ static void sim_operator_start_any(struct sim *sim)
             .concurrency_per_shard = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 5) : 0,
             .dry_run_only = !baseline && sim_chance(sim, 80),
             .from_ledger = reads_ledger ? "flyway" : "",
+            .baseline_unmanaged =
+                !baseline && target[0] == '\0' && sim_chance(sim, 800) ? SIM_UNMANAGED_VERSION : "",
+            .unmanaged_only = baseline && sim_chance(sim, 300),
         });
 }
 

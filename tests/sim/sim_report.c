@@ -50,7 +50,7 @@ static void sim_report_put(struct sim_chunk *chunk, const char *name, const stru
         (struct tenant_info){ .name = arena_strdup(arena, name),
                               .versions = &chunk->versions[at],
                               .version_count = seen->version > 0 || seen->undone[0] != '\0',
-                              .has_objects = seen->version > 0 };
+                              .has_objects = seen->has_objects };
 }
 
 /* Looks at the databases. What is told later is what was seen here. */
@@ -62,6 +62,7 @@ void sim_report_read(struct sim_agent *agent)
         struct sim_seen *seen = &agent->seen[i];
         *seen = (struct sim_seen){ .exists = tenant->exists,
                                    .version = tenant->version,
+                                   .has_objects = tenant->version > 0 || tenant->before > 0,
                                    .fence = tenant->fence,
                                    .repeatables = tenant->repeatables };
         memcpy(seen->rollout, tenant->rollout, sizeof(seen->rollout));
@@ -76,6 +77,7 @@ void sim_report_note(struct sim_agent *agent, const struct sim_task *task)
         struct sim_seen *seen = &agent->seen[i];
         if (strcmp(agent->shard->tenants[i].name, task->tenant) == 0 && seen->exists) {
             bool back = task->mode == TASK_ROLLBACK;
+            seen->has_objects = true;
             seen->version = back ? task->back_to : sim_database_parse(task->target);
             seen->fence = task->token;
             seen->repeatables = agent->shard->tenants[i].repeatables;

@@ -9,6 +9,8 @@
 
 enum { SIM_SET_EDITIONS = 5, SIM_SET_FILES_MAX = 2 * SIM_SET_EDITIONS + 2 };
 #define SIM_SET_REFERENCE "s0/t00"
+/* What unmanaged tenants look like. */
+#define SIM_UNMANAGED_VERSION "0.1.0"
 
 struct sim_set_kind {
     bool reference, repeatable;

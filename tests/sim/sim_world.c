@@ -152,6 +152,9 @@ static void sim_init_shard(struct sim *sim, struct sim_shard *shard, unsigned in
         snprintf(shard->tenants[i].name, sizeof(shard->tenants[i].name), "t%02u", i);
         if (i < tenants) {
             sim_database_create(sim, shard, i, (unsigned)sim_below(sim, 3));
+            if (shard->tenants[i].version == 1 && sim_chance(sim, 300)) {
+                sim_database_forget_version(&shard->tenants[i]);
+            }
             shard->tenants[i].broken = sim_chance(sim, 15);
         }
     }

@@ -57,6 +57,7 @@ struct sim_tenant {
     bool exists;
     unsigned life;    /* grows when a tenant of this name is made anew */
     unsigned version; /* n of 0.n.0; 0: none */
+    unsigned before;  /* so many scripts had taken effect before skein knew of it */
     unsigned first;   /* version that it was born with */
     uint64_t fence;
     uint64_t newest_token;        /* that ever committed: the check's own memory */
@@ -80,9 +81,10 @@ struct sim_task {
     char rollout[SIM_TEXT_BYTES], tenant[SIM_TEXT_BYTES];
     char from[SIM_TEXT_BYTES], target[SIM_TEXT_BYTES];
     enum task_mode mode;
-    bool reads_ledger;        /* `target` is what another tool's table told */
-    uint64_t repeatables;     /* digest that the tenant has afterwards; 0: it runs none */
-    uint64_t had_repeatables; /* what it has, as the coordinator said */
+    bool reads_ledger;             /* `target` is what another tool's table told */
+    char baseline[SIM_TEXT_BYTES]; /* of an unmanaged tenant, recorded first; "" for none */
+    uint64_t repeatables;          /* digest that the tenant has afterwards; 0: it runs none */
+    uint64_t had_repeatables;      /* what it has, as the coordinator said */
     uint64_t token;
     int64_t lease; /* under which it was taken */
     uint64_t lock_until_ms;
@@ -103,6 +105,7 @@ struct sim_seen {
     char rollout[SIM_TEXT_BYTES];
     char undone[SIM_TEXT_BYTES];
     uint64_t repeatables;
+    bool has_objects;
 };
 
 /* Where a worker's process is to be stopped: between the look at the lease and BEGIN, or before
@@ -380,6 +383,8 @@ bool sim_database_is_life(const struct sim_task *task);
 bool sim_database_lease_lives(const struct sim *sim, int64_t lease);
 void sim_database_create(struct sim *sim, struct sim_shard *shard, unsigned index,
                          unsigned version);
+/* What had taken effect stays, and nobody knows of it. */
+void sim_database_forget_version(struct sim_tenant *tenant);
 const char *sim_database_version(unsigned version, char text[SIM_TEXT_BYTES]);
 /* What the table of another tool tells of a tenant: always the same, and at most `most`. */
 void sim_database_read_ledger(const char *tenant, unsigned most, char ret_text[SIM_TEXT_BYTES]);
