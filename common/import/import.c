@@ -8,7 +8,6 @@
 #include "common/import/import_script.h"
 #include "common/import/import_work.h"
 #include "common/lint/set_lint.h"
-#include "common/model/set_path.h"
 
 enum { IMPORT_NAME_BYTES_MAX = 100 };
 
@@ -115,16 +114,9 @@ static void import_put_migration(struct import_work *work, struct import_result 
 static void import_put_repeatable(struct import_work *work, struct import_result *result,
                                   const struct import_repeatable *repeatable)
 {
-    struct set_path parsed;
-    struct error err = { 0 };
     const char *path =
         arena_printf(work->arena, "R__%s.sql", import_file_name(work, repeatable->name));
 
-    if (!set_path_parse(path, work->arena, &parsed, &err)) {
-        import_problem(work, repeatable->script.file, 0,
-                       "a repeatable migration: this version of skein has none");
-        return;
-    }
     import_put(result, path, import_script_make(work, &repeatable->script, NULL));
 }
 

@@ -9,6 +9,9 @@
 #include "common/model/quote.h"
 
 static void import_remark(struct import_work *work, bool problem, const char *file, uint32_t line,
+                          const char *format, va_list arguments) PRINTF(5, 0);
+
+static void import_remark(struct import_work *work, bool problem, const char *file, uint32_t line,
                           const char *format, va_list arguments)
 {
     struct error sentence = { 0 };

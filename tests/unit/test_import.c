@@ -182,6 +182,8 @@ static void flyways_folder_becomes_a_set(void **state)
                             strcspn(content_of(&result, "1.2.0__add_name.sql"), "\n"),
                         "\nALTER TABLE app_users ADD COLUMN name text;\n-- two lines\n");
     assert_has(content_of(&result, "1.2.0__add_name.down.sql"), "DROP COLUMN name");
+    assert_string_equal(content_of(&result, "R__emails.sql"),
+                        "CREATE OR REPLACE VIEW app_emails AS SELECT email FROM app_users;\n");
     assert_remark(&result, false, "B1.1__sum.sql", 0, "left out");
     assert_remark(&result, false, "notes.txt", 0, "not the name of a migration");
 }
@@ -270,12 +272,13 @@ static void gooses_folder_becomes_a_set(void **state)
     assert_has(content_of(&result, "0.0.20240131120000__index_users.sql"),
                "-- skein:transaction none\n");
 
+    static const char goose_broken[] =
+        "-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n-- +goose StatementEnd\nSELEC;\n";
     import_pairs("goose",
                  FILES("1_a.sql", "SELECT 1;", "2_b.go", "package m", "2_b_test.go", "", "3_c.sql",
                        "-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n", "4_d.sql",
                        "-- +goose ENVSUBST ON\n-- +goose Up\nSELECT '${X}';\n", "5_e.sql",
-                       "-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n-- +goose StatementEnd\n"
-                       "SELEC;\n"),
+                       goose_broken),
                  &wrong);
     assert_remark(&wrong, true, "1_a.sql", 1, "something before '-- +goose Up'");
     assert_remark(&wrong, true, "2_b.go", 0, "in Go");
@@ -319,13 +322,12 @@ static void what_sqitch_leaves_to_psql_is_a_problem(void **state)
     CLEANUP(import_result_release) struct import_result result = { 0 };
 
     (void)state;
+    static const char plan[] = "%project=p\n\na 2024-01-31T12:00:00Z A <a@b>\nb [q:c] "
+                               "2024-01-31T12:00:00Z A <a@b>\ngone 2024-01-31T12:00:00Z A <a@b>\n"
+                               "d/e 2024-01-31T12:00:00Z A <a@b>\n";
     import_pairs("sqitch",
-                 FILES("db/changes.plan",
-                       "%project=p\n\na 2024-01-31T12:00:00Z A <a@b>\nb [q:c] "
-                       "2024-01-31T12:00:00Z A <a@b>\ngone 2024-01-31T12:00:00Z A <a@b>\n"
-                       "d/e 2024-01-31T12:00:00Z A <a@b>\n",
-                       "deploy/a.sql", "BEGIN;\n\\i common.sql\nCOMMIT;\n", "deploy/b.sql",
-                       "BEGIN;\nSELECT 1;\nCOMMIT;\nVACUUM;\n", "deploy/d/e.sql",
+                 FILES("db/changes.plan", plan, "deploy/a.sql", "BEGIN;\n\\i common.sql\nCOMMIT;\n",
+                       "deploy/b.sql", "BEGIN;\nSELECT 1;\nCOMMIT;\nVACUUM;\n", "deploy/d/e.sql",
                        "BEGIN ISOLATION LEVEL SERIALIZABLE;\nSELECT 1;\nCOMMIT;", "sqitch.conf",
                        "[core]\n\tplan_file = db/changes.plan\n"),
                  &result);
