@@ -17,7 +17,8 @@ MUTANTS = [
          changes=[("tests/sim/sim_database.c",
                    "    return task->token < tenant->fence;", "    return task == NULL && tenant == NULL;")],
          copies=[("agent/keep/journal.sql",
-                  "IF row_fence > in_token THEN\n            RAISE EXCEPTION USING ERRCODE = 'SK002'")]),
+                  "'this rollout has already done it';\n        END IF;\n"
+                  "        IF row_fence > in_token THEN\n            RAISE EXCEPTION USING ERRCODE = 'SK002'")]),
     dict(name="settle_raises_no_fence",
          why="what is settled can still be changed by the old try",
          changes=[("tests/sim/sim_worker.c", "    tenant->fence = task->token;\n", ""),
@@ -25,7 +26,9 @@ MUTANTS = [
                    "    if (tenant->holder != NULL && tenant->holder->agent == NULL) {\n"
                    "        free(tenant->holder); /* its agent is dead */\n    }\n"
                    "    tenant->holder = NULL;\n", "")],
-         copies=[("agent/keep/journal.sql", "UPDATE skein.tenant t SET fence = in_token")]),
+         copies=[("agent/keep/journal.sql",
+                  "    UPDATE skein.tenant t SET fence = in_token\n"
+                  "     WHERE t.tenant = in_tenant AND t.set_name = in_set;\nEND")]),
     dict(name="settling_left_out",
          why="a report says that nothing happened while an old try may still commit",
          changes=[("coordinator/decide/part.c", "    if (!task->unfenced) {\n        return false;",
