@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+import psycopg2
 import pytest
 import yaml
 
@@ -126,6 +127,25 @@ def test_a_program_knows_what_it_works_on(bench):
         "SKEIN_STARTED_BEFORE": "0", "COLOUR": "light blue", "LANG": "C.UTF-8",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     assert [row[0] for row in bench.tenants[0].sql("SELECT what FROM marks")] == ["t_1"]
+
+
+def test_names_arrive_whole_in_the_dsn(fleet):
+    """A schema in one shard, a database in the other, with all that has to be quoted."""
+    name = "t_ 'a\\b $c; -- é"
+    bench = Bench(fleet, [name])
+    us = fleet.start_pg("us")
+    fleet.create_databases(us, [name])
+    fleet.start_agent("us-1", us, mode="database", flags=bench.flags)
+    fleet.wait_tenants(2)
+    bench.publish({"0.2.0__x.exec.yaml": bench.exec_yaml(
+        "tell", 'echo "INSERT INTO marks VALUES (current_schema() || current_database() || '
+                'current_setting(\'lock_timeout\'))" | psql -Xq "$SKEIN_DSN"\n')})
+    bench.roll_out("--lock-timeout", "3s")
+    assert Tenant(bench.server, schema=name).sql("SELECT what FROM marks") == [(f"{name}postgres3s",)]
+    with psycopg2.connect(host="127.0.0.1", port=us.port, user="postgres", dbname=name) as database:
+        cursor = database.cursor()
+        cursor.execute("SELECT what FROM marks")
+        assert cursor.fetchall() == [(f"public{name}3s",)]
 
 
 def test_a_failed_program_undoes_what_was_before_it(bench):
