@@ -98,12 +98,6 @@ static void prepared_set_parse_sql(struct sql_parser *parser, struct bytes conte
                                    const struct operation_settings *settings,
                                    struct prepared_file *file)
 {
-    if (settings->control_scope) {
-        (void)prepared_set_refuse(file, 0, 1,
-                                  "this agent cannot run a script on the control database yet "
-                                  "(skein:scope control)");
-        return;
-    }
     if (sql_script_parse(parser, content, &file->script, &file->problem)) {
         prepared_set_look(file);
     }

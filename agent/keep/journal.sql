@@ -1019,28 +1019,11 @@ BEGIN
             'a script ended the transaction that it ran in, or wrote to skein''s journal';
     END IF;
 
-    IF in_open <> '' THEN
-        PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_open,
-                                in_open_version, in_open_checksum);
-        INSERT INTO skein.operation AS o
-               (tenant, set_name, script, operation, direction, state, rollout, fence)
-        SELECT in_tenant, in_set, in_open, u.operation, 'up', 'done', in_rollout, in_token
-          FROM unnest(in_operations) AS u(operation)
-            ON CONFLICT (tenant, set_name, script, operation) DO UPDATE
-           SET state = 'done', direction = 'up', fence = in_token, updated_at = clock_timestamp()
-         WHERE o.state = 'started';
-        GET DIAGNOSTICS done = ROW_COUNT;
-        IF done <> cardinality(in_operations) THEN
-            RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
-                format('an operation of %s was done already', in_open);
-        END IF;
-    END IF;
     IF in_note IS NOT NULL THEN
         UPDATE skein.history h SET detail = coalesce(h.detail, '{}') || in_note
          WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
-           AND (h.script = in_open OR h.script = ANY (in_scripts));
+           AND h.script = ANY (in_scripts);
     END IF;
-
     UPDATE skein.history h
        SET state = 'done', rollout = in_rollout, agent = in_agent, fence = in_token,
            duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at)
@@ -1060,6 +1043,29 @@ BEGIN
                         WHERE h.tenant = in_tenant AND h.set_name = in_set
                           AND h.script = s.script AND h.script <> '' AND h.state = 'done'
                           AND h.direction = 'up' AND h.xmin = pg_current_xact_id()::xid);
+
+    -- Last, so that the history has the migrations in their order.
+    IF in_open <> '' THEN
+        PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_open,
+                                in_open_version, in_open_checksum);
+        INSERT INTO skein.operation AS o
+               (tenant, set_name, script, operation, direction, state, rollout, fence)
+        SELECT in_tenant, in_set, in_open, u.operation, 'up', 'done', in_rollout, in_token
+          FROM unnest(in_operations) AS u(operation)
+            ON CONFLICT (tenant, set_name, script, operation) DO UPDATE
+           SET state = 'done', direction = 'up', fence = in_token, updated_at = clock_timestamp()
+         WHERE o.state = 'started';
+        GET DIAGNOSTICS done = ROW_COUNT;
+        IF done <> cardinality(in_operations) THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+                format('an operation of %s was done already', in_open);
+        END IF;
+    END IF;
+    IF in_note IS NOT NULL THEN
+        UPDATE skein.history h SET detail = coalesce(h.detail, '{}') || in_note
+         WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
+           AND h.script = in_open;
+    END IF;
 END
 $skein$;
 

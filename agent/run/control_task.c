@@ -31,6 +31,8 @@ static const char control_begin_sql[] =
     "SELECT skein.control_begin($1, $2, $3, $4, $5, $6::bigint)";
 static const char control_end_sql[] =
     "SELECT skein.control_end($1, $2, $3, $4, $5, $6::bigint, $7, $8, $9, $10)";
+static const char control_done_sql[] = "SELECT c.operation FROM skein.control c WHERE c.tenant = $1"
+                                       " AND c.set_name = $2 AND c.direction = 'up'";
 static const char control_fence_sql[] = "SELECT skein.control_fence($1, $2, $3, $4::bigint)";
 
 /* What a statement of the batch belongs to, by its tag. */
@@ -254,20 +256,40 @@ static bool control_task_can_run(struct control_task *t, const struct prepared_o
     return false;
 }
 
-/* All of the plan in one transaction, since one may build on another. */
+static bool control_task_is_named(const struct pg_result *rows, const char *path)
+{
+    for (size_t i = 0; i < pg_result_row_count(rows); i++) {
+        if (strcmp(pg_result_text(rows, i, 0), path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All of the plan in one transaction, since one may build on another. The first migration may be
+ * half done: what was done of it is left out. */
 static enum control_verdict control_task_rehearse(struct control_task *t)
 {
+    CLEANUP(pg_result_free) struct pg_result *done = NULL;
     const struct set *set = prepared_set_model(t->set);
     const struct plan_start start = { .from = t->run->call.from, .baseline = "" };
+    const char *who[] = { t->tenant, t->run->set };
+    struct pg_error words = { 0 };
+    struct error err = { 0 };
     struct plan plan;
 
+    if (!pg_query(t->link->conn, control_done_sql, who, COUNT_OF(who), &done, &words, &err)) {
+        control_task_fail(t, TASK_CODE_DATABASE_LOST, err.message);
+        return journal_is_missing(&words) ? CONTROL_NO_JOURNAL : CONTROL_AGAIN;
+    }
     plan_make(set, &start, t->run->target, &plan);
     control_task_add_begin(t);
     for (size_t m = plan.first; m < plan.first + plan.count; m++) {
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
             const struct prepared_operation *operation = prepared_set_operation(t->set, m, o);
 
-            if (!operation->operation->settings.control_scope) {
+            if (!operation->operation->settings.control_scope ||
+                (m == plan.first && control_task_is_named(done, operation->operation->path))) {
                 continue;
             }
             if (!control_task_can_run(t, operation)) {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "agent/run/runner_batch.h"
+#include "agent/run/runner_control.h"
 #include "agent/run/runner_exec.h"
 #include "agent/run/runner_plugin.h"
 #include "agent/run/runner_sql.h"
@@ -16,6 +17,7 @@ static const struct runner_table runners_table = {
         [OPERATION_EXEC] = &runner_exec,
         [OPERATION_PLUGIN] = &runner_plugin,
     },
+    .control = &runner_control,
 };
 
 const struct runner_table *runners_all(void)
@@ -23,8 +25,14 @@ const struct runner_table *runners_all(void)
     return &runners_table;
 }
 
-const struct runner *runners_find(const struct runner_table *table, enum operation_kind kind)
+const struct runner *runners_find(const struct runner_table *table,
+                                  const struct operation *operation, bool down)
 {
+    enum operation_kind kind = down ? operation->down_kind : operation->kind;
+
+    if (operation->settings.control_scope) { /* its .down has the same scope */
+        return table->control;
+    }
     assert(kind < OPERATION_KIND_COUNT);
     return table->items[kind];
 }

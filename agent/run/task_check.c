@@ -10,7 +10,7 @@ static bool task_check_runner(const struct task_check *check, struct task_result
     enum operation_kind kind = operation->operation->kind;
 
     if (step_plan_is_transactional(operation->operation, false) ||
-        runners_find(check->runners, kind) != NULL) {
+        runners_find(check->runners, operation->operation, false) != NULL) {
         return true;
     }
     task_answer_fail(result, check->task, check->options->shard, TASK_FAILED, TASK_CODE_RUNNER,

@@ -126,7 +126,8 @@ static bool walk_perform(const struct runner *runner, const struct runner_call *
 static enum walk_end walk_runner(struct walk *walk, const struct step *step)
 {
     const struct step_operation *operation = &walk->steps.operations[step->first];
-    const struct runner *runner = runners_find(walk->runners, operation->prepared->operation->kind);
+    const struct runner *runner =
+        runners_find(walk->runners, operation->prepared->operation, false);
     const struct step_known *row =
         step_plan_find(walk->known, walk->known_count, operation->migration->script,
                        operation->prepared->operation->stem);

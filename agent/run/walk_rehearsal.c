@@ -81,7 +81,8 @@ static enum walk_end walk_rehearse_refused(struct walk *walk)
 
 static enum walk_end walk_rehearse_runner(struct walk *walk, const struct step_operation *operation)
 {
-    const struct runner *runner = runners_find(walk->runners, operation->prepared->operation->kind);
+    const struct runner *runner =
+        runners_find(walk->runners, operation->prepared->operation, false);
     struct runner_call call =
         walk_call_make(walk, operation->migration, operation->prepared, NULL, false);
     struct runner_report report = { 0 };

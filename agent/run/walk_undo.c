@@ -108,8 +108,7 @@ static enum walk_undo_end walk_undo_operation(struct walk *walk, const struct ru
     if (has_file && step_plan_is_transactional(operation, true)) {
         return walk_undo_transaction(walk, call, ret_report);
     }
-    const struct runner *runner =
-        runners_find(walk->runners, has_file ? operation->down_kind : operation->kind);
+    const struct runner *runner = runners_find(walk->runners, operation, has_file);
 
     if (runner == NULL || runner->rollback == NULL || (!has_file && !runner->undoes_alone)) {
         return WALK_UNDO_NONE;

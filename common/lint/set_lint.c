@@ -40,12 +40,15 @@ static void set_lint_operation(struct lint_run *run, const struct operation *ope
                                   operation_kind_name(operation->kind)));
         return;
     }
-    lint_run_script(run, operation->path, operation->content, operation->settings.transaction);
+    if (!operation->settings.control_scope) {
+        lint_run_script(run, operation->path, operation->content, operation->settings.transaction);
+    }
 }
 
 static void set_lint_down(struct lint_run *run, const struct operation *operation)
 {
-    if (operation->down_path != NULL && operation->down_kind == OPERATION_SQL) {
+    if (operation->down_path != NULL && operation->down_kind == OPERATION_SQL &&
+        !operation->down_settings.control_scope) {
         lint_run_script(run, operation->down_path, operation->down_content,
                         operation->down_settings.transaction);
     } else if (operation->down_path != NULL && operation->down_kind == OPERATION_BATCH) {
@@ -67,6 +70,26 @@ static void set_lint_downs(struct lint_run *run, const struct set *set)
     run->down = false;
 }
 
+/* The control database is another one: what is in a tenant says nothing of it. */
+static void set_lint_control(struct lint_run *run, const struct set *set)
+{
+    struct lint_run control;
+
+    lint_run_begin(&control, run->parser, run->report);
+    control.version = run->version;
+    for (size_t m = 0; m < set->migration_count; m++) {
+        const struct migration *migration = &set->migrations[m];
+        lint_run_migration(&control);
+        for (size_t o = 0; o < migration->operation_count; o++) {
+            const struct operation *operation = &migration->operations[o];
+            if (operation->settings.control_scope) {
+                lint_run_script(&control, operation->path, operation->content, true);
+            }
+        }
+    }
+    lint_run_end(&control);
+}
+
 void set_lint(struct lint_run *run, const struct set *set)
 {
     for (size_t m = 0; m < set->migration_count; m++) {
@@ -81,6 +104,7 @@ void set_lint(struct lint_run *run, const struct set *set)
         set_lint_operation(run, &set->repeatables[m].operations[0]);
     }
     set_lint_downs(run, set);
+    set_lint_control(run, set);
 }
 
 bool set_lint_refuse(const struct lint_report *report, struct error *err)

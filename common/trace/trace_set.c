@@ -143,7 +143,7 @@ static bool trace_set_up(struct trace_walk *walk, const struct migration *migrat
 
     for (size_t o = 0; o < migration->operation_count && done && !walk->stopped; o++) {
         const struct operation *operation = &migration->operations[o];
-        if (operation->kind == OPERATION_SQL) {
+        if (operation->kind == OPERATION_SQL && !operation->settings.control_scope) {
             done = trace_set_script(walk, operation->content, operation->settings.transaction, err);
         } else if (operation->kind == OPERATION_BATCH) {
             trace_set_pass_batch(walk, operation->content);
@@ -159,6 +159,9 @@ static bool trace_set_down(struct trace_walk *walk, const struct migration *migr
 
     for (size_t o = migration->operation_count; o > 0 && done && !walk->stopped; o--) {
         const struct operation *operation = &migration->operations[o - 1];
+        if (operation->settings.control_scope) {
+            continue; /* works elsewhere */
+        }
         if (operation->down_path != NULL && operation->down_kind == OPERATION_BATCH) {
             trace_set_pass_batch(walk, operation->down_content);
         } else if (operation->down_path == NULL || operation->down_kind != OPERATION_SQL) {
