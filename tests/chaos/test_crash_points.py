@@ -3,9 +3,12 @@
 Afterwards the process is started again as an operator's supervisor would. The rollout must end by
 itself; every tenant must have each script exactly once; and the report must equal the databases.
 """
+import json
+import subprocess
+
 import pytest
 
-from fleet import add_up
+from fleet import BUILD, add_up
 from processes import wait_until
 from sets import INIT, databases_of, schemas_of, steps, write_set
 
@@ -127,3 +130,35 @@ def test_the_agent_dies_over_what_is_no_plain_script(fleet, point):
         assert tenant.ledger() == ["0.1.0", *first, "second"], tenant.name
         assert [row[1:3] for row in tenant.history()] == \
             [("", "baseline")] + [("R__total", "up")] * (len(first) + 1), tenant.name
+
+
+@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+def test_the_agent_dies_over_what_another_tools_table_tells(fleet, point):
+    """Each tenant has its own version, so nobody but its journal can say what became of the try."""
+    server = fleet.start_pg("eu")
+    fleet.create_schemas(server, SCHEMAS[:4])
+    for n, name in enumerate(SCHEMAS[:4]):
+        server.sql(f'SET search_path = "{name}"; CREATE TABLE schema_migrations (version varchar PRIMARY KEY);'
+                   f"INSERT INTO schema_migrations SELECT generate_series(1, {n + 1})")
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server, commit="single", SKEIN_CRASH_AT=f"{point}:2")
+    fleet.wait_tenants(4)
+    fleet.publish(write_set(fleet.path("billing"), {
+        f"0.0.{n}__s{n}.sql": f"CREATE TABLE s{n} (id bigint);" for n in range(1, 6)}, ledger="dbmate"))
+
+    command = [f"{BUILD}/skein", "tenant", "baseline", "--from", "dbmate", "--set", "billing", "--tenants",
+               "tenant=*", "-o", "json", "--coordinator", fleet.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asked:
+        wait_killed(fleet.agents["eu-1"])
+        fleet.agents["eu-1"].start()
+        told = json.loads(asked.communicate(timeout=120)[0])
+    assert told["phase"] == "SUCCEEDED" and told["counts"]["migrated"] == 4, told
+    tenants = schemas_of(server, SCHEMAS[:4])
+    assert [tenant.version() for tenant in tenants] == ["0.0.1", "0.0.2", "0.0.3", "0.0.4"]
+    listed = fleet.skein("tenant", "list", json=True, check=0).json
+    assert sorted(t["versions"]["billing"] for t in listed) == ["0.0.1", "0.0.2", "0.0.3", "0.0.4"]
+    fleet.roll_out("billing")
+    for tenant in tenants:
+        rows = [row[0] for row in tenant.sql("SELECT version FROM schema_migrations ORDER BY version")]
+        assert rows == ["1", "2", "3", "4", "5"] and tenant.version() == "0.0.5", tenant.name
+        assert [row[2] for row in tenant.history()].count("baseline") == 1, tenant.name
