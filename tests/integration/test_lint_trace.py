@@ -138,3 +138,16 @@ def test_an_unreachable_server_and_a_file_are_refused(tmp_path):
     folder = write_set(tmp_path / "set", {"0.1.0__a.sql": "SELECT 1;\n"}, name="x")
     assert "trace" in lint(folder, "--trace", "host=127.0.0.1 port=1", check=8).stderr
     lint(os.path.join(folder, "0.1.0__a.sql"), "--trace", "host=127.0.0.1 port=1", check=2)
+
+
+def test_statements_outside_of_a_transaction_are_run_and_their_rewrites_seen(postgres, tmp_path):
+    folder = write_set(tmp_path / "set", {
+        "0.1.0__a.sql": "CREATE TABLE a (id int);\n",
+        "0.2.0__b.sql": "-- skein:transaction none\nCREATE INDEX CONCURRENTLY i ON a (id);\nVACUUM FULL a;\n",
+        "0.2.0__b.down.sql": "-- skein:transaction none\nDROP INDEX CONCURRENTLY i;\n"}, name="x")
+    view = trace(postgres, folder)
+    assert "trace" not in rules(view) and "trace-failed" not in rules(view), view["findings"]
+    measured = [statement["measured"] for statement in view["statements"]]
+    assert len(measured) == 4
+    assert [one["locks"] for one in measured[1:]] == [None] * 3
+    assert [one["rewrites"] for one in measured] == [[], [], ["a"], []]
