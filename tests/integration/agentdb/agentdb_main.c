@@ -35,6 +35,7 @@ static const struct {
     { "walk", agentdb_test_walk },
     { "batches", agentdb_test_batches },
     { "batch_load", agentdb_test_batch_load },
+    { "runners", agentdb_test_runners },
 };
 
 static bool agentdb_is_wanted(const char *name, int argc, char *argv[])
