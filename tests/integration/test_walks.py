@@ -1,0 +1,111 @@
+"""Migrations that cannot run in one transaction, on a fleet. About 25 s."""
+import threading
+
+import pytest
+
+from processes import wait_until
+from sets import databases_of, schemas_of, steps, write_set
+
+SCHEMAS = [f"t_{i:02}" for i in range(10)]
+DATABASES = ["d_1", "d_2"]
+INVALID = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+
+INDEX = """-- skein:transaction none
+CREATE INDEX CONCURRENTLY account_email ON account (email);
+INSERT INTO ledger (script) VALUES ('0.3.0');
+CREATE UNIQUE INDEX CONCURRENTLY account_unique ON account (email);
+UPDATE counter SET n = n + 1;
+"""
+INDEX_DOWN = """-- skein:transaction none
+DROP INDEX CONCURRENTLY IF EXISTS account_unique;
+DROP INDEX CONCURRENTLY IF EXISTS account_email;
+"""
+# What is made outside a transaction is used in the next one.
+KEY = "ALTER TABLE account ADD CONSTRAINT account_key UNIQUE USING INDEX account_unique;"
+
+
+def scripts():
+    return {**steps("0.2.0", "0.4.0", extra={"0.4.0": KEY}),
+            "0.3.0__index.sql": INDEX, "0.3.0__index.down.sql": INDEX_DOWN}
+
+
+def take_off(fleet, **agent_env):
+    eu, us = fleet.start_pg("eu"), fleet.start_pg("us")
+    fleet.create_schemas(eu, SCHEMAS)
+    fleet.create_databases(us, DATABASES)
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", eu, **agent_env)
+    fleet.start_agent("us-1", us, mode="database", match=["d_*"])
+    fleet.wait_tenants(len(SCHEMAS) + len(DATABASES))
+    fleet.publish(write_set(fleet.path("billing"), scripts()))
+    return eu, schemas_of(eu, SCHEMAS) + databases_of(us, DATABASES)
+
+
+def assert_arrived(fleet, tenants, rollout):
+    status = fleet.wait_phase(rollout, "SUCCEEDED", "FAILED", "PAUSED", "DRY_RUN_FAILED", timeout=120)
+    assert status["phase"] == "SUCCEEDED", status
+    assert status["counts"]["migrated"] == len(tenants), status
+    for tenant in tenants:
+        tenant.assert_at("0.1.0", "0.2.0", "0.3.0", "0.4.0")
+        assert tenant.sql("SELECT count(*) FROM skein.operation") == [(0,)]
+        assert tenant.sql("SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema() "
+                          "AND indexname IN ('account_email', 'account_key')") == [(2,)], tenant.name
+        assert tenant.sql(INVALID) == [(0,)]
+
+
+@pytest.mark.parametrize("point", ["before_bare:9", "after_bare:4", "after_step:7"])
+def test_an_agent_dies_on_its_walk(fleet, point):
+    _, tenants = take_off(fleet, SKEIN_CRASH_AT=point)
+    rollout = fleet.start_rollout("billing")
+    agent = fleet.agents["eu-1"]
+    assert agent.process.wait_end() == -9, "it was to end at its crash point"
+    agent.process.killed = True
+    agent.start(SKEIN_CRASH_AT="")
+    assert_arrived(fleet, tenants, rollout)
+
+
+def test_an_agent_dies_while_an_index_is_made(fleet):
+    eu, tenants = take_off(fleet)
+    fleet.roll_out("billing", "--to", "0.2.0")
+    first = tenants[0]
+    go_on, waits = threading.Event(), threading.Event()
+
+    def write():
+        """A writer that does not end keeps the index from becoming valid."""
+        connection = eu.connect()
+        try:
+            connection.autocommit = False
+            connection.cursor().execute(f'INSERT INTO "{first.name}".account (email) VALUES (\'a\')')
+            waits.set()
+            go_on.wait(60)
+            connection.commit()
+        finally:
+            connection.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    waits.wait(60)
+    rollout = fleet.start_rollout("billing")
+    wait_until(lambda: first.sql(INVALID) != [(0,)], "the index to be half made")
+    agent = fleet.agents["eu-1"]
+    agent.kill()
+    agent.start()
+    go_on.set()
+    writer.join()
+    assert_arrived(fleet, tenants, rollout)
+
+
+def test_an_index_that_cannot_be_unique_is_undone_and_tried_again(fleet):
+    _, tenants = take_off(fleet)
+    fleet.roll_out("billing", "--to", "0.2.0")
+    bad = tenants[3]
+    fleet.wait_tenants(len(tenants))
+    bad.sql("INSERT INTO account (email) VALUES ('twice'), ('twice')")
+    # The dry run says so, since the table is small.
+    rollout = fleet.start_rollout("billing")
+    status = fleet.wait_phase(rollout, "DRY_RUN_FAILED")
+    assert [(e["code"], e["sqlstate"], e["file"], e["statement"]) for e in status["errors"]] == \
+        [("SQL", "23505", "0.3.0__index.sql", 3)]
+    assert all(t.version() == "0.2.0" for t in tenants)
+    bad.sql("DELETE FROM account")
+    assert_arrived(fleet, tenants, fleet.start_rollout("billing"))
