@@ -249,6 +249,23 @@ enum loose_state loose_repair_look(const struct runner_call *call, const struct 
     return LOOSE_FAILED;
 }
 
+/* Whether the table can be locked against writers without waiting for any: a rehearsal must not be
+ * in the way of what the migration itself lets pass. Inside the dry run's transaction. */
+static bool loose_is_free(const struct runner_call *call, const char *name)
+{
+    struct runner_report ignored = { 0 };
+    bool is_free =
+        loose_run(call, "SAVEPOINT skein_rehearsal", &ignored) &&
+        loose_run(call, arena_printf(call->arena, "LOCK TABLE %s IN SHARE MODE NOWAIT", name),
+                  &ignored);
+
+    return loose_run(call,
+                     is_free ? "RELEASE SAVEPOINT skein_rehearsal"
+                             : "ROLLBACK TO SAVEPOINT skein_rehearsal",
+                     &ignored) &&
+           is_free;
+}
+
 bool loose_repair_rehearse(const struct runner_call *call, const struct sql_loose *loose,
                            uint64_t *ret_bytes, struct runner_report *report)
 {
@@ -268,7 +285,9 @@ bool loose_repair_rehearse(const struct runner_call *call, const struct sql_loos
         report->problem.sqlstate = loose->kind == SQL_LOOSE_DROP_INDEX ? "42704" : "42P01";
         return false;
     }
-    *ret_bytes = loose->kind == SQL_LOOSE_CREATE_INDEX ? pg_result_u64(rows, 0, 1) : 0;
     enum loose_state state = loose_repair_look(call, loose, report);
-    return state == LOOSE_AGAIN || state == LOOSE_DONE;
+    if (loose->kind == SQL_LOOSE_CREATE_INDEX && state == LOOSE_AGAIN) {
+        *ret_bytes = loose_is_free(call, name) ? pg_result_u64(rows, 0, 1) : UINT64_MAX;
+    }
+    return (state == LOOSE_AGAIN || state == LOOSE_DONE) && !pg_conn_is_lost(call->conn);
 }

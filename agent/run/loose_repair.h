@@ -23,8 +23,9 @@ enum loose_state loose_repair_look(const struct runner_call *call, const struct 
 enum loose_state loose_repair(const struct runner_call *call, const struct sql_loose *loose,
                               struct runner_report *report);
 
-/* In a dry run: whether what it works on is there. *ret_bytes is the table's size, 0 where it does
- * not matter. False: the report says what is missing. */
+/* In a dry run's transaction: whether what it works on is there. *ret_bytes is the size of the
+ * table of an index, which is locked against writers then; UINT64_MAX where that would have to
+ * wait, 0 where it does not matter. False: the report says what is missing. */
 bool loose_repair_rehearse(const struct runner_call *call, const struct sql_loose *loose,
                            uint64_t *ret_bytes, struct runner_report *report);
 

@@ -581,8 +581,10 @@ bool task_batch_clean(struct pg_conn *conn, struct pg_batch *batch)
     bool lost = pg_conn_is_lost(conn);
 
     if (!lost) {
-        pg_batch_add(batch, "ROLLBACK", NULL, 0, 0);
-        pg_batch_end_segment(batch);
+        if (pg_conn_in_transaction(conn)) {
+            pg_batch_add(batch, "ROLLBACK", NULL, 0, 0);
+            pg_batch_end_segment(batch);
+        }
         for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
             pg_batch_add(batch, task_clean_sql[i], NULL, 0, 0);
         }

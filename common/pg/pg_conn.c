@@ -232,6 +232,13 @@ bool pg_conn_is_there(struct pg_conn *conn)
     return !pg_conn_is_lost(conn);
 }
 
+bool pg_conn_in_transaction(const struct pg_conn *conn)
+{
+    PGTransactionStatusType status = PQtransactionStatus(conn->pg);
+
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
 uint32_t pg_conn_backend_pid(const struct pg_conn *conn)
 {
     return (uint32_t)PQbackendPID(conn->pg);

@@ -36,6 +36,8 @@ bool pg_conn_is_lost(const struct pg_conn *conn);
 /* Whether the server still holds the other end, as far as can be seen without waiting: for whoever
  * works on something else while the connection is idle. */
 bool pg_conn_is_there(struct pg_conn *conn);
+/* Whether a transaction is open, failed or not, by the server's last word. */
+bool pg_conn_in_transaction(const struct pg_conn *conn);
 uint32_t pg_conn_backend_pid(const struct pg_conn *conn);
 int pg_conn_server_version(const struct pg_conn *conn); /* 150020 */
 /* How long the server may take from one byte to the next; 0: for ever, while it is alive. A new
