@@ -1,0 +1,2 @@
+-- skein:transaction none
+DROP INDEX CONCURRENTLY IF EXISTS payments_reference;
