@@ -1,6 +1,5 @@
 #include "common/trace/trace_set.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +16,9 @@ struct trace_walk {
     struct trace_probe *probe;
     struct trace *trace;
     trace_go_on *go_on;
-    size_t next;  /* statement of the report */
-    bool stopped; /* a statement failed: what follows would stand on nothing */
+    const char *path; /* of the script that is run */
+    size_t at;        /* its statement in the report */
+    bool stopped;     /* a statement failed: what follows would stand on nothing */
 };
 
 void trace_release(struct trace *trace)
@@ -30,7 +30,7 @@ void trace_release(struct trace *trace)
 
 static void trace_set_tell(struct trace_walk *walk, enum lint_rule rule, const char *words)
 {
-    const struct lint_statement *statement = &walk->run->report->statements[walk->next];
+    const struct lint_statement *statement = &walk->run->report->statements[walk->at];
 
     lint_run_add_at(walk->run, rule, statement, words);
 }
@@ -39,7 +39,7 @@ static void trace_set_compare(struct trace_walk *walk, const struct trace_measur
 {
     CLEANUP(buf_release) struct buf words = { .size_max = TRACE_WORDS_BYTES_MAX };
 
-    trace_compare(walk->run->report, walk->next, measure, &words);
+    trace_compare(walk->run->report, walk->at, measure, &words);
     if (words.size > 0) {
         trace_set_tell(walk, LINT_TRACE, buf_text(&words));
     }
@@ -58,7 +58,7 @@ static bool trace_set_statement(struct trace_walk *walk, const struct sql_statem
         return false;
     }
     if (trace_probe_run(walk->probe, statement->text, transactional, measure, &words, err)) {
-        walk->trace->measures[walk->next] = measure;
+        walk->trace->measures[walk->at] = measure;
         trace_set_compare(walk, measure);
         return true;
     }
@@ -72,18 +72,31 @@ static bool trace_set_statement(struct trace_walk *walk, const struct sql_statem
     return true;
 }
 
-static bool trace_set_statements(struct trace_walk *walk, const struct sql_script *script,
-                                 bool transactional, struct error *err)
+/* Lint's own words about that statement of the script; it reads some scripts in another order. */
+static bool trace_set_seek(struct trace_walk *walk, uint32_t number)
 {
     const struct lint_report *report = walk->run->report;
 
-    for (size_t i = 0; i < script->count && !walk->stopped; i++) {
-        assert(walk->next < report->statement_count);
-        assert(report->statements[walk->next].number == script->statements[i].number);
-        if (!trace_set_statement(walk, &script->statements[i], transactional, err)) {
-            return false;
+    for (size_t i = 0; i < report->statement_count; i++) {
+        size_t at = (walk->at + i) % report->statement_count;
+        if (report->statements[at].number == number &&
+            strcmp(report->statements[at].file, walk->path) == 0) {
+            walk->at = at;
+            return true;
         }
-        walk->next++;
+    }
+    walk->stopped = true; /* lint could not read it, and has said so */
+    return false;
+}
+
+static bool trace_set_statements(struct trace_walk *walk, const struct sql_script *script,
+                                 bool transactional, struct error *err)
+{
+    for (size_t i = 0; i < script->count && !walk->stopped; i++) {
+        if (!trace_set_seek(walk, script->statements[i].number) ||
+            !trace_set_statement(walk, &script->statements[i], transactional, err)) {
+            return walk->stopped;
+        }
     }
     return true;
 }
@@ -96,10 +109,9 @@ static bool trace_set_end(struct trace_walk *walk, struct error *err)
     if (pg_script(walk->conn, walk->stopped ? "ROLLBACK" : "COMMIT", &words, err)) {
         return true;
     }
-    if (pg_conn_is_lost(walk->conn) || walk->next == 0) {
+    if (pg_conn_is_lost(walk->conn) || walk->run->report->statement_count == 0) {
         return false;
     }
-    walk->next--;
     trace_set_tell(walk, LINT_TRACE_FAILED,
                    arena_printf(&walk->trace->arena, "the commit failed: %s (SQLSTATE %s)",
                                 words.message, words.sqlstate));
@@ -107,12 +119,13 @@ static bool trace_set_end(struct trace_walk *walk, struct error *err)
     return pg_script(walk->conn, "ROLLBACK", NULL, err);
 }
 
-static bool trace_set_script(struct trace_walk *walk, struct bytes content, bool transactional,
-                             struct error *err)
+static bool trace_set_script(struct trace_walk *walk, const char *path, struct bytes content,
+                             bool transactional, struct error *err)
 {
     CLEANUP(sql_script_release) struct sql_script script = { 0 };
     struct sql_problem problem = { 0 };
 
+    walk->path = path;
     if (!sql_script_parse(walk->run->parser, content, &script, &problem)) {
         walk->stopped = true; /* lint has said so */
         return true;
@@ -124,18 +137,6 @@ static bool trace_set_script(struct trace_walk *walk, struct bytes content, bool
            trace_set_statements(walk, &script, true, err) && trace_set_end(walk, err);
 }
 
-/* The tables are empty: there is nothing that a batch could go over. Its statements stand in the
- * report all the same. */
-static void trace_set_pass_batch(struct trace_walk *walk, struct bytes content)
-{
-    CLEANUP(sql_script_release) struct sql_script script = { 0 };
-    struct sql_problem problem = { 0 };
-
-    if (sql_script_parse(walk->run->parser, content, &script, &problem)) {
-        walk->next += script.count;
-    }
-}
-
 static bool trace_set_up(struct trace_walk *walk, const struct migration *migration,
                          struct error *err)
 {
@@ -144,10 +145,9 @@ static bool trace_set_up(struct trace_walk *walk, const struct migration *migrat
     for (size_t o = 0; o < migration->operation_count && done && !walk->stopped; o++) {
         const struct operation *operation = &migration->operations[o];
         if (operation->kind == OPERATION_SQL && !operation->settings.control_scope) {
-            done = trace_set_script(walk, operation->content, operation->settings.transaction, err);
-        } else if (operation->kind == OPERATION_BATCH) {
-            trace_set_pass_batch(walk, operation->content);
-        }
+            done = trace_set_script(walk, operation->path, operation->content,
+                                    operation->settings.transaction, err);
+        } /* a batch would find no rows to go over */
     }
     return done;
 }
@@ -159,15 +159,14 @@ static bool trace_set_down(struct trace_walk *walk, const struct migration *migr
 
     for (size_t o = migration->operation_count; o > 0 && done && !walk->stopped; o--) {
         const struct operation *operation = &migration->operations[o - 1];
-        if (operation->settings.control_scope) {
-            continue; /* works elsewhere */
+        if (operation->settings.control_scope ||
+            (operation->down_path != NULL && operation->down_kind == OPERATION_BATCH)) {
+            continue; /* works elsewhere, or on rows */
         }
-        if (operation->down_path != NULL && operation->down_kind == OPERATION_BATCH) {
-            trace_set_pass_batch(walk, operation->down_content);
-        } else if (operation->down_path == NULL || operation->down_kind != OPERATION_SQL) {
+        if (operation->down_path == NULL || operation->down_kind != OPERATION_SQL) {
             walk->stopped = true; /* older rollbacks expect that this one was taken back */
         } else {
-            done = trace_set_script(walk, operation->down_content,
+            done = trace_set_script(walk, operation->down_path, operation->down_content,
                                     operation->down_settings.transaction, err);
         }
     }
@@ -186,6 +185,9 @@ bool trace_set(struct lint_run *run, const struct set *set, struct pg_conn *conn
                                  &ret_trace->arena);
     for (size_t m = 0; m < set->migration_count && done && !walk.stopped; m++) {
         done = trace_set_up(&walk, &set->migrations[m], err);
+    }
+    for (size_t m = 0; m < set->repeatable_count && done && !walk.stopped; m++) {
+        done = trace_set_up(&walk, &set->repeatables[m], err);
     }
     run->down = true;
     for (size_t m = set->migration_count; m > 0 && done && !walk.stopped; m--) {

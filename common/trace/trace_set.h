@@ -2,7 +2,8 @@
  *
  * Used by one thread. Each script is a transaction of its own, as lint takes it; rollbacks follow,
  * newest first, as long as each migration has all of its own. Scripts of other kinds than SQL are
- * passed over. Contradictions go into lint's report as findings. */
+ * passed over, and so are those of the control database. Contradictions go into lint's report as
+ * findings. */
 #ifndef SKEIN_COMMON_TRACE_TRACE_SET_H
 #define SKEIN_COMMON_TRACE_TRACE_SET_H
 

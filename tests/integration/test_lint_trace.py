@@ -151,3 +151,17 @@ def test_statements_outside_of_a_transaction_are_run_and_their_rewrites_seen(pos
     assert len(measured) == 4
     assert [one["locks"] for one in measured[1:]] == [None] * 3
     assert [one["rewrites"] for one in measured] == [[], [], ["a"], []]
+
+
+def test_what_is_no_script_of_the_tenant_is_passed_over(postgres, tmp_path):
+    folder = write_set(tmp_path / "set", {
+        "0.1.0__a/10_make.sql": "CREATE TABLE a (id bigint PRIMARY KEY, v int);\n",
+        "0.1.0__a/20_shared.sql": "-- skein:scope control\nCREATE TABLE nowhere_else (id int);\n",
+        "0.1.0__a/30_index.sql": "CREATE INDEX a_v ON a (v);\n",
+        "0.2.0__b.sql": "ALTER TABLE a ADD COLUMN w int;\n",
+        "R__view.sql": "CREATE OR REPLACE VIEW v AS SELECT id FROM a;\n"}, name="x", control="eu-1/control")
+    view = trace(postgres, folder)
+    measured = {statement["file"]: statement.get("measured") for statement in view["statements"]}
+    assert measured.pop("0.1.0__a/20_shared.sql") is None
+    assert len(measured) == 4 and all(measured.values()), measured
+    assert {"relation": "a", "mode": "ACCESS EXCLUSIVE"} in measured["0.2.0__b.sql"]["locks"]
