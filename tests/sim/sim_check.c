@@ -111,11 +111,13 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
     if (view->state.phase == ROLLOUT_DRY_RUN_FAILED) {
         return;
     }
-    /* What a rollback left as it was: it could not, or something else has moved the tenant since.
+    /* What a rollback left as it was: it could not, or something else has moved the tenant since, or
+     * it was aborted before it had asked.
      */
     uint64_t left = view->state.rollback == ROLLBACK_NONE
                         ? 0
                         : c->failed + view->state.skips[TASK_CODE_VERSION_MOVED] +
+                              view->state.skips[TASK_CODE_CANCELLED] +
                               view->state.skips[TASK_CODE_TENANT_LOCKED];
 
     if (committed > c->migrated + gone + sim_check_unknown(sim, view) + left) {
