@@ -390,6 +390,14 @@ static void rollout_name_unknown(struct step *step, struct tenant_task *task)
     }
 }
 
+/* Others could not go back, so this one does not. */
+static void rollout_leave_task(struct step *step, struct tenant_task *task)
+{
+    if (task->state == TENANT_TASK_PASSED || task->state == TENANT_TASK_QUEUED) {
+        part_skip(step, task, TASK_CODE_CANCELLED);
+    }
+}
+
 /* What belongs to the step itself, before the state is written. */
 static void rollout_act(struct step *step, struct rollout *rollout, enum rollout_event on,
                         enum rollout_phase from, enum rollout_phase to)
@@ -416,6 +424,9 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
         rollout_requeue_failed(step, rollout);
     }
     rollout->ran = rollout->ran || to == ROLLOUT_RUNNING || to == ROLLOUT_ROLLING_BACK;
+    if (to == ROLLOUT_FAILED && rollback_is_on(rollout)) {
+        rollout_each_task(step, rollout, rollout_leave_task);
+    }
     if (to == ROLLOUT_ABORTED) {
         rollout_each_task(step, rollout, rollout_name_unknown);
         rollout_counts_settle(rollout);

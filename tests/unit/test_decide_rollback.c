@@ -83,6 +83,7 @@ static void one_that_cannot_go_back_keeps_all_where_they_are(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_FAILED);
     assert_int_equal(fixture_assigned(f, 1, TASK_ROLLBACK, mark), 0);
     assert_int_equal(fixture_view(f, "r1").errors[0]->mode, TASK_ROLLBACK_DRY_RUN);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, TENANTS - 1);
     /* A retry looks at all again. */
     assert_int_equal(fixture_verb(f, OPERATOR_RETRY, "r1")->reply.code, ERR_NONE);
     fixture_expect_phase(f, "r1", ROLLOUT_ROLLING_BACK);
