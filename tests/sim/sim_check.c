@@ -111,8 +111,8 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
     if (view->state.phase == ROLLOUT_DRY_RUN_FAILED) {
         return;
     }
-    /* What a rollback left as it was: it could not, or something else has moved the tenant since, or
-     * it was aborted before it had asked.
+    /* What a rollback left as it was: it could not, or something else has moved the tenant since,
+     * or it was aborted before it had asked.
      */
     uint64_t left = view->state.rollback == ROLLBACK_NONE
                         ? 0
