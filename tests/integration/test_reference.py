@@ -13,7 +13,7 @@ def led(fleet):
     server = fleet.start_pg("eu")
     fleet.create_schemas(server, NAMES)
     fleet.start_coordinator()
-    fleet.start_agent("eu-1", server)
+    fleet.start_agent("eu-1", server, flags=["--refresh-ms", "1000"])
     fleet.wait_tenants(len(NAMES))
     publish(fleet, "0.2.0", extra={"0.2.0": FAILS_IN_THE_RUN})
     fleet.roll_out("billing", "--to", "0.1.0")
