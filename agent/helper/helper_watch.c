@@ -71,14 +71,20 @@ static int helper_watch_remove(const char *path, const struct stat *status, int 
     return 0; /* what cannot be removed stays */
 }
 
-static void helper_watch_release(struct helper_watch *w)
+static void helper_watch_remove_folder(struct helper_watch *w)
 {
     if (w->folder[0] != '\0') {
         (void)chdir("/");
         /* No link is followed, so nothing beside the folder is touched. */
         (void)nftw(w->folder, helper_watch_remove, HELPER_WATCH_FDS,
                    FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        w->folder[0] = '\0';
     }
+}
+
+static void helper_watch_release(struct helper_watch *w)
+{
+    helper_watch_remove_folder(w);
     if (w->signals >= 0) {
         close(w->signals);
     }
@@ -369,6 +375,7 @@ int helper_watch(int word_count, char *words[])
     int number = helper_watch_start(&w, talks, word_count - 2, words + 2);
     if (number != 0) {
         helper_watch_sweep(&w);
+        helper_watch_remove_folder(&w);
         return helper_watch_fail(words[2], number);
     }
     if (talks) {
@@ -376,6 +383,7 @@ int helper_watch(int word_count, char *words[])
     }
     helper_watch_run(&w);
     helper_watch_sweep(&w);
+    helper_watch_remove_folder(&w); /* who has told the end is not waited for */
     bool exited = w.ended && WIFEXITED(w.status);
     bool killed = w.ended && WIFSIGNALED(w.status);
     return helper_watch_tell(HELPER_FRAME_ENDED, exited ? (uint64_t)WEXITSTATUS(w.status) : 0,

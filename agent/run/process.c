@@ -363,7 +363,7 @@ static void process_watch(struct process *p)
 /* The helper has said its last word, and ends; or it never will. */
 static void process_reap(struct process *p)
 {
-    uint64_t ends_ms = clock_monotonic_ms() + PROCESS_TICK_MS;
+    uint64_t ends_ms = clock_monotonic_ms() + PROCESS_EXIT_MAX_MS;
     int status = 0;
 
     process_close(&p->control);

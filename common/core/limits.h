@@ -187,6 +187,7 @@ enum {
     PROCESS_TICK_MS = 200,             /* how often it is looked whether it may go on */
     PROCESS_GRACE_MS = 5000,           /* from SIGTERM to SIGKILL */
     PROCESS_END_MAX_MS = 15000,        /* a helper that takes longer to end is killed */
+    PROCESS_EXIT_MAX_MS = 2000,        /* the same for one that has said its last word */
     PROCESS_SWEEP_MAX_MS = 5000,       /* for the children of a program that has ended */
     PLUGIN_FRAME_BYTES_MAX = 1 << 20,  /* a statement, or an answer with its rows */
     PLUGIN_BUFFER_BYTES_MAX = 2 << 20, /* what is read of frames that have not come whole */

@@ -302,7 +302,8 @@ static void a_program_ends_with_a_helper_that_is_killed(void **state)
     struct process_end end;
 
     (void)state;
-    const char *text = shell("echo $$; kill -9 $PPID; sleep 1000", PATIENCE_MS, 0, &arena, &end);
+    const char *text =
+        shell("rmdir \"$(pwd)\"; echo $$; kill -9 $PPID; sleep 1000", PATIENCE_MS, 0, &arena, &end);
     assert_int_equal(end.ending, PROCESS_LOST);
     wait_until_gone(text);
 }
