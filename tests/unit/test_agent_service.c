@@ -305,7 +305,7 @@ static void an_agent_that_breaks_the_protocol_is_cut_off(void **state)
 {
     struct fixture *fixture = *state;
     const struct agent_message heartbeat = { .kind = AGENT_MESSAGE_HEARTBEAT,
-                                             .heartbeat = { 1, 0, "" } };
+                                             .heartbeat = { .sequence = 1, .trouble = "" } };
     struct agent agent;
 
     agent_open(&agent, fixture);
@@ -331,7 +331,7 @@ static void agent_flood(struct agent *agent, struct fixture *fixture, size_t cou
     agent_say_hello(agent, "eu-1");
     for (size_t i = 1; i <= count; i++) {
         const struct agent_message heartbeat = { .kind = AGENT_MESSAGE_HEARTBEAT,
-                                                 .heartbeat = { i, 0, "" } };
+                                                 .heartbeat = { .sequence = i, .trouble = "" } };
         agent_say(agent, &heartbeat);
     }
     while (mailbox_depth(fixture->inbox) < INBOX_EVENTS && clock_monotonic_ms() < until_ms) {
