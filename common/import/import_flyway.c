@@ -232,7 +232,7 @@ static void import_flyway_other(struct import_work *work, const struct set_file 
     if (import_ends_with(base, ".sql") &&
         (strncmp(base, "before", 6) == 0 || strncmp(base, "after", 5) == 0)) {
         import_problem(work, file->path, 0,
-                       "a callback; a set's hooks (before_tenant, after_tenant) do the same");
+                       "a callback, which a set does not have: make it a script");
     } else if (!import_ends_with(base, ".sql.conf")) {
         import_note(work, file->path, 0, "not the name of a migration; left out");
     }

@@ -64,7 +64,7 @@ static bool cmd_baseline_selector(const struct cli *cli, struct buf *selector)
     const char *text = options->tenants[0] != '\0' ? options->tenants : options->where;
 
     if (options->set[0] == '\0' || (options->version[0] == '\0') == (options->to[0] == '\0')) {
-        (void)cli_usage(cli, "a baseline needs --set and --to VERSION");
+        (void)cli_usage(cli, "a baseline needs --set, and --to VERSION or --from TOOL");
         return false;
     }
     if (named == (text[0] != '\0') || (options->tenants[0] != '\0' && options->where[0] != '\0')) {

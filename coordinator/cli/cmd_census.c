@@ -1,4 +1,5 @@
 /* Tenants by what their schemas are: tenant census, drift. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "coordinator/cli/census.h"
@@ -276,8 +277,9 @@ static void cmd_census_drift_print_class(const json_t *item, struct buf *text)
     }
     buf_puts(text, "  (");
     style_clean(field_text(item, "versions"), text);
-    buf_printf(text, "; compared with %llu others there)\n",
-               (unsigned long long)field_u64(item, "usual_count"));
+    const uint64_t others = field_u64(item, "usual_count");
+    buf_printf(text, "; compared with %" PRIu64 " other%s there)\n", others,
+               others == 1 ? "" : "s");
     cmd_census_print_differences(item, text);
     buf_puts(text, "\n");
 }

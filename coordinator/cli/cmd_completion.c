@@ -44,7 +44,7 @@ static const char completion_body[] =
     "                else\n"
     "                    COMPREPLY=($(compgen -d -- \"$cur\"))\n"
     "                fi ;;\n"
-    "            plan | 'rollout start' | 'set show')\n"
+    "            plan | drift | 'rollout start' | 'set show')\n"
     "                COMPREPLY=($(compgen -W \"$(_skein_ids set)\" -- \"$cur\")) ;;\n"
     "            rollout*) COMPREPLY=($(compgen -W \"$(_skein_ids rollout)\" -- \"$cur\")) ;;\n"
     "            tenant*) COMPREPLY=($(compgen -W \"$(_skein_ids tenant)\" -- \"$cur\")) ;;\n"

@@ -35,8 +35,8 @@ static bool cmd_set_lint(const struct cli *cli, const struct set *set)
         lint_view_print(&report, &(const struct trace){ 0 }, &cli->style, &text);
         (void)fputs(buf_text(&text), stderr);
     } else if (report.count > 0) {
-        output_say("lint has %zu finding%s that do not stand in the way: skein lint '%s'",
-                   report.count, report.count == 1 ? "" : "s", cli->arguments[0]);
+        output_say("lint has %zu finding%s not stand in the way: skein lint '%s'", report.count,
+                   report.count == 1 ? " that does" : "s that do", cli->arguments[0]);
     }
     return report.error_count == 0;
 }

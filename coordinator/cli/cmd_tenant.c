@@ -160,7 +160,11 @@ static void cmd_tenant_show_text(const json_t *tenant)
                             : "none");
     }
     buf_puts(&text, "\nlabels    ");
-    cmd_tenant_put_pairs(field_get(tenant, "labels"), "=", &text);
+    if (json_object_size(field_get(tenant, "labels")) > 0) {
+        cmd_tenant_put_pairs(field_get(tenant, "labels"), "=", &text);
+    } else {
+        buf_puts(&text, "none");
+    }
     buf_printf(&text, "\nlocked    %s\n", locked_by[0] != '\0' ? locked_by : "no");
     for (const char *line = buf_text(&text); *line != '\0';) {
         CLEANUP(buf_release) struct buf one = { .size_max = OUTPUT_BYTES_MAX };

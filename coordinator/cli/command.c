@@ -53,6 +53,14 @@ static const struct command commands[] = {
       "  skein plan billing\n"
       "  skein plan billing --to 0.4.3 --tenants 'shard=eu-*' --exit-code\n",
       false, false },
+    { "drift", cmd_drift, "SET", 1, 1, "where exit-code",
+      "tenants whose schema is not what others at the same version have",
+      "Exits with 3 where there are some and --exit-code is given; with 8 where some tenants "
+      "could\n"
+      "not be read.\n\n"
+      "  skein drift billing\n"
+      "  skein drift billing --exit-code\n",
+      false, false },
     { "rollout start", cmd_rollout_start, "SET", 1, 1,
       "to tenants policy max-failures concurrency concurrency-per-shard lock-timeout dry-run-only "
       "baseline-unmanaged rehearse-rollback wait detach",
@@ -109,14 +117,6 @@ static const struct command commands[] = {
       "  skein tenant census\n"
       "  skein tenant census --set billing --where shard=eu-1\n",
       false, false },
-    { "drift", cmd_drift, "SET", 1, 1, "where exit-code",
-      "tenants whose schema is not what others at the same version have",
-      "Exits with 3 where there are some and --exit-code is given; with 8 where some tenants "
-      "could\n"
-      "not be read.\n\n"
-      "  skein drift billing\n"
-      "  skein drift billing --exit-code\n",
-      false, false },
     { "tenant history", cmd_tenant_history, "TENANT", 1, 1, "limit",
       "what was applied to it, from its own journal", "  skein tenant history eu-1/t_7\n", false,
       false },
@@ -156,8 +156,8 @@ static const struct command commands[] = {
       "Makes the schema and runs the set's scripts in it; if any of that fails, nothing of it is\n"
       "left. The name has to be one that the shard's agent looks for (tenants.match, exclude,\n"
       "query). It is a rollout of one tenant: 'rollout report' and 'rollout retry' work on it.\n"
-      "--from scripts (the default) runs the scripts; --from reference copies the set's reference\n"
-      "tenant first, where tenants are databases.\n\n"
+      "--from scripts is the default; copying the set's reference tenant (--from reference), and\n"
+      "making or dropping tenants that are databases, is refused in this version.\n\n"
       "  skein tenant create eu-1/t_9 --set billing\n"
       "  skein tenant create eu-1/t_9 --set billing --to 0.4.3\n",
       false, false },

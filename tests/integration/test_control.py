@@ -3,10 +3,13 @@ to it, each once for each tenant, whoever dies on the way.
 
 Budget: 40 s.
 """
+import os
+import shutil
 import signal
 
 import pytest
 
+from fleet import ROOT
 from processes import wait_until
 from sets import schemas_of, write_set
 
@@ -85,6 +88,21 @@ def fixture_world(fleet):
 def test_each_tenant_reaches_the_control_database_once(world):
     world.fleet.roll_out("billing")
     world.assert_all_told_once()
+
+
+def test_the_example(world):
+    world.us.sql("CREATE TABLE seats (tenant text PRIMARY KEY, plan text NOT NULL)", database="control")
+    folder = world.fleet.path("seats")
+    shutil.copytree(os.path.join(ROOT, "deploy/examples/shared"), folder)
+    settings = os.path.join(folder, "skein.yaml")
+    with open(settings, "w", encoding="utf-8") as file:
+        file.write("name: seats\ncontrol: us-1/control\n")
+    world.fleet.publish(folder)
+    world.fleet.roll_out("seats")
+    assert sorted(world.control("SELECT tenant, plan FROM seats")) == [
+        (f"{shard}/{name}", "basic") for shard, name in
+        (("eu-1", "t_1"), ("eu-1", "t_2"), ("eu-1", "t_3"), ("us-1", "t_4"))]
+    assert all(tenant.version("seats") == "0.2.0" for tenant in world.tenants)
 
 
 def test_what_fails_there_fails_the_dry_run_and_changes_nothing(world):

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from fleet import BUILD, strip_colours
+from fleet import BUILD, ROOT, strip_colours
 from processes import wait_until
 from sets import schemas_of, step, steps, write_set
 
@@ -57,6 +57,13 @@ def test_each_verb_has_help(verb):
     done = subprocess.run([f"{BUILD}/skein", *verb.split(), "--help"], capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0 and verb.split()[-1] in done.stdout, done
+
+
+@pytest.mark.parametrize("example", ["batches", "billing", "programs/set", "shared"])
+def test_each_example_is_a_set_that_lint_takes(example):
+    done = subprocess.run([f"{BUILD}/skein", "lint", os.path.join(ROOT, "deploy/examples", example)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "0 errors" in done.stdout, done
 
 
 def test_wrong_usage_exits_with_2(flight):
@@ -266,3 +273,7 @@ f=$(complete -p skein | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f skein sta rollout; 
     done = subprocess.run(["bash"], input=probe, text=True, capture_output=True, check=False,
                           env={"PATH": os.environ["PATH"]})
     assert "start" in done.stdout and "status" in done.stdout, done
+    first = [line for line in script.splitlines() if line.startswith("_skein_first=")][0]
+    names = first.partition("'")[2].rstrip("'").split()
+    assert len(names) == len(set(names)), first  # a second group of one name would hide the first
+    assert "    [tenant]='list show census history" in script, script

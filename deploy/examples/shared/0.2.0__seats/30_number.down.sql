@@ -1,0 +1,1 @@
+UPDATE users SET seat = NULL WHERE seat IS NOT NULL;
