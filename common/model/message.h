@@ -394,6 +394,9 @@ struct rollout_state {
 struct shard_progress {
     const char *shard;
     struct rollout_counts counts;
+    /* Of a rollout that was opened again after its end. */
+    uint64_t expected;  /* migrated by then, while its tenants are not looked at again; else 0 */
+    uint64_t overtaken; /* of those: moved on by other rollouts since */
 };
 
 struct failure_record {

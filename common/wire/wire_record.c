@@ -140,6 +140,8 @@ Skein__V1__ShardProgress *wire_record_of_progress(const struct shard_progress *p
 
     message->shard = wire_codec_borrow(progress->shard);
     message->counts = wire_parts_of_counts(&progress->counts, arena);
+    message->expected = progress->expected;
+    message->overtaken = progress->overtaken;
     return message;
 }
 
@@ -161,6 +163,8 @@ bool wire_decode_shard_progress(struct bytes wire, struct arena *arena,
     struct shard_progress progress = {
         .shard = wire_check_key(&check, "shard", from->shard),
         .counts = wire_parts_to_counts(from->counts),
+        .expected = from->expected,
+        .overtaken = from->overtaken,
     };
     if (!check.failed) {
         *ret_record = progress;

@@ -66,6 +66,10 @@ static int fleet_load_compare(const void *a, const void *b)
     const struct loaded_rollout *x = *(const struct loaded_rollout *const *)a;
     const struct loaded_rollout *y = *(const struct loaded_rollout *const *)b;
 
+    /* Leaders' clocks differ; the store's count does not. */
+    if (x->revision != 0 && y->revision != 0 && x->revision != y->revision) {
+        return x->revision < y->revision ? -1 : 1;
+    }
     if (x->spec.created_at_ms != y->spec.created_at_ms) {
         return x->spec.created_at_ms < y->spec.created_at_ms ? -1 : 1;
     }
@@ -102,6 +106,8 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
     for (size_t i = 0; i < from->shard_count; i++) {
         size_t index = rollout_progress_index(rollout, from->shards[i].shard);
         rollout->progress[index].counts = from->shards[i].counts;
+        rollout->progress[index].expected = from->shards[i].expected;
+        rollout->progress[index].overtaken = from->shards[i].overtaken;
     }
     if (rollout->progress_count > 0) {
         qsort(rollout->progress, rollout->progress_count, sizeof(*rollout->progress),

@@ -10,6 +10,7 @@
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
+#include "coordinator/decide/overtaken.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout.h"
@@ -279,6 +280,12 @@ static void part_classify(struct step *step, struct tenant_task *task)
         part_skip(step, task, TASK_CODE_UP_TO_DATE);
         return;
     }
+    if (rollout->spec.kind == ROLLOUT_BASELINE &&
+        overtaken_is(step->fleet, rollout, task->tenant)) {
+        /* What a person said of it was said before it went on: said again, scripts ran twice. */
+        part_skip(step, task, TASK_CODE_VERSION_MOVED);
+        return;
+    }
     const struct failure_record *known =
         rollout->failures.count == 0 ? NULL
                                      : failure_list_find(&rollout->failures, part_path(step, task));
@@ -441,8 +448,9 @@ void part_unsee(struct step *step, struct tenant_task *task)
 void part_plan(struct step *step, struct part *part)
 {
     struct shard *shard = part->shard;
+    bool first = !part->planned;
 
-    if (!part->planned) {
+    if (first) {
         part->planned = true;
         assert(part->rollout->unplanned > 0);
         part->rollout->unplanned--;
@@ -453,6 +461,9 @@ void part_plan(struct step *step, struct part *part)
     tenant_life_expect(step, part);
     for (size_t i = 0; i < shard->tenant_count; i++) {
         part_see(step, part, shard->tenants[i]);
+    }
+    if (first) {
+        overtaken_count(step, part);
     }
 }
 

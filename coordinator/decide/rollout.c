@@ -7,6 +7,7 @@
 #include "common/core/memory.h"
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
+#include "coordinator/decide/overtaken.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
@@ -315,6 +316,9 @@ void rollout_requeue_failed(struct step *step, struct rollout *rollout)
             rollout->progress[i].counts.queued += rollout->progress[i].counts.failed;
             rollout->progress[i].counts.failed = 0;
         }
+        /* What it did before counts, also when that was told by an earlier leader. */
+        rollout->ran = rollout->ran || rollout->state.phase == ROLLOUT_SUCCEEDED;
+        overtaken_expect(rollout);
         bool opened = rollout_open(step, rollout, true, &err);
         assert(opened); /* the operator's verb has made sure that it can be */
         return;

@@ -189,6 +189,8 @@ static void sim_operator_on_done(struct sim *sim, const struct sim_call *call)
         bool newest = call->asked_ms > rollout->resumed_ms;
         rollout->aborted = rollout->aborted || (newest && call->verb == OPERATOR_ABORT);
         rollout->stopped = newest || rollout->aborted;
+    } else if (rollout != NULL && call->verb == OPERATOR_ROLLBACK) {
+        rollout->goes_back = true;
     }
 }
 

@@ -205,6 +205,7 @@ struct sim_rollout {
     char id[SIM_TEXT_BYTES];
     bool stopped; /* answered to be paused or aborted, and nobody has asked for more since */
     bool aborted;
+    bool goes_back;      /* answered to be rolled back */
     uint64_t resumed_ms; /* asked to go on, last */
     bool reopened;       /* somebody has asked for more, at any time */
     const char *ended;   /* the final phase that somebody was shown; NULL: none */

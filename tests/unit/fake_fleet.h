@@ -50,7 +50,7 @@ void fleet_rollout_at(const struct fleet *fleet, size_t index, uint64_t now_ms,
         .file = "0.1.0__a.sql",
     };
     static const struct task_error *const errors[] = { &error, &error };
-    static const struct shard_progress shards[] = { { "eu-1", { .total = 3 } } };
+    static const struct shard_progress shards[] = { { .shard = "eu-1", .counts = { .total = 3 } } };
 
     (void)index;
     (void)now_ms;

@@ -342,6 +342,7 @@ static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **s
     };
     mark = fixture_mark(f);
     assert_int_equal(fixture_verb(f, OPERATOR_RETRY, "r1")->reply.code, ERR_NONE);
+    assert_int_equal(fixture_view(f, "r1").state.counts.migrated, 1); /* as before */
     fixture_report_rows(f, 1, true, fixture_refresh(f, 1), rows, 2);
     run_to_the_end(f, mark, ROLLOUT_SUCCEEDED);
     view = fixture_view(f, "r1");
