@@ -2,22 +2,13 @@
 
 #include <string.h>
 
-bool step_plan_is_transactional(const struct operation *operation, bool down)
-{
-    const struct operation_settings *settings =
-        down ? &operation->down_settings : &operation->settings;
-
-    return (down ? operation->down_kind : operation->kind) == OPERATION_SQL &&
-           settings->transaction && !settings->control_scope;
-}
-
 bool step_plan_is_simple(const struct prepared_set *set, const struct plan *plan)
 {
     const struct set *model = prepared_set_model(set);
 
     for (size_t m = plan->first; m < plan->first + plan->count; m++) {
         for (size_t o = 0; o < model->migrations[m].operation_count; o++) {
-            if (!step_plan_is_transactional(&model->migrations[m].operations[o], false)) {
+            if (!operation_is_transactional(&model->migrations[m].operations[o], false)) {
                 return false;
             }
         }
@@ -43,7 +34,7 @@ static bool step_plan_continues(const struct step_plan *plan,
     const struct step *step = plan->step_count == 0 ? NULL : &plan->steps[plan->step_count - 1];
 
     if (step == NULL || step->kind != STEP_TRANSACTION ||
-        !step_plan_is_transactional(operation->prepared->operation, false)) {
+        !operation_is_transactional(operation->prepared->operation, false)) {
         return false;
     }
     const struct step_operation *first = &plan->operations[step->first];
@@ -54,7 +45,7 @@ static bool step_plan_continues(const struct step_plan *plan,
 
 static void step_plan_add(struct step_plan *plan, const struct step_operation *operation)
 {
-    bool transactional = step_plan_is_transactional(operation->prepared->operation, false);
+    bool transactional = operation_is_transactional(operation->prepared->operation, false);
 
     if (!step_plan_continues(plan, operation)) {
         plan->steps[plan->step_count++] =

@@ -62,7 +62,4 @@ const struct step_known *step_plan_find(const struct step_known *known, size_t c
 void step_plan_make(struct arena *arena, const struct prepared_set *set, const struct plan *plan,
                     const struct step_known *known, size_t known_count, struct step_plan *ret_plan);
 
-/* Whether this file of the operation runs inside a transaction of the walk. */
-bool step_plan_is_transactional(const struct operation *operation, bool down);
-
 #endif

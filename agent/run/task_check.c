@@ -9,7 +9,7 @@ static bool task_check_runner(const struct task_check *check, struct task_result
 {
     enum operation_kind kind = operation->operation->kind;
 
-    if (step_plan_is_transactional(operation->operation, false) ||
+    if (operation_is_transactional(operation->operation, false) ||
         runners_find(check->runners, operation->operation, false) != NULL) {
         return true;
     }

@@ -16,8 +16,7 @@ static bool task_life_check_scripts(const struct executor_task *task, struct err
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
             const struct operation *operation = &set->migrations[m].operations[o];
 
-            if (operation->kind != OPERATION_SQL || !operation->settings.transaction ||
-                operation->settings.control_scope) {
+            if (!operation_is_transactional(operation, false)) {
                 return error_set(err, ERR_REFUSED,
                                  "'%s' does not run in one transaction with the making of a "
                                  "tenant: make the schema by hand, then start a rollout of it",

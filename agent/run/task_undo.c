@@ -90,7 +90,7 @@ bool task_undo_find_problem(const struct executor_task *task, const struct task_
             const struct prepared_operation *operation =
                 prepared_set_operation(task->set, m, o - 1);
             bool lacking = operation->operation->down_path == NULL;
-            bool outside = !lacking && !step_plan_is_transactional(operation->operation, true);
+            bool outside = !lacking && !operation_is_transactional(operation->operation, true);
             if (lacking || outside || operation->down.problem.kind != SQL_PROBLEM_NONE) {
                 *ret_problem = (struct task_undo_problem){ .operation = operation,
                                                            .lacking = lacking,

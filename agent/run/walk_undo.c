@@ -105,7 +105,7 @@ static enum walk_undo_end walk_undo_operation(struct walk *walk, const struct ru
         ret_report->problem.line = call->operation->down.problem.line;
         return WALK_UNDO_FAILED;
     }
-    if (has_file && step_plan_is_transactional(operation, true)) {
+    if (has_file && operation_is_transactional(operation, true)) {
         return walk_undo_transaction(walk, call, ret_report);
     }
     const struct runner *runner = runners_find(walk->runners, operation, has_file);

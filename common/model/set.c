@@ -42,6 +42,15 @@ bool operation_has_rollback(const struct operation *operation)
     return operation->down_path != NULL;
 }
 
+bool operation_is_transactional(const struct operation *operation, bool down)
+{
+    const struct operation_settings *settings =
+        down ? &operation->down_settings : &operation->settings;
+
+    return (down ? operation->down_kind : operation->kind) == OPERATION_SQL &&
+           settings->transaction && !settings->control_scope;
+}
+
 const char *operation_kind_name(enum operation_kind kind)
 {
     static const char *const names[OPERATION_KIND_COUNT] = {

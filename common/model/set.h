@@ -72,6 +72,9 @@ struct operation {
 /* There is something that undoes it. */
 bool operation_has_rollback(const struct operation *operation);
 
+/* It, or with `down` its rollback, is SQL that runs in the tenant's transaction. */
+bool operation_is_transactional(const struct operation *operation, bool down);
+
 struct migration {
     struct semver version;
     const char *version_text;

@@ -67,7 +67,8 @@ static const struct command commands[] = {
       "dry-run every tenant, then migrate them; prints the rollout's id",
       "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
       "acts: pause (the default), abort, continue (collect every error, stop for none), or\n"
-      "rollback (undo what this rollout did; every script needs a .down for that).\n\n"
+      "rollback (undo what this rollout did; every script needs a .down for that,\n"
+      "which runs in the tenant's transaction).\n\n"
       "  skein rollout start billing\n"
       "  skein rollout start billing --to 0.4.3 --tenants 'region=eu,tier!=free' --wait\n"
       "  skein rollout start billing --policy continue --max-failures 2% --concurrency 16\n",
@@ -101,8 +102,8 @@ static const struct command commands[] = {
       "undo what it did, newest script first, by the .down files",
       "What runs is ended first. Then the rollback is dry-run on every tenant that the rollout\n"
       "has changed, and if it fails on one, none is changed back. Refused before anything is\n"
-      "touched if a script has no .down. A tenant that something else has moved since is left as\n"
-      "it is, and named in the warnings.\n\n"
+      "touched if a script has no .down, or one that does not run in the tenant's transaction. A\n"
+      "tenant that something else has moved since is left as it is, and named in the warnings.\n\n"
       "  skein rollout rollback 7f3a --wait --yes --reason 'orders are slow'\n",
       false, false },
     { "tenant list", cmd_tenant_list, "", 0, 0, "where", "tenants with their labels and versions",

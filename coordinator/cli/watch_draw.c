@@ -73,6 +73,9 @@ static void watch_draw_took(const json_t *rollout, int64_t now_ms, struct buf *b
     const int64_t finished_ms = field_time_ms(rollout, "finished_at");
     const int64_t end_ms = finished_ms > 0 ? finished_ms : now_ms;
 
+    if (watch_draw_count(rollout, "rolled_back") > 0) {
+        return; /* it was started by the migration, perhaps days before */
+    }
     if (started_ms > 0 && end_ms >= started_ms) {
         const uint64_t ms = (uint64_t)(end_ms - started_ms);
         buf_printf(buf, " in %s", ms == 0 ? "less than 1s" : style_duration(ms, text));

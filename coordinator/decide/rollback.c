@@ -153,35 +153,48 @@ void rollback_act(struct step *step, struct rollout *rollout, enum rollout_event
     }
 }
 
-/* ---- scripts without a rollback ---- */
+/* ---- scripts that cannot be undone ---- */
 
 static bool rollback_promised(const struct rollout_spec *spec)
 {
     return spec->policy == POLICY_ROLLBACK || spec->rehearse_rollback;
 }
 
-/* The first operation of these migrations that cannot be undone, or NULL. */
-static const struct operation *rollback_find_lacking(const struct set *set, size_t first,
-                                                     size_t count)
+/* A rollout is undone in one transaction of each tenant, and rehearsed in one. */
+static bool rollback_check_operation(const struct operation *operation, bool rehearse,
+                                     const char *what, struct error *err)
+{
+    if (!operation_has_rollback(operation)) {
+        return error_set(err, ERR_REFUSED,
+                         "ROLLBACK: '%s' has no rollback (%s.down.sql), %s: add one, and publish "
+                         "the set again",
+                         operation->path, operation->stem, what);
+    }
+    if (!operation_is_transactional(operation, true)) {
+        return error_set(err, ERR_REFUSED,
+                         "ROLLBACK: '%s' does not run in the tenant's transaction, %s: what it "
+                         "undoes is undone by a new migration",
+                         operation->down_path, what);
+    }
+    return !rehearse || operation_is_transactional(operation, false) ||
+           error_set(err, ERR_REFUSED,
+                     "ROLLBACK: '%s' does not run in the tenant's transaction, %s", operation->path,
+                     what);
+}
+
+/* False, with words, if an operation of these migrations cannot be undone. */
+static bool rollback_check_migrations(const struct set *set, size_t first, size_t count,
+                                      bool rehearse, const char *what, struct error *err)
 {
     for (size_t m = first; m < first + count; m++) {
         const struct migration *migration = &set->migrations[m];
         for (size_t o = 0; o < migration->operation_count; o++) {
-            if (!operation_has_rollback(&migration->operations[o])) {
-                return &migration->operations[o];
+            if (!rollback_check_operation(&migration->operations[o], rehearse, what, err)) {
+                return false;
             }
         }
     }
-    return NULL;
-}
-
-static bool rollback_refuse_lacking(const struct operation *operation, const char *what,
-                                    struct error *err)
-{
-    return error_set(err, ERR_REFUSED,
-                     "ROLLBACK: '%s' has no rollback (%s.down.sql), %s: add one, and publish the "
-                     "set again",
-                     operation->path, operation->stem, what);
+    return true;
 }
 
 void rollback_look_at_plan(struct rollout *rollout, struct plan *plan)
@@ -196,13 +209,11 @@ void rollback_look_at_plan(struct rollout *rollout, struct plan *plan)
         rollout->state.first_script = rollout->first_script;
         rollout->first_script_news = true;
     }
-    if (rollback_promised(&rollout->spec)) {
-        const struct operation *lacking =
-            rollback_find_lacking(rollout->set, plan->first, plan->count);
-        if (lacking != NULL) {
-            rollback_refuse_lacking(lacking, "which this rollout promises", &plan->error);
-            plan->code = TASK_CODE_ROLLBACK;
-        }
+    if (rollback_promised(&rollout->spec) &&
+        !rollback_check_migrations(rollout->set, plan->first, plan->count,
+                                   rollout->spec.rehearse_rollback, "which this rollout promises",
+                                   &plan->error)) {
+        plan->code = TASK_CODE_ROLLBACK;
     }
 }
 
@@ -213,12 +224,11 @@ static bool rollback_check_tenant(const struct set *set, const struct rollout_sp
     struct plan plan;
 
     plan_make(set, &start, spec->target, &plan);
-    const struct operation *lacking =
-        plan.code != TASK_CODE_NONE ? NULL : rollback_find_lacking(set, plan.first, plan.count);
-    return lacking == NULL ||
-           rollback_refuse_lacking(
-               lacking, spec->policy == POLICY_ROLLBACK ? "which the policy needs" : "to rehearse",
-               err);
+    return plan.code != TASK_CODE_NONE ||
+           rollback_check_migrations(set, plan.first, plan.count, spec->rehearse_rollback,
+                                     spec->policy == POLICY_ROLLBACK ? "which the policy needs"
+                                                                     : "which a rehearsal needs",
+                                     err);
 }
 
 bool rollback_check_start(const struct fleet *fleet, const struct set *set,
@@ -247,7 +257,6 @@ bool rollback_check_start(const struct fleet *fleet, const struct set *set,
 static bool rollback_check_scripts(const struct rollout *rollout, const struct set *set,
                                    struct error *err)
 {
-    const struct operation *lacking = NULL;
     struct semver target;
     size_t first = 0;
     size_t end;
@@ -267,8 +276,7 @@ static bool rollback_check_scripts(const struct rollout *rollout, const struct s
             break;
         }
     }
-    lacking = rollback_find_lacking(set, first, end - first);
-    return lacking == NULL || rollback_refuse_lacking(lacking, "so nothing was undone", err);
+    return rollback_check_migrations(set, first, end - first, false, "so nothing was undone", err);
 }
 
 /* ---- the button ---- */

@@ -257,6 +257,40 @@ static void a_script_without_a_down_is_named(void **state)
     assert_int_equal(fixture_view(f, "r1").state.counts.migrated, TENANTS);
 }
 
+static void what_does_not_run_in_the_transaction_is_not_promised(void **state)
+{
+    struct fixture *f = *state;
+    const struct set_file files[] = {
+        { "0.1.0__a.sql", bytes_of_text("SELECT 1;") },
+        { "0.2.0__b.sql", bytes_of_text("-- skein:transaction none\nVACUUM;") },
+        { "0.2.0__b.down.sql", bytes_of_text("SELECT 3;") },
+        { "0.3.0__c.sql", bytes_of_text("SELECT 4;") },
+        { "0.3.0__c.down.sql", bytes_of_text("-- skein:transaction none\nVACUUM;") },
+    };
+    struct set *set = memory_alloc(sizeof(*set));
+    struct error err = { 0 };
+
+    assert_true(set_parse(files, COUNT_OF(files), "billing", set, &err));
+    assert_int_equal(fixture_publish_set(f, set)->reply.code, ERR_NONE);
+    fixture_shard(f, 1, "eu-1", TENANTS, "0.1.0");
+    const struct effect *reply = fixture_start_spec(
+        f, (struct rollout_spec){ .id = "r7", .target = "0.2.0", .rehearse_rollback = true });
+    assert_int_equal(reply->reply.code, ERR_REFUSED);
+    assert_non_null(strstr(reply->reply.message, "0.2.0__b.sql"));
+    reply = fixture_start_spec(f, (struct rollout_spec){ .id = "r8", .policy = POLICY_ROLLBACK });
+    assert_int_equal(reply->reply.code, ERR_REFUSED);
+    assert_non_null(strstr(reply->reply.message, "0.3.0__c.down.sql"));
+    fixture_start_spec(f, r1);
+    size_t mark = fixture_mark(f);
+    fixture_report(f, 1, TENANTS, "0.1.0", fixture_refresh(f, 1));
+    fixture_work(f, 1, mark);
+    fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
+    reply = fixture_verb(f, OPERATOR_ROLLBACK, "r1");
+    assert_int_equal(reply->reply.code, ERR_REFUSED);
+    assert_non_null(strstr(reply->reply.message, "0.3.0__c.down.sql"));
+    fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -272,6 +306,7 @@ int main(void)
         TEST(an_abort_leaves_the_rest_migrated),
         TEST(nothing_to_undo_is_refused),
         TEST(a_script_without_a_down_is_named),
+        TEST(what_does_not_run_in_the_transaction_is_not_promised),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
