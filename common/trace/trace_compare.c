@@ -59,8 +59,8 @@ static void trace_compare_locks(const struct lint_report *report, size_t index,
     for (size_t i = 0; i < measure->lock_count; i++) {
         const struct trace_lock *lock = &measure->locks[i];
         enum lint_mode foreseen = trace_compare_foreseen(report, index, lock->relation);
-        if (lock->is_new && !lock->index && lock->mode >= LINT_SHARE_UPDATE_EXCLUSIVE &&
-            foreseen < lock->mode) {
+        if (lock->is_new && !lock->index && !lock->owned &&
+            lock->mode >= LINT_SHARE_UPDATE_EXCLUSIVE && foreseen < lock->mode) {
             trace_compare_say_lock(words, lock->relation, foreseen, lock->mode);
         }
     }

@@ -10,7 +10,7 @@
 
 /* Appends one sentence for each contradiction about statement `index` of the report, separated by
  * "; ". Locks that only DDL waits for (weaker than SHARE UPDATE EXCLUSIVE) and those on indexes are
- * not compared. */
+ * not compared, nor what a column's own sequence has in common with its table. */
 void trace_compare(const struct lint_report *report, size_t index,
                    const struct trace_measure *measure, struct buf *words);
 

@@ -40,7 +40,11 @@ struct trace_probe {
 static const char trace_probe_select[] =
     "SELECT c.oid, CASE WHEN n.nspname IN ('public', $1) THEN '' ELSE n.nspname || '.' END ||"
     " c.relname,"
-    " coalesce(i.indrelid, c.oid), c.relfilenode, c.relkind,"
+    " coalesce(i.indrelid, c.oid), c.relfilenode,"
+    " CASE WHEN c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d"
+    " WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid"
+    " AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i'))"
+    " THEN 's' ELSE c.relkind END," /* s: a column's own, which goes where its table goes */
     " greatest(pg_stat_get_xact_numscans(c.oid), 0)"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
@@ -164,6 +168,7 @@ static void trace_probe_list_locks(struct trace_probe *probe, struct trace_measu
             .mode = r->held,
             .is_new = r->is_new,
             .index = r->kind == 'i' || r->kind == 'I',
+            .owned = r->kind == 's',
         };
     }
     measure->locks = locks;

@@ -21,6 +21,7 @@ struct trace_lock {
     enum lint_mode mode; /* the strongest that the transaction holds at the end of the statement */
     bool is_new;         /* this statement took it, or made it stronger */
     bool index;
+    bool owned; /* the sequence of a column */
 };
 
 struct trace_measure {

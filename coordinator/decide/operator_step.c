@@ -147,12 +147,18 @@ static bool operator_apply(struct step *step, struct operator_request *request,
         [OPERATOR_ABORT] = operator_rollout_abort, [OPERATOR_RETRY] = operator_rollout_retry,
         [OPERATOR_ROLLBACK] = rollback_press,
     };
+    static const char *const starts[ROLLOUT_KIND_COUNT] = {
+        [ROLLOUT_MIGRATE] = "start a rollout",
+        [ROLLOUT_BASELINE] = "write a baseline",
+        [ROLLOUT_CREATE] = "make a tenant",
+        [ROLLOUT_DROP] = "drop a tenant",
+    };
     struct rollout *rollout = NULL;
 
     *ret_object = request->object;
     if (request->verb == OPERATOR_START) {
         if (!operator_rollout_start(step, request, &rollout, err)) {
-            return error_wrap(err, "start a rollout");
+            return error_wrap(err, "%s", starts[request->spec.kind]);
         }
         *ret_object = rollout->spec.id;
         return true;

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fleet import BUILD
+from fleet import BUILD, ROOT
 from processes import wait_until
 from servers import Postgres
 from sets import write_set
@@ -69,6 +69,12 @@ def test_a_trace_measures_each_statement_and_agrees(postgres, tmp_path):
     assert measured[4]["rewrites"] == [] and measured[4]["grows"] is False
     assert {lock["relation"]: lock["mode"] for lock in measured[5]["locks"]}["b"] == "SHARE ROW EXCLUSIVE"
     assert measured[7]["rewrites"] == ["a"], "a rollback is measured, too"
+
+
+def test_the_realistic_example_holds_no_surprise(postgres):
+    """Among others: identity columns, whose sequences go with their tables."""
+    view = trace(postgres, os.path.join(ROOT, "deploy/examples/billing"))
+    assert "trace" not in rules(view) and "trace-failed" not in rules(view), view["findings"]
 
 
 def test_what_only_the_database_knows_is_a_contradiction(postgres, tmp_path):
