@@ -84,7 +84,10 @@ static bool scale_start(struct scale_world *world)
                                                       .target = "",
                                                       .selector = "",
                                                       .created_by = "",
-                                                      .reason = "" } };
+                                                      .reason = "",
+                                                      .baseline_unmanaged = "",
+                                                      .tenant = "",
+                                                      .from_ledger = "" } };
 
     return scale_ask(world, start);
 }

@@ -1,5 +1,6 @@
 """The wire, spoken by a client that is not ours: health, reflection, operators' calls, an agent."""
 import queue
+import threading
 
 import grpc
 import pytest
@@ -192,12 +193,22 @@ def test_a_second_agent_of_a_shard_stands_by(wire):
     agent.close()
 
 
+def refusal_of(stub, message):
+    """How the coordinator ends a stream that stays open."""
+    over = threading.Event()
+
+    def messages():
+        yield message
+        over.wait(30)
+    try:
+        return status_of(lambda: list(stub.Connect(messages(), timeout=30))).code()
+    finally:
+        over.set()
+
+
 def test_an_agent_that_does_not_say_hello_is_refused(wire):
     module = wire.agent
     stub = wire_client.Stub(wire.channel, module.DESCRIPTOR.services_by_name["AgentService"])
-    first = module.AgentMessage(heartbeat=module.Heartbeat(sequence=1))
-    error = status_of(lambda: list(stub.Connect(iter([first]), timeout=30)))
-    assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
-    bad = module.AgentMessage(hello=module.Hello(protocol=99, shard="x", agent="y"))
-    error = status_of(lambda: list(stub.Connect(iter([bad]), timeout=30)))
-    assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+    refusals = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+    assert refusal_of(stub, module.AgentMessage(heartbeat=module.Heartbeat(sequence=1))) in refusals
+    assert refusal_of(stub, module.AgentMessage(hello=module.Hello(protocol=99, shard="x", agent="y"))) in refusals
