@@ -90,7 +90,8 @@ static void operator_forget_task(struct step *step, struct tenant_task *task)
         part_fail(step, task, &error);
         return;
     }
-    part_skip(step, task, TASK_CODE_TENANT_MISSING);
+    /* One that was to go back has not: it stays migrated, and is not said to be gone. */
+    part_skip(step, task, rollback_leaves(task) ? TASK_CODE_CANCELLED : TASK_CODE_TENANT_MISSING);
 }
 
 /* The rollouts go on without this shard; its numbers stay in their reports. */

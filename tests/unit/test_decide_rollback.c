@@ -210,6 +210,23 @@ static void an_abort_leaves_the_rest_migrated(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_ROLLING_BACK);
 }
 
+/* Its tenants are not gone, only nobody who could take them back. */
+static void a_forgotten_shard_stays_migrated(void **state)
+{
+    struct fixture *f = *state;
+
+    succeed(f);
+    (void)begin_rollback(f);
+    fixture_close(f, 1);
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    fixture_tick(f, 100);
+    assert_int_equal(fixture_verb(f, OPERATOR_FORGET_SHARD, "eu-1")->reply.code, ERR_NONE);
+    fixture_expect_phase(f, "r1", ROLLOUT_FAILED);
+    struct rollout_view view = fixture_view(f, "r1");
+    assert_int_equal(view.state.counts.migrated, TENANTS);
+    assert_int_equal(view.state.skips[TASK_CODE_TENANT_MISSING], 0);
+}
+
 static void nothing_to_undo_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +321,7 @@ int main(void)
         TEST(an_answer_of_the_way_up_says_nothing_of_the_way_back),
         TEST(the_policy_goes_back_by_itself),
         TEST(an_abort_leaves_the_rest_migrated),
+        TEST(a_forgotten_shard_stays_migrated),
         TEST(nothing_to_undo_is_refused),
         TEST(a_script_without_a_down_is_named),
         TEST(what_does_not_run_in_the_transaction_is_not_promised),
