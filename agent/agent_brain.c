@@ -351,9 +351,11 @@ static void agent_set_status(struct agent_brain *brain)
     enum uplink_state state = brain->uplink.state;
     bool connected = agent_is_heard(brain);
     char reason[AGENT_REASON_BYTES];
+    uint64_t until_ms = uplink_works_until_ms(&brain->uplink);
 
     agent_metrics_update(brain->metrics, state, task_list_count(brain->tasks),
-                         mailbox_depth(brain->parts.inbox));
+                         mailbox_depth(brain->parts.inbox),
+                         until_ms > brain->now_ms ? until_ms - brain->now_ms : 0);
     if (!connected) {
         snprintf(reason, sizeof(reason), "no session: coordinator %.180s",
                  line_address(brain->line));

@@ -7,7 +7,7 @@
 
 struct agent_metrics {
     struct metric *states[UPLINK_STATE_COUNT];
-    struct metric *tenants, *tasks, *mailbox;
+    struct metric *tenants, *tasks, *mailbox, *lease;
     struct metric *results[TASK_MODE_COUNT][TASK_OUTCOME_COUNT];
     struct metric *seconds[TASK_MODE_COUNT];
 };
@@ -27,6 +27,8 @@ struct agent_metrics *agent_metrics_new(struct metrics *metrics)
                              "Tasks whose results are not acknowledged yet.");
     all->mailbox = metrics_get(metrics, METRIC_GAUGE, "skein_mailbox_depth", "",
                                "Events that wait for the brain.");
+    all->lease = metrics_get(metrics, METRIC_GAUGE, "skein_lease_seconds", "",
+                             "How much longer the session's lease holds.");
     for (int mode = 0; mode < TASK_MODE_COUNT; mode++) {
         const char *name = task_mode_name((enum task_mode)mode);
         snprintf(labels, sizeof(labels), "mode=\"%s\"", name);
@@ -60,11 +62,12 @@ void agent_metrics_set_tenants(struct agent_metrics *metrics, size_t count)
 }
 
 void agent_metrics_update(struct agent_metrics *metrics, enum uplink_state state,
-                          size_t tasks_in_flight, size_t mailbox_depth)
+                          size_t tasks_in_flight, size_t mailbox_depth, uint64_t lease_ms)
 {
     for (int i = 0; i < UPLINK_STATE_COUNT; i++) {
         metric_set(metrics->states[i], i == (int)state ? 1 : 0);
     }
     metric_set(metrics->tasks, (double)tasks_in_flight);
     metric_set(metrics->mailbox, (double)mailbox_depth);
+    metric_set(metrics->lease, (double)lease_ms / 1000);
 }
