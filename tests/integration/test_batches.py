@@ -47,7 +47,7 @@ def test_an_agent_killed_in_the_middle_of_a_backfill_goes_on_where_it_was(fleet)
     server = take_off(fleet, rows)
     publish(fleet, {"0.2.0__names/10_note.sql": "ALTER TABLE accounts ADD COLUMN note text;",
                     "0.2.0__names/20_fill.batch.sql":
-                    f"-- skein:batch_rows 1000 -- skein:batch_target 20ms -- skein:batch_pause 10ms\n{COUNT_UP}",
+                    f"-- skein:batch_rows 1000 -- skein:batch_target 20ms -- skein:batch_pause 200ms\n{COUNT_UP}",
                     "0.2.0__names/30_end.sql": "COMMENT ON TABLE accounts IS 'named';"})
     rollout = fleet.start_rollout("accounts")
 
