@@ -145,13 +145,12 @@ static void a_lost_agent_is_settled_before_another_makes_it(void **state)
 
     life_begin(f);
     life_ask(f, "c1", ROLLOUT_CREATE, "eu-1/t_new");
-    size_t mark = fixture_mark(f);
     fixture_report(f, 1, 2, "0.1.0", fixture_refresh(f, 1));
     fixture_close(f, 1);
     for (int i = 0; i < 20; i++) {
         fixture_tick(f, 1000);
     }
-    mark = fixture_mark(f);
+    size_t mark = fixture_mark(f);
     fixture_hello(f, 2, "eu-1", "agent-b");
     fixture_report(f, 2, 2, "0.1.0", 0);
     fixture_report(f, 2, 2, "0.1.0", fixture_refresh(f, 2));

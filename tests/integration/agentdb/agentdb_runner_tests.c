@@ -74,15 +74,45 @@ static char *mock_said(struct agentdb *db, const char *tenant)
                         tenant);
 }
 
+struct mock_case {
+    const char *fails; /* several: the rollbacks that fail too */
+    const char *said;
+    const char *left; /* operations that the journal still has */
+    uint32_t rollback_errors;
+    bool table; /* of 15_sql */
+};
+
+static void check_mock_result(struct agentdb *db, const struct mock_case *wanted,
+                              const char *tenant, const struct task_result *result)
+{
+    uint32_t rollback_errors = 0;
+
+    agentdb_assert_code(result, TASK_FAILED, TASK_CODE_RUNNER);
+    assert_string_equal(result->version, "1.0.0");
+    for (size_t w = 0; w < result->warning_count; w++) {
+        rollback_errors += result->warnings[w].code == TASK_CODE_ROLLBACK ? 1 : 0;
+    }
+    assert_int_equal(rollback_errors, wanted->rollback_errors);
+    char *said = mock_said(db, tenant);
+    assert_string_equal(said, wanted->said);
+    free(said);
+    char *left = agentdb_text(db,
+                              "SELECT coalesce(string_agg(operation, ',' ORDER BY operation), "
+                              "'') FROM skein.operation WHERE tenant = '%s'",
+                              tenant);
+    assert_string_equal(left, wanted->left);
+    assert_true((strstr(result->error.hint, "half done") != NULL) == (left[0] != '\0'));
+    free(left);
+    assert_int_equal(agentdb_count(db,
+                                   "SELECT count(*) FROM pg_class WHERE relname = 'fifteen' "
+                                   "AND relnamespace = '%s'::regnamespace",
+                                   tenant),
+                     wanted->table ? 1 : 0);
+}
+
 static void a_failure_at_every_point_of_every_operation(void **state)
 {
-    static const struct {
-        const char *fails; /* several: the rollbacks that fail too */
-        const char *said;
-        const char *left; /* operations that the journal still has */
-        uint32_t rollback_errors;
-        bool table; /* of 15_sql */
-    } cases[] = {
+    static const struct mock_case cases[] = {
         { "setup-10_a", "setup-10_a rollback-10_a", "", 0, false },
         { "execute-10_a", "setup-10_a execute-10_a rollback-10_a", "", 0, false },
         { "setup-20_b", "setup-10_a execute-10_a setup-20_b rollback-20_b rollback-10_a", "", 0,
@@ -118,29 +148,7 @@ static void a_failure_at_every_point_of_every_operation(void **state)
         struct agentdb_order order = {
             .mode = TASK_RUN, .tenant = tenant, .rollout = cases[i].fails, .set = set
         };
-        const struct task_result *result = agentdb_run(pool, &order);
-        agentdb_assert_code(result, TASK_FAILED, TASK_CODE_RUNNER);
-        assert_string_equal(result->version, "1.0.0");
-        uint32_t rollback_errors = 0;
-        for (size_t w = 0; w < result->warning_count; w++) {
-            rollback_errors += result->warnings[w].code == TASK_CODE_ROLLBACK ? 1 : 0;
-        }
-        assert_int_equal(rollback_errors, cases[i].rollback_errors);
-        char *said = mock_said(db, tenant);
-        assert_string_equal(said, cases[i].said);
-        free(said);
-        char *left = agentdb_text(db,
-                                  "SELECT coalesce(string_agg(operation, ',' ORDER BY operation), "
-                                  "'') FROM skein.operation WHERE tenant = '%s'",
-                                  tenant);
-        assert_string_equal(left, cases[i].left);
-        assert_true((strstr(result->error.hint, "half done") != NULL) == (left[0] != '\0'));
-        free(left);
-        assert_int_equal(agentdb_count(db,
-                                       "SELECT count(*) FROM pg_class WHERE relname = 'fifteen' "
-                                       "AND relnamespace = '%s'::regnamespace",
-                                       tenant),
-                         cases[i].table ? 1 : 0);
+        check_mock_result(db, &cases[i], tenant, agentdb_run(pool, &order));
 
         /* Another rollout, where nothing fails, gets there from whatever was left. */
         order.rollout = "calm";
