@@ -8,7 +8,7 @@
 #include "common/core/error.h"
 #include "common/pg/pg_conn.h"
 
-enum { JOURNAL_VERSION = 3 };
+enum { JOURNAL_VERSION = 4 };
 
 /* agent/keep/journal.sql: for `skein-agent journal --print` and for administrators. */
 const char *journal_sql(void);

@@ -74,6 +74,30 @@ CREATE TABLE IF NOT EXISTS skein.operation (
     PRIMARY KEY (tenant, set_name, script, operation)
 );
 
+-- A tenant that is made in more than one transaction, or a database, which is made in none: until it
+-- is whole it is in nobody's list. One row per tenant; where tenants are databases it is in the
+-- agent's own database (that of its --postgres).
+--   making  it is being made, or what died has left half of it: `object` is its schema
+--   whole   it has been made     gone  it was removed again, or dropped
+CREATE TABLE IF NOT EXISTS skein.making (
+    tenant     text PRIMARY KEY,
+    set_name   text NOT NULL,
+    rollout    text NOT NULL,
+    state      text NOT NULL CHECK (state IN ('making', 'whole', 'gone')),
+    object     oid, -- NULL of a database
+    fence      bigint NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Labels of a tenant's own, beside those that the agent's query gives.
+CREATE TABLE IF NOT EXISTS skein.label (
+    tenant text NOT NULL,
+    key    text NOT NULL,
+    value  text NOT NULL,
+    PRIMARY KEY (tenant, key)
+);
+
 -- Who works on a tenant holds this advisory lock, shared, until its transaction ends: a label by
 -- which skein.task_settle finds the backend. It keeps nobody out.
 CREATE OR REPLACE FUNCTION skein.task_label(in_tenant text, in_set text) RETURNS bigint
@@ -1080,6 +1104,6 @@ CREATE OR REPLACE FUNCTION skein.step_failed(
        AND h.state = 'started'
 $skein$;
 
-INSERT INTO skein.meta (version) SELECT 3 WHERE NOT EXISTS (SELECT FROM skein.meta);
-UPDATE skein.meta SET version = 3, upgraded_at = now() WHERE version < 3;
+INSERT INTO skein.meta (version) SELECT 4 WHERE NOT EXISTS (SELECT FROM skein.meta);
+UPDATE skein.meta SET version = 4, upgraded_at = now() WHERE version < 4;
 COMMIT;

@@ -35,6 +35,17 @@ struct executor {
     bool stopped;
 };
 
+static struct labels executor_copy_labels(struct arena *arena, const struct labels *from)
+{
+    struct label *items = arena_alloc_array(arena, from->count, sizeof(*items));
+
+    for (size_t i = 0; i < from->count; i++) {
+        items[i].key = arena_strdup(arena, from->items[i].key);
+        items[i].value = arena_strdup(arena, from->items[i].value);
+    }
+    return (struct labels){ .items = items, .count = from->count };
+}
+
 struct executor_task *executor_task_new(const struct task_assignment *assignment,
                                         const struct task_item *item, struct prepared_set *set)
 {
@@ -53,6 +64,9 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->source = arena_strdup(&task->arena, assignment->source == NULL ? "" : assignment->source);
     task->from_ledger =
         arena_strdup(&task->arena, assignment->from_ledger == NULL ? "" : assignment->from_ledger);
+    task->kind = assignment->kind;
+    task->labels = executor_copy_labels(&task->arena, &assignment->labels);
+    task->force = assignment->force;
     prepared_set_ref(set);
     task->set = set;
     return task;

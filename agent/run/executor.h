@@ -36,6 +36,9 @@ struct executor_task {
     bool rehearse_rollback;   /* a dry run goes up, down and up again */
     const char *source;       /* CREATE: the tenant that is copied; "" for none */
     const char *from_ledger;  /* of a baseline: whose table tells the version; "": `target` is it */
+    enum rollout_kind kind;   /* what the rollout is about: a SETTLE of it, too */
+    struct labels labels;     /* CREATE: of the new tenant's own */
+    bool force;               /* DROP: whoever is connected to it is sent away */
     struct prepared_set *set; /* one reference, released with the task */
 };
 

@@ -215,6 +215,14 @@ struct welcome {
     uint64_t heartbeat; /* 0: after hello */
 };
 
+enum rollout_kind {
+    ROLLOUT_MIGRATE,
+    ROLLOUT_BASELINE,
+    ROLLOUT_CREATE, /* of one tenant, `spec.tenant` */
+    ROLLOUT_DROP,   /* the same */
+    ROLLOUT_KIND_COUNT,
+};
+
 struct task_item {
     const char *tenant;
     const char *from; /* "" for none */
@@ -235,6 +243,9 @@ struct task_assignment {
     bool rehearse_rollback; /* of a dry run */
     const char *source; /* CREATE: the tenant of this shard that is copied; "": made by scripts */
     const char *from_ledger; /* of a baseline, see rollout_spec */
+    enum rollout_kind kind;  /* what the rollout is about, whatever the mode */
+    struct labels labels;    /* CREATE: see rollout_spec */
+    bool force;              /* DROP: the same */
 };
 
 struct task_cancel {
@@ -326,14 +337,6 @@ enum rollout_policy {
     POLICY_COUNT,
 };
 
-enum rollout_kind {
-    ROLLOUT_MIGRATE,
-    ROLLOUT_BASELINE,
-    ROLLOUT_CREATE, /* of one tenant, `spec.tenant` */
-    ROLLOUT_DROP,   /* the same */
-    ROLLOUT_KIND_COUNT,
-};
-
 struct rollout_spec {
     const char *id;
     enum rollout_kind kind;
@@ -359,6 +362,8 @@ struct rollout_spec {
     /* Of a baseline: the other tool whose table tells each tenant's version (ledger.h). NULL or ""
      * for none. */
     const char *from_ledger;
+    struct labels labels; /* CREATE: of the new tenant's own */
+    bool force;           /* DROP: an unmanaged one, too, and whoever is connected to it */
 };
 
 /* Whether the version is not the target, but what each tenant's table says. */

@@ -42,6 +42,10 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->rehearse_rollback = assign->rehearse_rollback;
     message->source = wire_codec_borrow(assign->source);
     message->from_ledger = wire_codec_borrow(assign->from_ledger);
+    message->kind = wire_enum_of_kind(assign->kind);
+    message->labels = wire_parts_of_labels(&assign->labels, arena);
+    message->n_labels = assign->labels.count;
+    message->force = assign->force;
     message->n_tasks = assign->task_count;
     message->tasks = arena_alloc_array(arena, assign->task_count, sizeof(Skein__V1__Task *));
     for (size_t i = 0; i < assign->task_count; i++) {
@@ -152,6 +156,15 @@ struct bytes wire_encode_coordinator_message(const struct coordinator_message *m
 
 /* ---- decode ---- */
 
+/* A coordinator that says nothing of it is an older one. */
+static enum rollout_kind wire_coordinator_to_kind(struct wire_check *check,
+                                                  Skein__V1__RolloutKind kind)
+{
+    return kind == SKEIN__V1__ROLLOUT_KIND__ROLLOUT_KIND_UNSPECIFIED
+               ? ROLLOUT_MIGRATE
+               : wire_enum_to_kind(check, "kind", kind);
+}
+
 static struct task_assignment
 wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAssignment *assign,
                                struct arena *arena)
@@ -169,6 +182,9 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .rehearse_rollback = assign->rehearse_rollback != 0,
         .source = wire_check_name_or_empty(check, "source", assign->source),
         .from_ledger = wire_check_text(check, "from_ledger", assign->from_ledger, TEXT_BYTES_MAX),
+        .kind = wire_coordinator_to_kind(check, assign->kind),
+        .labels = wire_parts_to_labels(check, assign->labels, assign->n_labels, arena),
+        .force = assign->force != 0,
     };
 
     wire_check_number(check, "tasks", assign->n_tasks, TENANTS_PER_MESSAGE_MAX);

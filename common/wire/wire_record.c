@@ -37,6 +37,9 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->tenant = wire_codec_borrow(spec->tenant);
     message->from_reference = spec->from_reference;
     message->from_ledger = wire_codec_borrow(spec->from_ledger);
+    message->labels = wire_parts_of_labels(&spec->labels, arena);
+    message->n_labels = spec->labels.count;
+    message->force = spec->force;
     return message;
 }
 
@@ -79,6 +82,8 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .tenant = wire_check_text(&check, "tenant", from->tenant, SELECTOR_BYTES_MAX),
         .from_reference = from->from_reference != 0,
         .from_ledger = wire_check_text(&check, "from_ledger", from->from_ledger, TEXT_BYTES_MAX),
+        .labels = wire_parts_to_labels(&check, from->labels, from->n_labels, arena),
+        .force = from->force != 0,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {

@@ -48,6 +48,7 @@ struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *fr
     copy.baseline_unmanaged = copy_text(arena, from->baseline_unmanaged);
     copy.tenant = copy_text(arena, from->tenant);
     copy.from_ledger = copy_text(arena, from->from_ledger);
+    copy.labels = copy_labels(arena, &from->labels);
     return copy;
 }
 

@@ -326,7 +326,10 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .task_count = count,
                                   .rehearse_rollback = rollout->spec.rehearse_rollback,
                                   .source = tenant_life_source(rollout),
-                                  .from_ledger = copy_text(arena, rollout->spec.from_ledger) };
+                                  .from_ledger = copy_text(arena, rollout->spec.from_ledger),
+                                  .kind = rollout->spec.kind,
+                                  .labels = copy_labels(arena, &rollout->spec.labels),
+                                  .force = rollout->spec.force };
 }
 
 static void wave_give_back(struct step *step, const struct window *window, uint64_t ticket)

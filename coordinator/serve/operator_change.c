@@ -10,6 +10,7 @@
 #include "common/wire/wire_check.h"
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_enum.h"
+#include "common/wire/wire_parts.h"
 #include "common/wire/wire_schema.h"
 #include "skein/v1/operator.pb-c.h"
 
@@ -158,6 +159,8 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .unmanaged_only = request->unmanaged_only != 0,
         .tenant = wire_check_text(&check, "tenant", request->tenant, SELECTOR_BYTES_MAX),
         .from_reference = request->from_reference != 0,
+        .labels = wire_parts_to_labels(&check, request->labels, request->n_labels, &event->arena),
+        .force = request->force != 0,
     };
     return !check.failed;
 }

@@ -120,6 +120,7 @@ static void sim_net_copy_assign(struct sim_letter *letter, const struct task_ass
     assign->digest = copy_text(&letter->arena, from->digest);
     assign->target = copy_text(&letter->arena, from->target);
     assign->from_ledger = copy_text(&letter->arena, from->from_ledger);
+    assign->labels = copy_labels(&letter->arena, &from->labels);
     for (size_t i = 0; i < from->task_count; i++) {
         items[i].tenant = copy_text(&letter->arena, from->tasks[i].tenant);
         items[i].from = copy_text(&letter->arena, from->tasks[i].from);

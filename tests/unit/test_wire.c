@@ -192,10 +192,21 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     message.refresh = 3;
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_ASSIGN;
-    message.assign = (struct task_assignment){
-        "r7",  TASK_DRY_RUN, "billing", "sha256:ab", "0.4.3",    42,
-        10000, tasks,        1,         true,        "template", "flyway",
-    };
+    message.assign = (struct task_assignment){ .rollout = "r7",
+                                               .mode = TASK_DRY_RUN,
+                                               .set = "billing",
+                                               .digest = "sha256:ab",
+                                               .target = "0.4.3",
+                                               .token = 42,
+                                               .lock_timeout_ms = 10000,
+                                               .tasks = tasks,
+                                               .task_count = 1,
+                                               .rehearse_rollback = true,
+                                               .source = "template",
+                                               .from_ledger = "flyway" };
+    message.assign.kind = ROLLOUT_CREATE;
+    message.assign.labels = (struct labels){ labels, 2 };
+    message.assign.force = true;
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
     message.cancel = (struct task_cancel){ "r7", names, 2 };
@@ -257,7 +268,9 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    true,
                    "eu-1/t_9",
                    true,
-                   "goose:t" });
+                   "goose:t",
+                   { labels, 2 },
+                   true });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
