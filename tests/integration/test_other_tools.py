@@ -1,7 +1,8 @@
 """Coming from another tool, and going back: folders imported, versions taken over from that tool's
 own history table, that table kept up by skein, and the tool itself asked afterwards. sqitch is
-Debian's, dbmate comes from npm; of the others the tables are made here as those tools make them.
-Budget: 40 s."""
+Debian's, dbmate and Prisma come from npm; of the others the tables are made here as those tools make
+them. Budget: 60 s."""
+import hashlib
 import os
 import shutil
 import subprocess
@@ -114,20 +115,22 @@ def test_sqitch_hands_over_agrees_and_takes_back(fleet):
 
 # ---- dbmate ----
 
+def npm_install(folder, *packages):
+    """A folder with node_modules, or the test is skipped: not every machine has npm."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not there")
+    done = run(["npm", "install", "--no-audit", "--no-fund", "--prefix",
+                str(folder), *packages], str(folder), check=False)
+    if done.returncode != 0:
+        pytest.skip(f"npm cannot install {packages}: {done.stderr[-500:]}")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def dbmate(tmp_path_factory):
     """The program: on the path, or from npm."""
-    found = shutil.which("dbmate")
-    if found:
-        return found
-    if not shutil.which("npm"):
-        pytest.skip("neither dbmate nor npm is there")
-    folder = tmp_path_factory.mktemp("dbmate")
-    done = run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "dbmate@2"],
-               str(folder), check=False)
-    if done.returncode != 0:
-        pytest.skip(f"npm cannot install dbmate: {done.stderr[-500:]}")
-    return str(folder / "node_modules" / ".bin" / "dbmate")
+    return shutil.which("dbmate") or str(
+        npm_install(tmp_path_factory.mktemp("dbmate"), "dbmate@2") / "node_modules/.bin/dbmate")
 
 
 DBMATE = {
@@ -181,6 +184,78 @@ def test_dbmate_hands_over_agrees_and_takes_back(fleet, dbmate):
         assert "Applied: 3" in status and "Pending: 0" in status, status
     assert "Rolled back: 20240202080000_add_orders.sql" in call("t_new", "rollback")
     assert "Applied: 2" in call("t_new", "status")
+
+
+# ---- Prisma ----
+
+PRISMA_SCHEMA = """datasource db {
+  provider = "postgresql"
+  url      = "postgresql://nowhere/none"
+}
+model Account {
+  id   Int     @id
+  name String?
+}
+"""
+# Its engine as WebAssembly, over Node's PostgreSQL driver: nothing is downloaded. It can tell the
+# status so; `migrate deploy` needs the engine that is a program, which npm does not bring.
+PRISMA_CONFIG = """import { defineConfig } from 'prisma/config'
+import { PrismaPg } from '@prisma/adapter-pg'
+export default defineConfig({
+  schema: 'prisma/schema.prisma', experimental: { adapter: true }, engine: 'js',
+  adapter: async () => new PrismaPg({ connectionString: process.env.TENANT_URL }),
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def prisma(tmp_path_factory):
+    folder = npm_install(tmp_path_factory.mktemp("prisma"), "prisma@6.19", "@prisma/adapter-pg@6.19")
+    (folder / "prisma/migrations").mkdir(parents=True)
+    (folder / "prisma/schema.prisma").write_text(PRISMA_SCHEMA)
+    (folder / "prisma.config.ts").write_text(PRISMA_CONFIG)
+    (folder / "prisma/migrations/migration_lock.toml").write_text('provider = "postgresql"\n')
+    (folder / "no-engine").write_text("#!/bin/false\n")
+    return folder
+
+
+def prisma_status(folder, server, database):
+    engine = str(folder / "no-engine")
+    return run([str(folder / "node_modules/.bin/prisma"), "migrate", "status"], str(folder), check=False,
+               TENANT_URL=f"postgresql://postgres@127.0.0.1:{server.port}/{database}",
+               PRISMA_QUERY_ENGINE_LIBRARY=engine, PRISMA_SCHEMA_ENGINE_BINARY=engine,
+               CHECKPOINT_DISABLE="1", PRISMA_HIDE_UPDATE_MESSAGE="1").stdout
+
+
+def test_prisma_agrees_with_what_skein_has_done(fleet, prisma):
+    server = fleet.start_pg("eu")
+    fleet.create_databases(server, ["t_1", "t_new"])
+    migrations = prisma / "prisma/migrations"
+    for name, text in (("20240101000000_init", 'CREATE TABLE "Account" (id integer PRIMARY KEY);\n'),
+                       ("20240201000000_name", 'ALTER TABLE "Account" ADD COLUMN name text;\n')):
+        (migrations / name).mkdir()
+        (migrations / name / "migration.sql").write_text(text)
+    for text in TOOLS["prisma"]["made"][:1]:
+        server.sql(text, database="t_1")
+    server.sql('CREATE TABLE "Account" (id integer PRIMARY KEY)', database="t_1")
+    text = (migrations / "20240101000000_init/migration.sql").read_bytes()
+    server.sql("INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, "
+               "applied_steps_count) VALUES ('a', "
+               f"'{hashlib.sha256(text).hexdigest()}', now(), '20240101000000_init', 1)", database="t_1")
+    before = prisma_status(prisma, server, "t_1")
+    assert "not yet been applied:\n20240201000000_name" in before, before
+
+    fleet.skein("set", "import", "prisma", str(migrations), fleet.path("shop"), check=0)
+    set_ledger(fleet.path("shop"), "prisma")
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server, mode="database")
+    fleet.wait_tenants(2)
+    fleet.publish(fleet.path("shop"))
+    fleet.skein("tenant", "baseline", "--from", "prisma", "--set", "shop", "eu-1/t_1", check=0)
+    fleet.roll_out("shop")
+    for tenant in ("t_1", "t_new"):
+        status = prisma_status(prisma, server, tenant)
+        assert "Database schema is up to date!" in status, status
 
 
 # ---- the tables of the others ----
