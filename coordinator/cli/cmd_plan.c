@@ -5,6 +5,7 @@
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/field.h"
+#include "coordinator/cli/plan_group.h"
 #include "coordinator/cli/table.h"
 
 struct plan_count {
@@ -77,29 +78,40 @@ static void cmd_plan_scripts(struct table *table, const json_t *tenant)
     table_cell(table, text.size > 0 ? buf_text(&text) : "(none; the version moves)");
 }
 
-/* Tenants that are there already are counted only: the others are what somebody wants to see. */
+/* All of a few; of many, one and how many more there are: -o json names each. */
+static void cmd_plan_names(struct table *table, const struct plan_group *group)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
+
+    if (group->count > PLAN_GROUP_TENANTS) {
+        table_cell_f(table, "%s and %zu more", group->tenants[0], group->count - 1);
+        return;
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        buf_printf(&text, "%s%s", i > 0 ? ", " : "", group->tenants[i]);
+    }
+    table_cell(table, buf_text(&text));
+}
+
+/* One line for each way to go. Tenants that are there already are only counted. */
 static void cmd_plan_table(const struct cli *cli, const json_t *plan,
                            const struct plan_count *count)
 {
     static const struct table_column columns[] = {
-        { "TENANT", false }, { "FROM", false }, { "TO", false }, { "SCRIPTS", false }
+        { "TENANTS", false }, { "FROM", false }, { "TO", false }, { "SCRIPTS", false }
     };
     CLEANUP(table_release) struct table table = { 0 };
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
-    const json_t *tenants = field_get(plan, "tenants");
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct plan_groups groups = plan_group_make(field_get(plan, "tenants"), &arena);
 
     table_init(&table, columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_array_size(tenants); i++) {
-        const json_t *tenant = json_array_get(tenants, i);
-        const bool cannot = json_is_object(field_get(tenant, "error"));
-        if (!cannot && json_array_size(field_get(tenant, "scripts")) == 0 &&
-            strcmp(field_text(tenant, "from"), field_text(tenant, "to")) == 0) {
-            continue;
-        }
-        table_cell(&table, field_text(tenant, "tenant"));
-        table_cell(&table, field_text(tenant, "from"));
-        table_cell(&table, field_text(tenant, "to"));
-        cmd_plan_scripts(&table, tenant);
+    for (size_t i = 0; i < groups.count; i++) {
+        const struct plan_group *group = &groups.items[i];
+        cmd_plan_names(&table, group);
+        table_cell(&table, field_text(group->example, "from"));
+        table_cell(&table, field_text(group->example, "to"));
+        cmd_plan_scripts(&table, group->example);
     }
     if (table_row_count(&table) > 0) {
         table_print(&table, &cli->style, &text);

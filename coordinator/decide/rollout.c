@@ -218,7 +218,7 @@ bool rollout_open(struct step *step, struct rollout *rollout, bool fresh, struct
     }
     if (rollout->selector == NULL &&
         !selector_parse(rollout->spec.selector, &rollout->selector, err)) {
-        return error_wrap(err, "selector");
+        return false;
     }
     rollout->open_now = true;
     rollout->first_index = rollout_find_script(rollout->set, rollout->first_script);

@@ -70,7 +70,7 @@ static bool operator_change_check_selector(const char *text, struct error *err)
         return error_set(err, ERR_INVALID, "selector: at most %d bytes are allowed",
                          SELECTOR_BYTES_MAX);
     }
-    return selector_parse(text, &selector, err) || error_wrap(err, "selector");
+    return selector_parse(text, &selector, err);
 }
 
 static bool operator_change_check_target(const char *text, struct error *err)

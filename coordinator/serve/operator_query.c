@@ -92,7 +92,7 @@ static bool operator_query_start_pages(const struct operator_question *question,
                          SELECTOR_BYTES_MAX);
     }
     if (!selector_parse(selector_text, &selector, err)) {
-        return error_wrap(err, "selector");
+        return false;
     }
     struct operator_stream *stream = operator_stream_new(question->call, question->number);
     stream->selector = TAKE(selector);
