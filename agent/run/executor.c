@@ -61,6 +61,8 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->token = assignment->token;
     task->lock_timeout_ms = assignment->lock_timeout_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;
+    task->size_limit_bytes = assignment->size_limit_bytes;
+    task->allow_large = assignment->allow_large;
     task->source = arena_strdup(&task->arena, assignment->source == NULL ? "" : assignment->source);
     task->from_ledger =
         arena_strdup(&task->arena, assignment->from_ledger == NULL ? "" : assignment->from_ledger);

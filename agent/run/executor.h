@@ -33,7 +33,9 @@ struct executor_task {
     uint64_t repeatables; /* digest of what the tenant has, as the plan knows it */
     uint64_t token;
     uint64_t lock_timeout_ms;
-    bool rehearse_rollback;   /* a dry run goes up, down and up again */
+    bool rehearse_rollback;    /* a dry run goes up, down and up again */
+    uint64_t size_limit_bytes; /* of a dry run, see rollout_spec; 0: the agent's own */
+    bool allow_large;
     const char *source;       /* CREATE: the tenant that is copied; "" for none */
     const char *from_ledger;  /* of a baseline: whose table tells the version; "": `target` is it */
     enum rollout_kind kind;   /* what the rollout is about: a SETTLE of it, too */

@@ -242,10 +242,12 @@ struct task_assignment {
     size_t task_count;
     bool rehearse_rollback; /* of a dry run */
     const char *source; /* CREATE: the tenant of this shard that is copied; "": made by scripts */
-    const char *from_ledger; /* of a baseline, see rollout_spec */
-    enum rollout_kind kind;  /* what the rollout is about, whatever the mode */
-    struct labels labels;    /* CREATE: see rollout_spec */
-    bool force;              /* DROP: the same */
+    const char *from_ledger;   /* of a baseline, see rollout_spec */
+    enum rollout_kind kind;    /* what the rollout is about, whatever the mode */
+    struct labels labels;      /* CREATE: see rollout_spec */
+    bool force;                /* DROP: the same */
+    uint64_t size_limit_bytes; /* of a dry run, see rollout_spec */
+    bool allow_large;
 };
 
 struct task_cancel {
@@ -364,6 +366,10 @@ struct rollout_spec {
     const char *from_ledger;
     struct labels labels; /* CREATE: of the new tenant's own */
     bool force;           /* DROP: an unmanaged one, too, and whoever is connected to it */
+    /* Work on more than this, while writers wait, fails the dry run of a tenant before it has
+     * begun; 0: the agent's own setting. */
+    uint64_t size_limit_bytes;
+    bool allow_large; /* it is a warning then */
 };
 
 /* Whether the version is not the target, but what each tenant's table says. */

@@ -40,6 +40,8 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->token = assign->token;
     message->lock_timeout_ms = assign->lock_timeout_ms;
     message->rehearse_rollback = assign->rehearse_rollback;
+    message->size_limit_bytes = assign->size_limit_bytes;
+    message->allow_large = assign->allow_large;
     message->source = wire_codec_borrow(assign->source);
     message->from_ledger = wire_codec_borrow(assign->from_ledger);
     message->kind = wire_enum_of_kind(assign->kind);
@@ -180,6 +182,8 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .lock_timeout_ms = assign->lock_timeout_ms,
         .task_count = assign->n_tasks,
         .rehearse_rollback = assign->rehearse_rollback != 0,
+        .size_limit_bytes = assign->size_limit_bytes,
+        .allow_large = assign->allow_large != 0,
         .source = wire_check_name_or_empty(check, "source", assign->source),
         .from_ledger = wire_check_text(check, "from_ledger", assign->from_ledger, TEXT_BYTES_MAX),
         .kind = wire_coordinator_to_kind(check, assign->kind),

@@ -32,6 +32,8 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->reason = wire_codec_text(arena, spec->reason, TEXT_BYTES_MAX);
     message->created_at_ms = spec->created_at_ms;
     message->rehearse_rollback = spec->rehearse_rollback;
+    message->size_limit_bytes = spec->size_limit_bytes;
+    message->allow_large = spec->allow_large;
     message->baseline_unmanaged = wire_codec_borrow(spec->baseline_unmanaged);
     message->unmanaged_only = spec->unmanaged_only;
     message->tenant = wire_codec_borrow(spec->tenant);
@@ -76,6 +78,8 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .reason = wire_check_text(&check, "reason", from->reason, TEXT_BYTES_MAX),
         .created_at_ms = from->created_at_ms,
         .rehearse_rollback = from->rehearse_rollback != 0,
+        .size_limit_bytes = from->size_limit_bytes,
+        .allow_large = from->allow_large != 0,
         .baseline_unmanaged =
             wire_check_name_or_empty(&check, "baseline_unmanaged", from->baseline_unmanaged),
         .unmanaged_only = from->unmanaged_only != 0,

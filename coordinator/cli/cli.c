@@ -11,6 +11,7 @@
 #include "common/core/memory.h"
 #include "common/model/config_file.h"
 #include "common/model/duration.h"
+#include "common/model/size_text.h"
 #include "coordinator/cli/command.h"
 
 enum { CLI_HELP_BYTES = 64 << 10, CLI_SENTENCE_BYTES = 4096 };
@@ -180,6 +181,22 @@ bool cli_duration(const struct cli *cli, const char *option, const char *text, u
         return true;
     }
     if (!duration_parse(text, ret_ms, &err)) {
+        (void)cli_usage(cli, "--%s: %s", option, err.message);
+        return false;
+    }
+    return true;
+}
+
+bool cli_size(const struct cli *cli, const char *option, const char *text, uint64_t fallback_bytes,
+              uint64_t *ret_bytes)
+{
+    struct error err = { 0 };
+
+    if (text[0] == '\0') {
+        *ret_bytes = fallback_bytes;
+        return true;
+    }
+    if (!size_text_parse(text, ret_bytes, &err)) {
         (void)cli_usage(cli, "--%s: %s", option, err.message);
         return false;
     }

@@ -41,5 +41,8 @@ int cli_confirm(const struct cli *cli, const char *question, ...) PRINTF(2, 3);
 /* Parses a duration of the command line; "" is `fallback_ms`. False after saying why. */
 MUST_CHECK bool cli_duration(const struct cli *cli, const char *option, const char *text,
                              uint64_t fallback_ms, uint64_t *ret_ms);
+/* The same for a size, such as 1GB. */
+MUST_CHECK bool cli_size(const struct cli *cli, const char *option, const char *text,
+                         uint64_t fallback_bytes, uint64_t *ret_bytes);
 
 #endif

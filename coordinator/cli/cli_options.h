@@ -38,6 +38,8 @@ struct cli_options {
     const char *lock_timeout;
     bool dry_run_only;
     bool rehearse_rollback;
+    const char *size_limit;
+    bool allow_large;
     bool wait;
     bool detach;
     const char *where;
@@ -56,6 +58,10 @@ struct cli_options {
     const char *trace;
     const char *format;
     const char *explain;
+    const char *database;
+    const char *search_path;
+    const char *size_note;
+    const char *size_error;
 };
 
 enum { CLI_OPTIONS_MAX = 48 };

@@ -55,17 +55,29 @@ static bool cmd_rollout_put_budget(const struct cli *cli, json_t *request)
     return false;
 }
 
+/* No limit at all is what --allow-large asks for, too. */
+static void cmd_rollout_put_sizes(const struct cli_options *options, uint64_t limit_bytes,
+                                  json_t *request)
+{
+    bool off = options->size_limit[0] != '\0' && limit_bytes == 0;
+
+    json_object_set_new(request, "size_limit_bytes", json_integer((json_int_t)limit_bytes));
+    json_object_set_new(request, "allow_large", json_boolean(options->allow_large || off));
+}
+
 /* NULL after saying why. */
 static json_t *cmd_rollout_make_request(const struct cli *cli)
 {
     const struct cli_options *options = &cli->options;
     uint64_t lock_timeout_ms = 0;
+    uint64_t size_limit_bytes = 0;
 
     if (options->wait && options->detach) {
         (void)cli_usage(cli, "--wait and --detach exclude each other");
         return NULL;
     }
-    if (!cli_duration(cli, "lock-timeout", options->lock_timeout, 0, &lock_timeout_ms)) {
+    if (!cli_duration(cli, "lock-timeout", options->lock_timeout, 0, &lock_timeout_ms) ||
+        !cli_size(cli, "size-limit", options->size_limit, 0, &size_limit_bytes)) {
         return NULL;
     }
     json_t *request = json_pack(
@@ -77,6 +89,7 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
         (json_int_t)lock_timeout_ms, "reason", options->reason, "idempotency_key",
         cmd_rollout_new_key(), "kind", "migrate", "baseline_unmanaged",
         options->baseline_unmanaged);
+    cmd_rollout_put_sizes(options, size_limit_bytes, request);
     if (!cmd_rollout_put_budget(cli, request)) {
         json_decref(request);
         return NULL;

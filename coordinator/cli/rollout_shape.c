@@ -110,6 +110,8 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "concurrency_per_shard",
                                         "dry_run_only",
                                         "rehearse_rollback",
+                                        "size_limit_bytes",
+                                        "allow_large",
                                         "lock_timeout_ms",
                                         "created_by",
                                         "created_at",

@@ -325,6 +325,8 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .tasks = items,
                                   .task_count = count,
                                   .rehearse_rollback = rollout->spec.rehearse_rollback,
+                                  .size_limit_bytes = rollout->spec.size_limit_bytes,
+                                  .allow_large = rollout->spec.allow_large,
                                   .source = tenant_life_source(rollout),
                                   .from_ledger = copy_text(arena, rollout->spec.from_ledger),
                                   .kind = rollout->spec.kind,

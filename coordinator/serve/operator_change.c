@@ -149,6 +149,8 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .concurrency_per_shard = request->concurrency_per_shard,
         .dry_run_only = request->dry_run_only != 0,
         .rehearse_rollback = request->rehearse_rollback != 0,
+        .size_limit_bytes = request->size_limit_bytes,
+        .allow_large = request->allow_large != 0,
         .from_ledger = wire_check_text(&check, "from_ledger", request->from_ledger, TEXT_BYTES_MAX),
         .lock_timeout_ms = request->lock_timeout_ms,
         .created_by = asked->actor,

@@ -207,6 +207,8 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     message.assign.kind = ROLLOUT_CREATE;
     message.assign.labels = (struct labels){ labels, 2 };
     message.assign.force = true;
+    message.assign.size_limit_bytes = 1 << 30;
+    message.assign.allow_large = true;
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
     message.cancel = (struct task_cancel){ "r7", names, 2 };
@@ -270,6 +272,8 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    true,
                    "goose:t",
                    { labels, 2 },
+                   true,
+                   1 << 30,
                    true });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
