@@ -14,10 +14,11 @@ struct prepared_set {
     atomic_uint references;
     struct set model;
     struct prepared_operation
-        *operations; /* of all migrations in a row, then the repeatable ones */
+        *operations; /* of all migrations in a row, then the repeatable ones, then the hooks */
     size_t operation_count;
     size_t first_repeatable;
     size_t *first_operations; /* by migration */
+    const struct prepared_operation *hooks[SET_HOOK_COUNT];
 };
 
 static bool prepared_set_refuse(struct prepared_file *file, uint32_t statement, uint32_t line,
@@ -146,6 +147,9 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
     }
     set->first_repeatable = set->operation_count;
     set->operation_count += set->model.repeatable_count;
+    for (int h = 0; h < SET_HOOK_COUNT; h++) {
+        set->operation_count += set->model.hooks[h] != NULL ? 1 : 0;
+    }
     set->operations = memory_alloc_array(set->operation_count + 1, sizeof(*set->operations));
     set->first_operations =
         memory_alloc_array(set->model.migration_count + 1, sizeof(*set->first_operations));
@@ -168,6 +172,15 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
 
         prepared->operation = &set->model.repeatables[r].operations[0];
         prepared_set_parse(parser, prepared->operation, false, &prepared->up);
+    }
+    for (int h = 0; h < SET_HOOK_COUNT; h++) {
+        if (set->model.hooks[h] != NULL) {
+            struct prepared_operation *prepared = &set->operations[next++];
+
+            prepared->operation = &set->model.hooks[h]->operations[0];
+            prepared_set_parse(parser, prepared->operation, false, &prepared->up);
+            set->hooks[h] = prepared;
+        }
     }
 }
 
@@ -240,4 +253,11 @@ const struct prepared_operation *prepared_set_repeatable(const struct prepared_s
 {
     assert(repeatable < set->model.repeatable_count);
     return &set->operations[set->first_repeatable + repeatable];
+}
+
+const struct prepared_operation *prepared_set_hook(const struct prepared_set *set,
+                                                   enum set_hook hook)
+{
+    assert(hook < SET_HOOK_COUNT);
+    return set->hooks[hook];
 }

@@ -46,5 +46,8 @@ const struct prepared_operation *prepared_set_operation(const struct prepared_se
 /* By index of the repeatable script in the model. */
 const struct prepared_operation *prepared_set_repeatable(const struct prepared_set *set,
                                                          size_t repeatable);
+/* NULL where the set has none. */
+const struct prepared_operation *prepared_set_hook(const struct prepared_set *set,
+                                                   enum set_hook hook);
 
 #endif

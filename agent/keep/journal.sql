@@ -105,6 +105,13 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $skein$
     SELECT hashtextextended(in_tenant || '/' || in_set, 6006613437391790697)
 $skein$;
 
+-- Hooks of a tenant stand among the operations of the migration that they come before, or after.
+-- `rollout` is then the one in which it was begun last: each rollout does it anew.
+CREATE OR REPLACE FUNCTION skein.is_hook(in_operation text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $skein$
+    SELECT in_operation IN ('before_tenant', 'after_tenant')
+$skein$;
+
 -- Whether the schema holds anything; what extensions brought does not count.
 CREATE OR REPLACE FUNCTION skein.schema_has_objects(in_namespace oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
@@ -587,7 +594,8 @@ BEGIN
     END IF;
     SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
     IF EXISTS (SELECT FROM skein.operation o
-                WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout) THEN
+                WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout
+                  AND NOT skein.is_hook(o.operation)) THEN
         RAISE EXCEPTION USING ERRCODE = 'SK021', MESSAGE =
             'a migration of this rollout is half done here: retry the rollout until it is whole',
             HINT = 'Then roll it back.';
@@ -971,7 +979,9 @@ BEGIN
        SET direction = in_direction, state = 'started', fence = in_token,
            updated_at = clock_timestamp(),
            undone = CASE WHEN o.direction = in_direction THEN o.undone END,
-           position = CASE WHEN in_direction = 'down' OR o.direction = 'up' THEN o.position END;
+           position = CASE WHEN o.state = 'done' AND skein.is_hook(in_operation) THEN NULL
+                           WHEN in_direction = 'down' OR o.direction = 'up' THEN o.position END,
+           rollout = CASE WHEN skein.is_hook(in_operation) THEN in_rollout ELSE o.rollout END;
     PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_script,
                             in_version, in_checksum);
 END
@@ -1077,8 +1087,9 @@ BEGIN
         SELECT in_tenant, in_set, in_open, u.operation, 'up', 'done', in_rollout, in_token
           FROM unnest(in_operations) AS u(operation)
             ON CONFLICT (tenant, set_name, script, operation) DO UPDATE
-           SET state = 'done', direction = 'up', fence = in_token, updated_at = clock_timestamp()
-         WHERE o.state = 'started';
+           SET state = 'done', direction = 'up', fence = in_token, updated_at = clock_timestamp(),
+               rollout = CASE WHEN skein.is_hook(o.operation) THEN in_rollout ELSE o.rollout END
+         WHERE o.state = 'started' OR (skein.is_hook(o.operation) AND o.rollout <> in_rollout);
         GET DIAGNOSTICS done = ROW_COUNT;
         IF done <> cardinality(in_operations) THEN
             RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =

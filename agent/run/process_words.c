@@ -137,14 +137,17 @@ bool process_words_environment(const struct runner_call *call, const struct set_
     for (size_t i = 0; i < process->environment_count; i++) {
         process_words_set(&words, process->environment[i]);
     }
+    const struct operation *operation = call->operation->operation;
+    bool hook = operation_is_hook(operation);
     const char *const facts[][2] = {
         { "SKEIN_TENANT", task->tenant },
         { "SKEIN_SHARD", call->options->shard },
         { "SKEIN_SET", prepared_set_model(task->set)->name },
         { "SKEIN_FROM", call->from },
         { "SKEIN_TARGET", task->target },
-        { "SKEIN_VERSION", call->migration->version_text },
-        { "SKEIN_SCRIPT", call->migration->script },
+        { "SKEIN_VERSION", hook ? "" : call->migration->version_text },
+        { "SKEIN_SCRIPT", hook ? "" : call->migration->script },
+        { "SKEIN_HOOK", hook ? operation->stem : "" },
         { "SKEIN_MODE", dry_run      ? "dry_run"
                         : call->down ? "rollback"
                                      : "run" },

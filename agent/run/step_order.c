@@ -28,10 +28,12 @@ static void step_order_history(struct arena *arena, const struct executor_task *
         const struct migration *migration = step->operations[i].migration;
 
         if (step->operations[i].last) {
+            bool named = migration->script[0] != '\0'; /* else there are but hooks */
+
             scripts[count] = migration->script;
             versions[count] = migration->version_text;
-            directions[count] = "up";
-            checksums[count] = task_text_hex(arena, migration->checksum);
+            directions[count] = named ? "up" : "fast_forward";
+            checksums[count] = named ? task_text_hex(arena, migration->checksum) : NULL;
             count++;
         }
     }
@@ -126,7 +128,7 @@ void step_order_completes(const struct executor_task *task, const struct step_or
     *ret_first = 0;
     *ret_count = 0;
     for (size_t i = 0; i < step->count; i++) {
-        if (step->operations[i].last) {
+        if (step->operations[i].last && step->operations[i].migration->script[0] != '\0') {
             size_t index = (size_t)(step->operations[i].migration - set->migrations);
 
             *ret_first = *ret_count == 0 ? index : *ret_first;

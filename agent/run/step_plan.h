@@ -49,8 +49,20 @@ struct step_known {
     const char *rollout; /* in which it was begun */
 };
 
-/* Whether the plan is nothing but transactional SQL: one transaction does it all, and none of what
- * follows is needed. */
+/* It is of a hook, whose rows stand among those of the migration beside it. */
+bool step_known_is_hook(const struct step_known *known);
+
+/* From where a walk makes its steps. */
+struct step_start {
+    const struct step_known *known; /* the journal's rows of the set's operations */
+    size_t known_count;
+    const char *rollout;
+    const char *target;
+    bool begun; /* this rollout has taken the tenant further already */
+};
+
+/* Whether the plan, hooks of the tenant included, is nothing but transactional SQL: one transaction
+ * does it all, and none of what follows is needed. */
 bool step_plan_is_simple(const struct prepared_set *set, const struct plan *plan);
 
 /* The row of an operation, or NULL. */
@@ -58,8 +70,13 @@ const struct step_known *step_plan_find(const struct step_known *known, size_t c
                                         const char *script, const char *operation);
 
 /* What is known to be done is left out. A migration that is half done ends in a step of its own: if
- * that fails, nothing of the migrations behind it has to do with it. */
+ * that fails, nothing of the migrations behind it has to do with it.
+ *
+ * Hooks of the tenant are operations of the plan's first and last migration: the version is moved
+ * only when the last of them is done, and what a try has done of them is in the journal's rows. A
+ * plan without a migration (the version moves, or repeatable scripts run) has one for them that has
+ * no name. `before_tenant` is left out if it was done in this rollout. */
 void step_plan_make(struct arena *arena, const struct prepared_set *set, const struct plan *plan,
-                    const struct step_known *known, size_t known_count, struct step_plan *ret_plan);
+                    const struct step_start *start, struct step_plan *ret_plan);
 
 #endif

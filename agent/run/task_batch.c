@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "agent/run/ledger_found.h"
+#include "agent/run/task_clean.h"
+#include "agent/run/task_hook.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_piece.h"
 #include "agent/run/task_sql.h"
@@ -41,20 +43,6 @@ static const char task_drop_end_sql[] = "SELECT skein.task_drop_end($1, $2, $3::
  * have been undone. */
 static const char task_rehearse_sql[] = "SELECT skein.rehearsal_begin($1)";
 static const char task_compare_sql[] = "SELECT skein.rehearsal_compare($1)";
-
-/* What DISCARD ALL does, but for the plans: those of the journal's functions are worth keeping
- * (half a millisecond a task), and a plan is nothing that a tenant could leave to another. */
-static const char *const task_clean_sql[] = {
-    "RESET SESSION AUTHORIZATION",
-    "RESET ROLE",
-    "RESET ALL",
-    "CLOSE ALL",
-    "DEALLOCATE ALL",
-    "UNLISTEN *",
-    "SELECT pg_catalog.pg_advisory_unlock_all()",
-    "DISCARD TEMP",
-    "DISCARD SEQUENCES",
-};
 
 static bool task_batch_splits(void)
 {
@@ -146,7 +134,7 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             report->failed_step = TASK_STEP_FOUND;
         }
     }
-    report->clean = cleaned == COUNT_OF(task_clean_sql);
+    report->clean = cleaned == task_clean_count();
 }
 
 static void task_batch_absorb_warnings(struct task_batch *b, const struct pg_batch_report *answers)
@@ -343,6 +331,7 @@ void task_batch_add_operation(struct task_batch *b, const struct prepared_operat
         down ? &operation->operation->down_settings : &operation->operation->settings;
     bool own_settings = settings->lock_timeout_ms != 0 || settings->statement_timeout_ms != 0;
 
+    task_hook_tell(b, operation->operation);
     if (settings->lock_timeout_ms != 0) {
         task_batch_add_step(b, TASK_STEP_BEGIN,
                             arena_printf(&b->arena, "SET LOCAL lock_timeout = %" PRIu64,
@@ -434,9 +423,10 @@ static void task_batch_add_up(struct task_batch *b)
         task_batch_mark(b);
         task_batch_add_operation(b, prepared_set_repeatable(task->set, b->repeats.items[i]), false);
     }
+    task_hook_add(b, SET_HOOK_AFTER_TENANT);
     /* Deferred constraints are checked here in both modes, so that a dry run sees what the commit
      * would see, under the tenant's own path. */
-    if (plan->count + b->repeats.count > 0) {
+    if (task_hook_has_work(b)) {
         task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
     }
 }
@@ -473,6 +463,7 @@ static void task_batch_add_scripts(struct task_batch *b)
         task_batch_add_undo(b);
         return;
     }
+    task_hook_add(b, SET_HOOK_BEFORE_TENANT);
     if (task->rehearse_rollback && task->mode == TASK_DRY_RUN && b->order->plan->count > 0) {
         task_batch_add_rehearsal(b);
     }
@@ -501,14 +492,6 @@ static void task_batch_add_end(struct task_batch *b)
     task_batch_say(b, TASK_STEP_END, task_words_end(arena, options, &told, plan, &b->repeats));
     if (b->order->plan->repeatables) {
         task_batch_say(b, TASK_STEP_END, task_words_repeated(arena, task));
-    }
-}
-
-static void task_batch_add_clean(struct task_batch *b)
-{
-    pg_batch_end_segment(b->batch);
-    for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
-        task_batch_add_step(b, TASK_STEP_CLEAN, task_clean_sql[i]);
     }
 }
 
@@ -561,7 +544,10 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
                                                                                       : "COMMIT");
     }
     if (order->step == NULL) {
-        task_batch_add_clean(&b);
+        pg_batch_end_segment(batch);
+        for (size_t i = 0; i < task_clean_count(); i++) {
+            task_batch_add_step(&b, TASK_STEP_CLEAN, task_clean_sql(i));
+        }
     }
     if (!ret_report->lost && b.tag_count > b.sent) {
         task_batch_send(&b);
@@ -573,23 +559,4 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     }
     free(b.tags);
     arena_release(&b.arena);
-}
-
-bool task_batch_clean(struct pg_conn *conn, struct pg_batch *batch)
-{
-    const struct pg_batch_report *answers = NULL;
-    bool lost = pg_conn_is_lost(conn);
-
-    if (!lost) {
-        if (pg_conn_in_transaction(conn)) {
-            pg_batch_add(batch, "ROLLBACK", NULL, 0, 0);
-            pg_batch_end_segment(batch);
-        }
-        for (size_t i = 0; i < COUNT_OF(task_clean_sql); i++) {
-            pg_batch_add(batch, task_clean_sql[i], NULL, 0, 0);
-        }
-        pg_batch_run(batch, &answers);
-        lost = answers->lost || answers->failed;
-    }
-    return !lost;
 }

@@ -28,6 +28,7 @@ struct task_order {
      * Always so in the mode TASK_SETTLE. */
     bool settle;
     const struct task_undo *undo;  /* of a rollback, else NULL */
+    bool runs_hooks;               /* the set's hooks of a tenant, around the whole plan */
     const struct step_order *step; /* instead of the whole plan; NULL: the whole plan */
 };
 
@@ -72,12 +73,8 @@ struct task_outcome_report {
     size_t repeated; /* repeatable scripts that were run */
 };
 
-/* Of a step only the connection's being clean is not looked at: see task_batch_clean. */
+/* Of a step only the connection's being clean is not looked at: see task_clean. */
 void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct task_order *order,
                     struct task_outcome_report *ret_report);
-
-/* Ends what is open and gives the session back as it was, its advisory locks included. False: the
- * connection is of no more use. */
-bool task_batch_clean(struct pg_conn *conn, struct pg_batch *batch);
 
 #endif

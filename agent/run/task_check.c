@@ -21,10 +21,30 @@ static bool task_check_runner(const struct task_check *check, struct task_result
     return false;
 }
 
+static bool task_check_hook(const struct task_check *check, struct task_result *result,
+                            enum set_hook hook)
+{
+    const struct prepared_operation *operation = prepared_set_hook(check->task->set, hook);
+
+    if (operation == NULL) {
+        return true;
+    }
+    if (operation->up.problem.kind != SQL_PROBLEM_NONE) {
+        task_answer_problem(result, check->task, check->options->shard, operation, false);
+        return false;
+    }
+    return task_check_runner(check, result, operation);
+}
+
 bool task_check(const struct task_check *check, struct task_result *result)
 {
     const struct set *set = prepared_set_model(check->task->set);
     const char *shard = check->options->shard;
+
+    if (!task_check_hook(check, result, SET_HOOK_BEFORE_TENANT) ||
+        !task_check_hook(check, result, SET_HOOK_AFTER_TENANT)) {
+        return false;
+    }
 
     for (size_t m = check->plan->first; m < check->plan->first + check->plan->count; m++) {
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {

@@ -136,5 +136,11 @@ uint64_t task_piece_patience_ms(const struct task_order *order)
 
         longest = own > longest ? own : longest;
     }
+    for (int h = SET_HOOK_BEFORE_TENANT; h <= SET_HOOK_AFTER_TENANT; h++) {
+        const struct migration *hook = set->hooks[h];
+        uint64_t own = hook == NULL ? 0 : hook->operations[0].settings.statement_timeout_ms;
+
+        longest = own > longest ? own : longest;
+    }
     return longest + PG_STATEMENT_MARGIN_MS;
 }

@@ -576,6 +576,7 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         .options = context->options,
         .task = turn->task,
         .plan = &t.plan,
+        .runs_hooks = true,
         .asynchronous = context->options->commit_group && task_run_is_one_of_many(turn->task->mode),
     };
     bool registered = false;

@@ -5,6 +5,7 @@
 
 #include "agent/run/accident.h"
 #include "agent/run/task_answer.h"
+#include "agent/run/task_clean.h"
 #include "agent/run/walk_parts.h"
 #include "common/core/crash.h"
 
@@ -37,7 +38,8 @@ static void walk_name_rest(struct walk *walk, const struct migration *migration)
     const char *names = "";
 
     for (size_t i = 0; i < walk->known_count; i++) {
-        if (strcmp(walk->known[i].script, migration->script) == 0) {
+        if (strcmp(walk->known[i].script, migration->script) == 0 &&
+            !step_known_is_hook(&walk->known[i])) {
             names = arena_printf(arena, "%s%s%s%s", names, names[0] == '\0' ? "" : ", ",
                                  walk->known[i].operation, walk->known[i].done ? "" : " (begun)");
         }
@@ -131,8 +133,10 @@ static enum walk_end walk_runner(struct walk *walk, const struct step *step)
     const struct step_known *row =
         step_plan_find(walk->known, walk->known_count, operation->migration->script,
                        operation->prepared->operation->stem);
+    /* A hook that is done, and is in the plan all the same, was another rollout's. */
+    bool anew = row != NULL && row->done && operation_is_hook(operation->prepared->operation);
     struct runner_call call =
-        walk_call_make(walk, operation->migration, operation->prepared, row, false);
+        walk_call_make(walk, operation->migration, operation->prepared, anew ? NULL : row, false);
     struct runner_report report = { 0 };
 
     assert(runner != NULL);
@@ -167,6 +171,17 @@ static enum walk_end walk_runner(struct walk *walk, const struct step *step)
     return WALK_DONE;
 }
 
+void walk_make_steps(struct walk *walk)
+{
+    const struct step_start start = { .known = walk->known,
+                                      .known_count = walk->known_count,
+                                      .rollout = walk->task->rollout,
+                                      .target = walk->task->target,
+                                      .begun = walk->begun };
+
+    step_plan_make(&walk->task->arena, walk->task->set, &walk->plan, &start, &walk->steps);
+}
+
 /* From the version that the journal says to the target, without what is done. */
 static bool walk_plan(struct walk *walk)
 {
@@ -177,8 +192,7 @@ static bool walk_plan(struct walk *walk)
                                       .repeatables = walk->task->repeatables };
 
     plan_make(set, &start, walk->task->target, &walk->plan);
-    step_plan_make(&walk->task->arena, walk->task->set, &walk->plan, walk->known, walk->known_count,
-                   &walk->steps);
+    walk_make_steps(walk);
     if (walk->plan.code != TASK_CODE_NONE || walk->steps.step_count == 0) {
         task_answer_fail(walk->result, walk->task, walk->context->options->shard, TASK_FAILED,
                          TASK_CODE_VERSION_MOVED,
@@ -276,6 +290,6 @@ enum walk_end walk_run(struct walk *walk)
     enum walk_end end = walk_go(walk);
 
     /* The guard ends with this, at the latest with the connection. */
-    walk->report.clean = task_batch_clean(walk->context->link->conn, walk->context->link->batch);
+    walk->report.clean = task_clean_run(walk->context->link->conn, walk->context->link->batch);
     return end;
 }

@@ -39,6 +39,7 @@ struct walk {
     struct step_plan steps;
     struct step_known *known; /* the journal's rows of the set's operations */
     size_t known_count;
+    bool begun; /* this rollout has moved the tenant's version already */
     size_t warning_capacity;
     uint64_t progress_ms;                /* when progress was logged last */
     const char *unmade[WALK_UNMADE_MAX]; /* what a rehearsal has left out */

@@ -28,6 +28,9 @@ static const char walk_adopt_sql[] = "SELECT skein.task_adopt($1, $2, $3, $4, $5
 static const char walk_rows_sql[] =
     "SELECT script, operation, state = 'done', direction = 'down', coalesce(position::text, ''),"
     " coalesce(undone::text, ''), rollout FROM skein.operation WHERE tenant = $1 AND set_name = $2";
+static const char walk_begun_sql[] =
+    "SELECT count(*) > 0 FROM skein.tenant"
+    " WHERE tenant = $1 AND set_name = $2 AND rollout = $3 AND version IS NOT NULL";
 static const char walk_start_sql[] =
     "SELECT skein.step_start($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10)";
 static const char walk_fail_sql[] =
@@ -200,6 +203,8 @@ bool walk_journal_look(struct walk *walk)
         walk_journal_add_adopt(walk, &arena);
     }
     pg_batch_add(batch, walk_begin_sql, p, WALK_BEGIN_COUNT, TASK_STEP_BEGIN);
+    const char *who[] = { task->tenant, set->name, task->rollout };
+    pg_batch_add(batch, walk_begun_sql, who, COUNT_OF(who), TASK_STEP_BEGIN);
     walk_journal_add_rows(walk, &arena);
     pg_batch_end_segment(batch);
     pg_batch_add(batch, "COMMIT", NULL, 0, TASK_STEP_COMMIT);
@@ -207,7 +212,8 @@ bool walk_journal_look(struct walk *walk)
         return false;
     }
     const struct pg_batch_item *last = &answers->items[answers->count - 1]; /* COMMIT */
-    walk->version = arena_strdup(&walk->task->arena, pg_result_text(last[-2].result, 0, 0));
+    walk->version = arena_strdup(&walk->task->arena, pg_result_text(last[-3].result, 0, 0));
+    walk->begun = pg_result_bool(last[-2].result, 0, 0);
     walk_journal_keep(walk, last[-1].result);
     return true;
 }

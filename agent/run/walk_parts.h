@@ -27,6 +27,11 @@ MUST_CHECK bool walk_journal_end(struct walk *walk, const struct runner_call *ca
 /* One transaction: the migration has failed. `call` is of any of its operations. */
 MUST_CHECK bool walk_journal_fail(struct walk *walk, const struct runner_call *call);
 
+/* ---- walk.c ---- */
+
+/* `steps` by `plan` and `known`. */
+void walk_make_steps(struct walk *walk);
+
 /* ---- walk_call.c ---- */
 
 /* `row` is the operation's in the journal, or NULL. */

@@ -7,6 +7,7 @@
 
 #include "agent/run/accident.h"
 #include "agent/run/task_answer.h"
+#include "agent/run/task_clean.h"
 #include "agent/run/walk_parts.h"
 
 /* One piece of the transaction. False: refused, or the connection is lost. */
@@ -164,10 +165,9 @@ enum walk_end walk_rehearse(struct walk *walk)
     enum walk_end end = WALK_BROKEN;
 
     if (walk_journal_read(walk)) {
-        step_plan_make(&walk->task->arena, walk->task->set, &walk->plan, walk->known,
-                       walk->known_count, &walk->steps);
+        walk_make_steps(walk);
         end = walk_rehearse_steps(walk);
     }
-    walk->report.clean = task_batch_clean(walk->context->link->conn, walk->context->link->batch);
+    walk->report.clean = task_clean_run(walk->context->link->conn, walk->context->link->batch);
     return end;
 }

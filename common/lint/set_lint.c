@@ -70,6 +70,25 @@ static void set_lint_downs(struct lint_run *run, const struct set *set)
     run->down = false;
 }
 
+static void set_lint_rollout_hook(struct lint_run *control, const struct set *set,
+                                  enum set_hook hook)
+{
+    if (set->hooks[hook] != NULL) {
+        const struct operation *operation = &set->hooks[hook]->operations[0];
+
+        lint_run_migration(control);
+        lint_run_script(control, operation->path, operation->content, true);
+    }
+}
+
+static void set_lint_tenant_hook(struct lint_run *run, const struct set *set, enum set_hook hook)
+{
+    if (set->hooks[hook] != NULL) {
+        lint_run_migration(run);
+        set_lint_operation(run, &set->hooks[hook]->operations[0]);
+    }
+}
+
 /* The control database is another one: what is in a tenant says nothing of it. */
 static void set_lint_control(struct lint_run *run, const struct set *set)
 {
@@ -77,6 +96,7 @@ static void set_lint_control(struct lint_run *run, const struct set *set)
 
     lint_run_begin(&control, run->parser, run->report);
     control.version = run->version;
+    set_lint_rollout_hook(&control, set, SET_HOOK_BEFORE_ROLLOUT);
     for (size_t m = 0; m < set->migration_count; m++) {
         const struct migration *migration = &set->migrations[m];
         lint_run_migration(&control);
@@ -87,11 +107,13 @@ static void set_lint_control(struct lint_run *run, const struct set *set)
             }
         }
     }
+    set_lint_rollout_hook(&control, set, SET_HOOK_AFTER_ROLLOUT);
     lint_run_end(&control);
 }
 
 void set_lint(struct lint_run *run, const struct set *set)
 {
+    set_lint_tenant_hook(run, set, SET_HOOK_BEFORE_TENANT);
     for (size_t m = 0; m < set->migration_count; m++) {
         const struct migration *migration = &set->migrations[m];
         lint_run_migration(run);
@@ -103,6 +125,7 @@ void set_lint(struct lint_run *run, const struct set *set)
         lint_run_migration(run);
         set_lint_operation(run, &set->repeatables[m].operations[0]);
     }
+    set_lint_tenant_hook(run, set, SET_HOOK_AFTER_TENANT);
     set_lint_downs(run, set);
     set_lint_control(run, set);
 }

@@ -37,31 +37,6 @@ struct set_builder {
     struct error *err;
 };
 
-bool operation_has_rollback(const struct operation *operation)
-{
-    return operation->down_path != NULL;
-}
-
-bool operation_is_transactional(const struct operation *operation, bool down)
-{
-    const struct operation_settings *settings =
-        down ? &operation->down_settings : &operation->settings;
-
-    return (down ? operation->down_kind : operation->kind) == OPERATION_SQL &&
-           settings->transaction && !settings->control_scope;
-}
-
-const char *operation_kind_name(enum operation_kind kind)
-{
-    static const char *const names[OPERATION_KIND_COUNT] = {
-        [OPERATION_SQL] = "sql",       [OPERATION_BATCH] = "batch", [OPERATION_EXEC] = "exec",
-        [OPERATION_PLUGIN] = "plugin", [OPERATION_STATE] = "state",
-    };
-
-    assert(kind < OPERATION_KIND_COUNT);
-    return names[kind];
-}
-
 void set_release(struct set *set)
 {
     arena_release(&set->arena);
@@ -78,7 +53,7 @@ static int set_compare_scripts(const void *a, const void *b)
 {
     const struct set_path *x = &((const struct set_script *)a)->path;
     const struct set_path *y = &((const struct set_script *)b)->path;
-    int order = (x->role == SET_PATH_REPEATABLE ? 1 : 0) - (y->role == SET_PATH_REPEATABLE ? 1 : 0);
+    int order = (int)x->role - (int)y->role;
 
     if (order == 0) {
         order = semver_compare(&x->version, &y->version);
@@ -136,7 +111,7 @@ static bool set_read_paths(struct set_builder *builder, const struct set_file *f
         if (!set_path_parse(files[i].path, &builder->set.arena, &script->path, builder->err)) {
             return false;
         }
-        if (script->path.role == SET_PATH_SCRIPT || script->path.role == SET_PATH_REPEATABLE) {
+        if (script->path.role >= SET_PATH_SCRIPT) {
             builder->script_count++;
         } else if (script->path.role == SET_PATH_SETTINGS) {
             if (have_yaml) {
@@ -377,7 +352,8 @@ static bool set_build_repeatables(struct set_builder *builder, size_t first)
     struct migration *all = &builder->migrations[set->migration_count];
 
     set->repeatables = all;
-    for (size_t i = first; i < builder->script_count; i++) {
+    for (size_t i = first;
+         i < builder->script_count && builder->scripts[i].path.role == SET_PATH_REPEATABLE; i++) {
         const struct set_script *script = &builder->scripts[i];
         struct operation *operation = &builder->operations[builder->operation_count];
 
@@ -406,6 +382,35 @@ static bool set_build_repeatables(struct set_builder *builder, size_t first)
     return true;
 }
 
+/* The scripts from `first` on: one of each name at most. */
+static bool set_build_hooks(struct set_builder *builder, size_t first)
+{
+    struct set *set = &builder->set;
+    struct migration *all = &builder->migrations[set->migration_count + set->repeatable_count];
+
+    for (size_t i = first; i < builder->script_count; i++) {
+        const struct set_path *path = &builder->scripts[i].path;
+        const struct migration *same = set->hooks[path->hook];
+
+        if (same != NULL) {
+            return error_set(builder->err, ERR_INVALID,
+                             "file '%s': '%s' is the same hook, expected one",
+                             builder->scripts[i].file->path, same->operations[0].path);
+        }
+        *all = (struct migration){ .version_text = "",
+                                   .name = path->name,
+                                   .script = path->script,
+                                   .operations = &builder->operations[builder->operation_count],
+                                   .operation_count = 1 };
+        if (!set_add_operation(builder, &builder->scripts[i])) {
+            return false;
+        }
+        set_finish_migration(all, /* in_folder= */ false);
+        set->hooks[path->hook] = all++;
+    }
+    return true;
+}
+
 static bool set_build_migrations(struct set_builder *builder)
 {
     struct arena *arena = &builder->set.arena;
@@ -426,7 +431,8 @@ static bool set_build_migrations(struct set_builder *builder)
             return false;
         }
     }
-    return set_build_repeatables(builder, i);
+    return set_build_repeatables(builder, i) &&
+           set_build_hooks(builder, i + builder->set.repeatable_count);
 }
 
 static bool set_read_version(const struct set_builder *builder, const char *key, unsigned line,

@@ -75,6 +75,19 @@ bool operation_has_rollback(const struct operation *operation);
 /* It, or with `down` its rollback, is SQL that runs in the tenant's transaction. */
 bool operation_is_transactional(const struct operation *operation, bool down);
 
+/* It stands in the folder hooks/ of the set. */
+bool operation_is_hook(const struct operation *operation);
+
+/* What a set wants done around a rollout, or around a tenant's part of it. */
+enum set_hook {
+    SET_HOOK_BEFORE_ROLLOUT, /* in the set's control database: before any tenant is changed, */
+    SET_HOOK_AFTER_ROLLOUT,  /* and when all of them are there */
+    SET_HOOK_BEFORE_TENANT,  /* on the tenant: the first thing that its task does, */
+    SET_HOOK_AFTER_TENANT,   /* and the last */
+    SET_HOOK_COUNT,
+};
+const char *set_hook_name(enum set_hook hook); /* "before_rollout", ... */
+
 struct migration {
     struct semver version;
     const char *version_text;
@@ -105,6 +118,8 @@ struct set {
     const struct migration *repeatables;
     size_t repeatable_count;
     uint64_t repeatables_digest; /* of all of them, to compare with a tenant's; 0: none */
+    /* hooks/NAME.KIND: one operation each, without a version; NULL where there is none. */
+    const struct migration *hooks[SET_HOOK_COUNT];
 };
 
 void set_release(struct set *set);
@@ -125,8 +140,8 @@ MUST_CHECK bool set_read_files(const char *directory, struct arena *arena,
 /* A published set may only grow: every migration of `old_set` is in `new_set`, unchanged, with its
  * rollback; new ones are above old_set's latest, because a tenant that is past a version never gets
  * a script that appears there later; the latest never goes down. A rollback may be added where
- * there was none. Repeatable scripts may come, change and go. ERR_REFUSED names the file that
- * breaks the rule. */
+ * there was none. Repeatable scripts and hooks may come, change and go. ERR_REFUSED names the file
+ * that breaks the rule. */
 MUST_CHECK bool set_check_growth(const struct set *old_set, const struct set *new_set,
                                  struct error *err);
 

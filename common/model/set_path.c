@@ -20,6 +20,7 @@ static const struct set_path_ending {
 };
 
 #define SET_PATH_REPEATABLE_MARK "R__"
+#define SET_PATH_HOOKS "hooks/"
 #define SET_PATH_ENDINGS                                                                           \
     ".sql, .down.sql, .batch.sql, .down.batch.sql, .exec.yaml, .down.exec.yaml, .plugin.yaml or "  \
     ".state.yaml"
@@ -129,6 +130,39 @@ static bool set_path_read_ending(const char *path, const char *file, size_t *ret
         path, err, "expected skein.yaml, README.md, or a file that ends in " SET_PATH_ENDINGS);
 }
 
+/* hooks/NAME.KIND: no version and no way back. `file` is what stands behind the folder. */
+static bool set_path_read_hook(const char *path, const char *file, struct arena *arena,
+                               struct set_path *ret_path, struct error *err)
+{
+    size_t size = 0;
+
+    if (!set_path_read_ending(path, file, &size, ret_path, err)) {
+        return false;
+    }
+    if (ret_path->down) {
+        return set_path_fail(path, err, "a hook has no rollback");
+    }
+    if (ret_path->kind == OPERATION_BATCH || ret_path->kind == OPERATION_STATE) {
+        return set_path_fail(path, err, "a hook ends in .sql, .exec.yaml or .plugin.yaml");
+    }
+    for (int hook = 0; hook < SET_HOOK_COUNT; hook++) {
+        const char *name = set_hook_name((enum set_hook)hook);
+
+        if (strlen(name) == size && memcmp(file, name, size) == 0) {
+            ret_path->role = SET_PATH_HOOK;
+            ret_path->hook = (enum set_hook)hook;
+            ret_path->version_text = "";
+            ret_path->name = name;
+            ret_path->stem = name;
+            ret_path->script = arena_strndup(arena, path, strlen(path) - (strlen(file) - size));
+            return true;
+        }
+    }
+    return set_path_fail(path, err,
+                         "expected one of the hooks before_rollout, after_rollout, before_tenant "
+                         "and after_tenant");
+}
+
 /* NN_name */
 static bool set_path_read_operation(const char *path, const char *file, size_t size,
                                     struct arena *arena, struct set_path *ret_path,
@@ -194,6 +228,8 @@ bool set_path_parse(const char *path, struct arena *arena, struct set_path *ret_
     }
     if (strncmp(path, SET_PATH_REPEATABLE_MARK, strlen(SET_PATH_REPEATABLE_MARK)) == 0) {
         ok = set_path_read_repeatable(path, arena, &parsed, err);
+    } else if (file != NULL && strncmp(path, SET_PATH_HOOKS, strlen(SET_PATH_HOOKS)) == 0) {
+        ok = set_path_read_hook(path, file, arena, &parsed, err);
     } else if (file == NULL) {
         ok = set_path_read_ending(path, path, &size, &parsed, err) &&
              set_path_read_script(path, path, size, arena, &parsed, err);

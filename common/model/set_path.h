@@ -18,13 +18,14 @@ enum set_path_role {
     SET_PATH_SETTINGS, /* skein.yaml */
     SET_PATH_SCRIPT,
     SET_PATH_REPEATABLE, /* R__name.sql */
+    SET_PATH_HOOK,       /* hooks/before_tenant.sql and so on */
 };
 
 struct set_path {
     enum set_path_role role;
     /* The rest is for scripts only; the texts live in the arena. */
     struct semver version;
-    const char *version_text; /* "" of a repeatable one */
+    const char *version_text; /* "" of a repeatable one and of a hook */
     const char *name;         /* "split_account_name" */
     const char *script;       /* "0.2.0__split_account_name" */
     bool in_folder;           /* SCRIPT/NN_name.sql instead of SCRIPT.sql */
@@ -32,6 +33,7 @@ struct set_path {
     const char *stem;         /* the operation's file without its ending: up and down share it */
     bool down;
     enum operation_kind kind;
+    enum set_hook hook; /* SET_PATH_HOOK only */
 };
 
 /* ERR_INVALID names the path and what was expected. */

@@ -12,7 +12,8 @@
 #include "common/model/set.h"
 
 /* An operation of the scope control is a script in a transaction, its rollback has the same scope,
- * and the set says which database that is. ERR_INVALID names the file. */
+ * and the set says which database that is; so is a hook of a rollout. ERR_INVALID names the file.
+ */
 MUST_CHECK bool set_scope_check(const struct set *set, struct error *err);
 
 /* The parts of set->control, which is not "". The shard's name goes into `ret_shard`; the
