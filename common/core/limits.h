@@ -52,6 +52,23 @@ enum {
     BATCH_LOCK_TRIES_MAX = 20,        /* of one chunk that does not get its locks, or no time */
     BATCH_INDEX_ROWS_MIN = 10000,     /* with fewer keys it does not matter that no index helps */
 
+    /* States: streams of events folded into snapshots, see deploy/docs/states.md. */
+    STATE_TEXT_BYTES_MAX = 512, /* a prefix; also what a stream may be called */
+    STATE_INITIAL_BYTES_MAX = 64 << 10,
+    STATE_WORKERS_DEFAULT = 4, /* streams folded at once: connections, or programs */
+    STATE_WORKERS_MAX = 16,
+    STATE_PAGE_DEFAULT = 500, /* streams of one transaction */
+    STATE_PAGE_MAX = 2000,
+    STATE_EVENTS_DEFAULT = 100000,  /* of one stream */
+    STATE_BYTES_DEFAULT = 16 << 20, /* of one stream's payloads */
+    STATE_BYTES_MAX = 64 << 20,
+    STATE_RESULT_BYTES_MAX = 1 << 20,  /* of a state */
+    STATE_GROUP_BYTES_MAX = 64 << 20,  /* of the events that a worker reads at once */
+    STATE_ANSWER_BYTES_MAX = 64 << 20, /* of what a program answers to them */
+    STATE_NAMED_MAX = 6,               /* streams whose errors are told; further ones are counted */
+    STATE_WORDS_BYTES_MAX = 300,       /* of what is told of each */
+    STATE_NAME_PARTS_MAX = 2,          /* schema.table */
+
     /* Wire. */
     MESSAGE_BYTES_MAX = 4 << 20,
     STREAM_OUTBOX_MESSAGES_MAX = 1024,
@@ -254,6 +271,9 @@ static_assert(SET_BYTES_MAX + SET_FILES_MAX * (2 * 256 + 24) <= SET_ARCHIVE_BYTE
 static_assert(STORE_VALUE_BYTES_MAX + STORE_TXN_OPS_MAX * STORE_KEY_BYTES_MAX <=
                   STORE_TXN_BYTES_MAX,
               "a value of full size fits in a transaction, keys and compares included");
+static_assert((int)STATE_BYTES_MAX <= (int)STATE_GROUP_BYTES_MAX, "a worker can read any stream");
+static_assert(STATE_NAMED_MAX + 1 < WARNINGS_PER_TRY_MAX,
+              "what is told of streams fits in a report");
 static_assert(PROCESS_GRACE_MS + PROCESS_SWEEP_MAX_MS < PROCESS_END_MAX_MS,
               "a helper ends its program before it is killed itself");
 static_assert(2 * STORE_PAGE_BYTES_MAX <= ETCD_ANSWER_BYTES_MAX, "a page fits in one answer");

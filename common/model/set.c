@@ -12,8 +12,8 @@
 #include "common/model/ledger.h"
 #include "common/model/quote.h"
 #include "common/model/set_digest.h"
+#include "common/model/set_kind.h"
 #include "common/model/set_path.h"
-#include "common/model/set_process.h"
 #include "common/model/set_scope.h"
 #include "common/model/set_settings.h"
 #include "common/model/set_yaml.h"
@@ -162,40 +162,6 @@ static bool set_read_settings(struct set_builder *builder, const struct set_scri
     return true;
 }
 
-/* *ret_process stays NULL for what is no process. */
-static bool set_read_process(struct set_builder *builder, const struct set_script *script,
-                             const struct set_process **ret_process)
-{
-    static const struct {
-        bool is;
-        enum set_process_kind up;
-        enum set_process_kind down;
-    } kinds[OPERATION_KIND_COUNT] = {
-        [OPERATION_EXEC] = { true, SET_PROCESS_EXEC, SET_PROCESS_EXEC_DOWN },
-        [OPERATION_PLUGIN] = { true, SET_PROCESS_PLUGIN, SET_PROCESS_PLUGIN },
-    };
-    enum operation_kind kind = script->path.kind;
-
-    if (!kinds[kind].is) {
-        return true;
-    }
-    struct set_process *process = arena_alloc(&builder->set.arena, sizeof(*process));
-    *ret_process = process;
-    return set_process_parse(script->file->path,
-                             script->path.down ? kinds[kind].down : kinds[kind].up,
-                             script->file->content, &builder->set.arena, process, builder->err);
-}
-
-/* An object that can roll back is its own rollback. */
-static void set_add_own_down(struct operation *operation)
-{
-    operation->down_path = operation->path;
-    operation->down_kind = operation->kind;
-    operation->down_content = operation->content;
-    operation->down_process = operation->process;
-    operation->down_settings = operation->settings;
-}
-
 static bool set_add_operation(struct set_builder *builder, const struct set_script *script)
 {
     struct operation *operation = &builder->operations[builder->operation_count];
@@ -208,14 +174,8 @@ static bool set_add_operation(struct set_builder *builder, const struct set_scri
     };
     checksum_of_text(script->file->content, operation->checksum);
     builder->operation_count++;
-    if (!set_read_settings(builder, script, &operation->settings) ||
-        !set_read_process(builder, script, &operation->process)) {
-        return false;
-    }
-    if (operation->process != NULL && operation->process->rollback) {
-        set_add_own_down(operation);
-    }
-    return true;
+    return set_read_settings(builder, script, &operation->settings) &&
+           set_kind_read(operation, /* down= */ false, &builder->set.arena, builder->err);
 }
 
 static bool set_add_down(struct set_builder *builder, const struct set_script *script)
@@ -231,7 +191,7 @@ static bool set_add_down(struct set_builder *builder, const struct set_script *s
     operation->down_kind = script->path.kind;
     operation->down_content = set_copy_content(builder, script->file);
     return set_read_settings(builder, script, &operation->down_settings) &&
-           set_read_process(builder, script, &operation->down_process);
+           set_kind_read(operation, /* down= */ true, &builder->set.arena, builder->err);
 }
 
 /* `last` is the script before this one in the same migration, or NULL. */

@@ -52,6 +52,7 @@ struct operation_settings {
 };
 
 struct set_process;
+struct set_state;
 
 struct operation {
     const char *path;      /* the up file, inside the set: "0.4.0__x/10_add.sql" */
@@ -59,11 +60,13 @@ struct operation {
     const char *stem;      /* "10_add"; of a migration that is one file, the script's name */
     enum operation_kind kind;
     enum operation_kind down_kind; /* of the rollback: any operation may be undone by SQL or by a
-                                      program; that of a plugin may be its own file again */
+                                      program; that of a plugin or of states may be its own file
+                                      again */
     struct bytes content;
     struct bytes down_content;
     const struct set_process *process;      /* OPERATION_EXEC and OPERATION_PLUGIN, else NULL */
     const struct set_process *down_process; /* the same for the rollback */
+    const struct set_state *state;          /* OPERATION_STATE, else NULL */
     uint8_t checksum[CHECKSUM_BYTES];       /* SHA-256 of the content with \n line ends */
     struct operation_settings settings;
     struct operation_settings down_settings; /* of the rollback's own head */

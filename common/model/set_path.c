@@ -13,10 +13,12 @@ static const struct set_path_ending {
     enum operation_kind kind;
     bool down;
 } set_path_endings[] = {
-    { ".down.batch.sql", OPERATION_BATCH, true }, { ".down.sql", OPERATION_SQL, true },
-    { ".down.exec.yaml", OPERATION_EXEC, true },  { ".batch.sql", OPERATION_BATCH, false },
-    { ".exec.yaml", OPERATION_EXEC, false },      { ".plugin.yaml", OPERATION_PLUGIN, false },
-    { ".state.yaml", OPERATION_STATE, false },    { ".sql", OPERATION_SQL, false },
+    { ".down.state.yaml", OPERATION_STATE, true }, /* refused, in better words than an unknown one
+                                                    */
+    { ".down.batch.sql", OPERATION_BATCH, true },  { ".down.sql", OPERATION_SQL, true },
+    { ".down.exec.yaml", OPERATION_EXEC, true },   { ".batch.sql", OPERATION_BATCH, false },
+    { ".exec.yaml", OPERATION_EXEC, false },       { ".plugin.yaml", OPERATION_PLUGIN, false },
+    { ".state.yaml", OPERATION_STATE, false },     { ".sql", OPERATION_SQL, false },
 };
 
 #define SET_PATH_REPEATABLE_MARK "R__"

@@ -13,6 +13,8 @@ enum {
     SET_PROCESS_IN_EXEC = 1 << SET_PROCESS_EXEC,
     SET_PROCESS_IN_DOWN = 1 << SET_PROCESS_EXEC_DOWN,
     SET_PROCESS_IN_PLUGIN = 1 << SET_PROCESS_PLUGIN,
+    SET_PROCESS_IN_STATE = 1 << SET_PROCESS_STATE,
+    SET_PROCESS_IN_ALL_PROGRAMS = SET_PROCESS_IN_EXEC | SET_PROCESS_IN_DOWN | SET_PROCESS_IN_STATE,
 };
 
 struct set_process_reader {
@@ -107,11 +109,11 @@ static bool set_process_apply_rollback(struct set_process_reader *reader, const 
 }
 
 static const struct set_process_key set_process_keys[] = {
-    { "program", SET_PROCESS_IN_EXEC | SET_PROCESS_IN_DOWN, false, set_process_apply_program },
+    { "program", SET_PROCESS_IN_ALL_PROGRAMS, false, set_process_apply_program },
     { "object", SET_PROCESS_IN_PLUGIN, false, set_process_apply_object },
-    { "arguments", SET_PROCESS_IN_EXEC | SET_PROCESS_IN_DOWN | SET_PROCESS_IN_PLUGIN, true,
+    { "arguments", SET_PROCESS_IN_ALL_PROGRAMS | SET_PROCESS_IN_PLUGIN, true,
       set_process_apply_argument },
-    { "timeout", SET_PROCESS_IN_EXEC | SET_PROCESS_IN_DOWN | SET_PROCESS_IN_PLUGIN, false,
+    { "timeout", SET_PROCESS_IN_ALL_PROGRAMS | SET_PROCESS_IN_PLUGIN, false,
       set_process_apply_timeout },
     { "dry_run", SET_PROCESS_IN_EXEC, false, set_process_apply_dry_run },
     { "rollback", SET_PROCESS_IN_PLUGIN, false, set_process_apply_rollback },
@@ -121,6 +123,7 @@ static const char *const set_process_expected[] = {
     [SET_PROCESS_EXEC] = "program, arguments, environment, timeout or dry_run",
     [SET_PROCESS_EXEC_DOWN] = "program, arguments, environment or timeout",
     [SET_PROCESS_PLUGIN] = "object, arguments, timeout or rollback",
+    [SET_PROCESS_STATE] = "program, arguments, environment or timeout",
 };
 
 /* SKEIN_ is ours; what begins with LD_ would put code of the set's author into a program that the
@@ -200,21 +203,18 @@ static bool set_process_apply(struct set_process_reader *reader, bool *seen,
                             quote_text(entry->key, key), quote_text(entry->value, value));
 }
 
-bool set_process_parse(const char *path, enum set_process_kind kind, struct bytes text,
-                       struct arena *arena, struct set_process *ret_process, struct error *err)
+bool set_process_take(const char *path, enum set_process_kind kind,
+                      const struct option_source *entries, size_t entry_count, struct arena *arena,
+                      struct set_process *ret_process, struct error *err)
 {
-    CLEANUP(config_file_release) struct config_file file = { 0 };
     struct set_process_reader reader = { .path = path, .kind = kind, .arena = arena, .err = err };
     bool seen[COUNT_OF(set_process_keys)] = { false };
 
-    if (!config_file_parse(path, text, &file, err)) {
-        return false;
-    }
     reader.process.timeout_ms = PROCESS_TIMEOUT_DEFAULT_MS;
-    reader.arguments = arena_alloc_array(arena, file.entry_count, sizeof(*reader.arguments));
-    reader.environment = arena_alloc_array(arena, file.entry_count, sizeof(*reader.environment));
-    for (size_t i = 0; i < file.entry_count; i++) {
-        if (!set_process_apply(&reader, seen, &file.entries[i])) {
+    reader.arguments = arena_alloc_array(arena, entry_count, sizeof(*reader.arguments));
+    reader.environment = arena_alloc_array(arena, entry_count, sizeof(*reader.environment));
+    for (size_t i = 0; i < entry_count; i++) {
+        if (!set_process_apply(&reader, seen, &entries[i])) {
             return false;
         }
     }
@@ -226,4 +226,13 @@ bool set_process_parse(const char *path, enum set_process_kind kind, struct byte
     reader.process.environment = reader.environment;
     *ret_process = reader.process;
     return true;
+}
+
+bool set_process_parse(const char *path, enum set_process_kind kind, struct bytes text,
+                       struct arena *arena, struct set_process *ret_process, struct error *err)
+{
+    CLEANUP(config_file_release) struct config_file file = { 0 };
+
+    return config_file_parse(path, text, &file, err) &&
+           set_process_take(path, kind, file.entries, file.entry_count, arena, ret_process, err);
 }

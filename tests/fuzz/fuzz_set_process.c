@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    enum set_process_kind kind = (enum set_process_kind)(data[0] % (SET_PROCESS_PLUGIN + 1));
+    enum set_process_kind kind = (enum set_process_kind)(data[0] % (SET_PROCESS_STATE + 1));
     if (!set_process_parse("f.yaml", kind, (struct bytes){ data + 1, size - 1 }, &arena, &process,
                            &err)) {
         assert(err.code == ERR_INVALID || err.code == ERR_LIMIT);

@@ -58,7 +58,8 @@ static void a_folder_holds_operations_in_order_of_their_numbers(void **state)
     parse_well(FILES("0.4.0__x/100_tell.exec.yaml", "program: /bin/true",
                      "0.4.0__x/20_fill.batch.sql", "SELECT 2", "0.4.0__x/20_fill.down.sql",
                      "SELECT 3", "0.4.0__x/9_add.sql", "SELECT 1", "0.4.0__x/110_so.plugin.yaml",
-                     "object: a.so", "0.4.0__x/120_st.state.yaml", "", "0.4.0__x/README.md", "why"),
+                     "object: a.so", "0.4.0__x/120_st.state.yaml", "prefix: a-\nfold: f",
+                     "0.4.0__x/README.md", "why"),
                &set);
     assert_int_equal(set.migration_count, 1);
     const struct migration *migration = &set.migrations[0];
