@@ -160,7 +160,32 @@ static json_t *census_sorted(json_t *classes)
     return sorted;
 }
 
-json_t *census_classes(const json_t *tenants)
+bool census_has(const json_t *class, const char *tenant)
+{
+    const json_t *names = json_object_get(class, "tenants");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        if (strcmp(json_string_value(json_array_get(names, i)), tenant) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void census_put_first(json_t *classes, const char *tenant)
+{
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        json_t *class = json_array_get(classes, i);
+        if (census_has(class, tenant)) {
+            json_incref(class);
+            json_array_remove(classes, i);
+            json_array_insert_new(classes, 0, class);
+            return;
+        }
+    }
+}
+
+json_t *census_classes(const json_t *tenants, const char *reference)
 {
     json_t *classes = json_array();
 
@@ -179,7 +204,9 @@ json_t *census_classes(const json_t *tenants)
         census_count(json_object_get(class, "shards"), field_text(tenant, "shard"));
         json_decref(versions);
     }
-    return census_sorted(classes);
+    classes = census_sorted(classes);
+    census_put_first(classes, reference);
+    return classes;
 }
 
 /* ---- comparing ---- */

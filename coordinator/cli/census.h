@@ -4,6 +4,8 @@
 #ifndef SKEIN_COORDINATOR_CLI_CENSUS_H
 #define SKEIN_COORDINATOR_CLI_CENSUS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "coordinator/cli/cli.h"
@@ -12,9 +14,13 @@
  * schema could not be read. An exit code. */
 MUST_CHECK int census_read(struct cli *cli, json_t *tenants);
 
-/* New array of classes, the largest first: {"digest", "count", "tenants": [names], "versions":
+/* New array of classes, that of the tenant `reference` first ("": none), then by size: {"digest",
+ * "count", "tenants": [names], "versions":
  * {"billing 1.0.0": 7}, "shards": {"eu-1": 7}}. */
-json_t *census_classes(const json_t *tenants);
+json_t *census_classes(const json_t *tenants, const char *reference);
+
+/* Whether it is a tenant of the class. */
+bool census_has(const json_t *class, const char *tenant);
 
 /* Each class gets "differences" to the first one, as schema_diff; at most CENSUS_DIFFS_MAX classes
  * are compared. An exit code. */

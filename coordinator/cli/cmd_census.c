@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "coordinator/cli/call.h"
 #include "coordinator/cli/census.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/cmd_tenant.h"
@@ -178,7 +179,7 @@ int cmd_tenant_census(struct cli *cli)
     if (code != EXIT_CODE_DONE) {
         return code;
     }
-    json_t *classes = census_classes(tenants);
+    json_t *classes = census_classes(tenants, "");
     json_t *unread = cmd_census_unread(tenants);
     code = census_compare(cli, classes);
     if (code == EXIT_CODE_DONE && cli->format != OUTPUT_TABLE) {
@@ -217,13 +218,32 @@ static json_t *cmd_census_drift_at(const json_t *tenants, const char *versions)
     return there;
 }
 
-/* Adds {"versions", "usual": digest, "usual_count", "digest", "tenants", "differences"} for each
- * class but the largest of the tenants with the same versions; an exit code. */
-static int cmd_census_drift_find_at(struct cli *cli, const json_t *tenants, const char *versions,
-                                    json_t *drifted)
+/* The set's reference tenant, "" for none. An exit code. */
+static int cmd_census_drift_reference(struct cli *cli, json_t **ret_reference)
+{
+    json_t *request = json_pack("{s:s, s:s}", "set", cli->arguments[0], "digest", "");
+    json_t *response = NULL;
+    struct rpc_end end;
+    struct error err = { 0 };
+
+    bool got = call_unary(&cli->caller, "GetSet", request, CALL_REPEATABLE, &response, &end, &err);
+    json_decref(request);
+    if (!got) {
+        return cli_fail(cli, &end, &err);
+    }
+    *ret_reference = json_string(field_text(response, "reference"));
+    json_decref(response);
+    return EXIT_CODE_DONE;
+}
+
+/* Adds {"versions", "usual": digest, "usual_count", "usual_tenant", "reference", "digest",
+ * "tenants", "differences"} for each class but the first of the tenants with the same versions; an
+ * exit code. The first is that of the reference tenant if it is among them, else the largest. */
+static int cmd_census_drift_find_at(struct cli *cli, const json_t *tenants, const char *reference,
+                                    const char *versions, json_t *drifted)
 {
     json_t *there = cmd_census_drift_at(tenants, versions);
-    json_t *classes = census_classes(there);
+    json_t *classes = census_classes(there, reference);
     int code = census_compare(cli, classes);
 
     for (size_t i = 1; i < json_array_size(classes) && code == EXIT_CODE_DONE; i++) {
@@ -233,6 +253,10 @@ static int cmd_census_drift_find_at(struct cli *cli, const json_t *tenants, cons
         json_object_set_new(item, "versions", json_string(versions));
         json_object_set(item, "usual", field_get(usual, "digest"));
         json_object_set(item, "usual_count", field_get(usual, "count"));
+        json_object_set(item, "usual_tenant", json_array_get(field_get(usual, "tenants"), 0));
+        json_object_set_new(item, "reference",
+                            json_string(census_has(usual, reference) ? reference : ""));
+        json_object_set(item, "count", field_get(class, "count"));
         field_copy(item, "digest", class, "digest");
         field_copy(item, "tenants", class, "tenants");
         if (field_get(class, "differences") != NULL) {
@@ -245,7 +269,8 @@ static int cmd_census_drift_find_at(struct cli *cli, const json_t *tenants, cons
     return code;
 }
 
-static int cmd_census_drift_find(struct cli *cli, const json_t *tenants, json_t *drifted)
+static int cmd_census_drift_find(struct cli *cli, const json_t *tenants, const char *reference,
+                                 json_t *drifted)
 {
     json_t *seen = json_object();
     int code = EXIT_CODE_DONE;
@@ -255,12 +280,30 @@ static int cmd_census_drift_find(struct cli *cli, const json_t *tenants, json_t 
         const char *text = json_string_value(versions);
         if (json_object_get(seen, text) == NULL) {
             json_object_set_new(seen, text, json_true());
-            code = cmd_census_drift_find_at(cli, tenants, text, drifted);
+            code = cmd_census_drift_find_at(cli, tenants, reference, text, drifted);
         }
         json_decref(versions);
     }
     json_decref(seen);
     return code;
+}
+
+/* What they are compared with; where as many are otherwise, nobody can say which of the two is the
+ * odd one. */
+static void cmd_census_drift_print_usual(const json_t *item, struct buf *text)
+{
+    const uint64_t others = field_u64(item, "usual_count");
+    const char *reference = field_text(item, "reference");
+
+    if (reference[0] != '\0') {
+        buf_printf(text, "; compared with the reference %s)\n", reference);
+    } else if (others == field_u64(item, "count")) {
+        buf_printf(text, "; compared with as many others, such as %s: either may be the odd one)\n",
+                   field_text(item, "usual_tenant"));
+    } else {
+        buf_printf(text, "; compared with %" PRIu64 " other%s there)\n", others,
+                   others == 1 ? "" : "s");
+    }
 }
 
 static void cmd_census_drift_print_class(const json_t *item, struct buf *text)
@@ -277,9 +320,7 @@ static void cmd_census_drift_print_class(const json_t *item, struct buf *text)
     }
     buf_puts(text, "  (");
     style_clean(field_text(item, "versions"), text);
-    const uint64_t others = field_u64(item, "usual_count");
-    buf_printf(text, "; compared with %" PRIu64 " other%s there)\n", others,
-               others == 1 ? "" : "s");
+    cmd_census_drift_print_usual(item, text);
     cmd_census_print_differences(item, text);
     buf_puts(text, "\n");
 }
@@ -306,10 +347,16 @@ int cmd_drift(struct cli *cli)
     if (code != EXIT_CODE_DONE) {
         return code;
     }
+    json_t *reference = NULL;
+    code = cmd_census_drift_reference(cli, &reference);
+    if (code != EXIT_CODE_DONE) {
+        json_decref(tenants);
+        return code;
+    }
     json_t *drifted = json_array();
     json_t *unread = cmd_census_unread(tenants);
     const size_t missed = json_array_size(unread);
-    code = cmd_census_drift_find(cli, tenants, drifted);
+    code = cmd_census_drift_find(cli, tenants, json_string_value(reference), drifted);
     if (code == EXIT_CODE_DONE && cli->format != OUTPUT_TABLE) {
         json_t *view = json_pack("{s:O, s:O}", "drifted", drifted, "unread", unread);
         output_json(cli->format, view);
@@ -325,6 +372,7 @@ int cmd_drift(struct cli *cli)
     }
     json_decref(unread);
     json_decref(drifted);
+    json_decref(reference);
     json_decref(tenants);
     return code;
 }

@@ -59,6 +59,25 @@ def test_tenants_are_grouped_by_schema_and_the_odd_ones_are_told_apart(fleet):
     assert "1 of 121 tenants have drifted" in fleet.skein("drift", "billing", check=0).out
 
 
+def test_the_reference_is_what_others_are_compared_with(fleet):
+    server = fleet.start_pg("eu")
+    fleet.create_schemas(server, ["t_model", "t_other"])
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server)
+    fleet.wait_tenants(2)
+    scripts = write_set(fleet.path("billing"), SCRIPTS)
+    fleet.publish(scripts)
+    fleet.roll_out("billing")
+    server.sql("ALTER TABLE t_other.accounts ADD COLUMN hand_made int")
+    assert "either may be the odd one" in fleet.skein("drift", "billing", check=0).out
+    fleet.publish(write_set(fleet.path("billing"), SCRIPTS, reference="eu-1/t_model"))
+    found = drift(fleet)["drifted"]
+    assert [(item["tenants"], item["reference"]) for item in found] == [(["eu-1/t_other"], "eu-1/t_model")]
+    server.sql("ALTER TABLE t_model.accounts ADD COLUMN more int; CREATE SCHEMA t_third")
+    text = fleet.skein("drift", "billing", check=0).out
+    assert "eu-1/t_other  (billing 0.2.0; compared with the reference eu-1/t_model)" in text, text
+
+
 def test_a_tenant_or_a_shard_that_cannot_be_read_is_named_and_stops_nothing(fleet):
     eu, us = take_off(fleet)
     eu.sql("CREATE VIEW t_003.busy AS SELECT 1 AS x")
