@@ -87,6 +87,8 @@ struct agent_heartbeat {
     const char *trouble;
     const struct task_progress *progress;
     size_t progress_count;
+    uint32_t workers_now;       /* that may work; 0: all */
+    const char *workers_reason; /* "": all may */
 };
 
 struct tenant_report {
@@ -248,6 +250,7 @@ struct task_assignment {
     bool force;                /* DROP: the same */
     uint64_t size_limit_bytes; /* of a dry run, see rollout_spec */
     bool allow_large;
+    uint64_t patience_ms; /* 0: not tried again */
 };
 
 struct task_cancel {
@@ -369,7 +372,8 @@ struct rollout_spec {
     /* Work on more than this, while writers wait, fails the dry run of a tenant before it has
      * begun; 0: the agent's own setting. */
     uint64_t size_limit_bytes;
-    bool allow_large; /* it is a warning then */
+    bool allow_large;     /* it is a warning then */
+    uint64_t patience_ms; /* 0: the default */
 };
 
 /* Whether the version is not the target, but what each tenant's table says. */

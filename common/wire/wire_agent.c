@@ -47,6 +47,8 @@ static Skein__V1__Heartbeat *wire_agent_of_heartbeat(const struct agent_heartbea
     message->sequence = heartbeat->sequence;
     message->tasks_in_flight = heartbeat->tasks_in_flight;
     message->trouble = wire_codec_text(arena, heartbeat->trouble, ERROR_BYTES_MAX);
+    message->workers_now = heartbeat->workers_now;
+    message->workers_reason = wire_codec_text(arena, heartbeat->workers_reason, TEXT_BYTES_MAX);
     message->n_progress = heartbeat->progress_count;
     message->progress =
         arena_alloc_array(arena, heartbeat->progress_count, sizeof(Skein__V1__TaskProgress *));
@@ -223,6 +225,9 @@ static struct agent_heartbeat wire_agent_to_heartbeat(struct wire_check *check,
         .tasks_in_flight = heartbeat->tasks_in_flight,
         .trouble = wire_check_text(check, "trouble", heartbeat->trouble, ERROR_BYTES_MAX),
         .progress_count = heartbeat->n_progress,
+        .workers_now = heartbeat->workers_now,
+        .workers_reason =
+            wire_check_text(check, "workers_reason", heartbeat->workers_reason, TEXT_BYTES_MAX),
     };
 
     wire_check_number(check, "progress", heartbeat->n_progress, PROGRESS_SHOWN_MAX);

@@ -42,6 +42,7 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->labels = wire_parts_of_labels(&spec->labels, arena);
     message->n_labels = spec->labels.count;
     message->force = spec->force;
+    message->patience_ms = spec->patience_ms;
     return message;
 }
 
@@ -88,6 +89,7 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .from_ledger = wire_check_text(&check, "from_ledger", from->from_ledger, TEXT_BYTES_MAX),
         .labels = wire_parts_to_labels(&check, from->labels, from->n_labels, arena),
         .force = from->force != 0,
+        .patience_ms = from->patience_ms,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {

@@ -26,7 +26,11 @@ static const struct {
     { "SQL", "42501", "grant the agent's role what it needs, then retry" },
     { "SQL", "23", "the tenant's rows break the new rule: repair them, then retry" },
     { "SQL", "", "repair the tenant, then retry" },
-    { "LOCK_TIMEOUT", "", "live traffic held the lock: retry at a quieter time" },
+    { "LOCK_TIMEOUT", "",
+      "live traffic held the lock: retry at a quieter time, or with more "
+      "--patience" },
+    { "YIELDED", "", "it holds locks for longer than the application can wait: see 'skein lint'" },
+    { "SERVER_BUSY", "", "see the shard's server, then retry" },
     { "TENANT_LOCKED", "", "see 'skein lock list'; 'skein tenant unlock' frees it" },
     { "FENCED", "", "a later task has worked there: retry looks again" },
     { "VERSION_MOVED", "", "its version moved meanwhile: retry looks again" },

@@ -58,7 +58,8 @@ struct shard_view {
     bool tenants_known; /* a full report has come since this coordinator leads */
     bool leaving;       /* its agent is about to stop: it finishes what runs */
     const char *agent, *agent_version, *peer, *trouble; /* "" where none */
-    uint32_t workers, tasks_in_flight, standbys;
+    uint32_t workers, workers_now, tasks_in_flight, standbys;
+    const char *workers_reason; /* why fewer work now than there are; "" where all do */
     const char *standby_agents[STANDBYS_PER_SHARD_MAX + 1]; /* `standbys` of them, in their order */
     uint64_t tenant_count;
     int64_t since_ms;

@@ -136,6 +136,8 @@ Skein__V1__ShardStatus *operator_view_shard(const struct shard_view *view, struc
     shard->peer = wire_codec_text(arena, view->peer, TEXT_BYTES_MAX);
     shard->tenants = view->tenant_count;
     shard->workers = view->workers;
+    shard->workers_now = view->workers_now;
+    shard->workers_reason = wire_codec_text(arena, view->workers_reason, TEXT_BYTES_MAX);
     shard->tasks_in_flight = view->tasks_in_flight;
     shard->since_ms = view->since_ms;
     shard->trouble = wire_codec_text(arena, view->trouble, ERROR_BYTES_MAX);

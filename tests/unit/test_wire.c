@@ -128,7 +128,8 @@ static void what_an_agent_says_arrives_whole(void **state)
     };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_HEARTBEAT;
-    message.heartbeat = (struct agent_heartbeat){ 5, 6, "the database is away", progress, 1 };
+    message.heartbeat = (struct agent_heartbeat){ 5, 6, "the database is away", progress,
+                                                  1, 2, "a standby is behind" };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_TENANTS;
     message.tenants = (struct tenant_report){ true, true, 3, tenants, 1, removed, 1 };
@@ -209,6 +210,7 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     message.assign.force = true;
     message.assign.size_limit_bytes = 1 << 30;
     message.assign.allow_large = true;
+    message.assign.patience_ms = 600000;
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
     message.cancel = (struct task_cancel){ "r7", names, 2 };
@@ -274,7 +276,8 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    { labels, 2 },
                    true,
                    1 << 30,
-                   true });
+                   true,
+                   600000 });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
