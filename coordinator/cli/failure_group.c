@@ -26,9 +26,7 @@ static const struct {
     { "SQL", "42501", "grant the agent's role what it needs, then retry" },
     { "SQL", "23", "the tenant's rows break the new rule: repair them, then retry" },
     { "SQL", "", "repair the tenant, then retry" },
-    { "LOCK_TIMEOUT", "",
-      "live traffic held the lock: retry at a quieter time, or with more "
-      "--patience" },
+    { "LOCK_TIMEOUT", "", "live traffic held the lock: retry at a quieter time" },
     { "YIELDED", "", "it holds locks for longer than the application can wait: see 'skein lint'" },
     { "SERVER_BUSY", "", "see the shard's server, then retry" },
     { "TENANT_LOCKED", "", "see 'skein lock list'; 'skein tenant unlock' frees it" },
