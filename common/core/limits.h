@@ -37,6 +37,14 @@ enum {
     IMPORT_REMARKS_MAX = 1000, /* listed; further ones are counted */
     IMPORT_PLACEHOLDERS_MAX = 1000,
     LINT_FINDINGS_MAX = 1000, /* listed; further ones are counted */
+
+    /* What dry runs measure. */
+    MEASURE_STATEMENTS_MAX = 5, /* of a tenant: the worst are told */
+    MEASURE_NAMES_MAX = 6,      /* locks, rewrites and scans of one statement that are told */
+    MEASURE_LOOKS_MAX = 500,    /* statements of a task that are looked at one by one */
+    MEASURE_LOCKS_MAX = 2000,   /* relations of a task whose locks are known by name */
+    MEASURE_WORST_MAX = 10,     /* tenants of a rollout whose measures are kept */
+
     PUBLISH_CALLS_MAX = 4,    /* sets being received at once */
     PUBLISH_QUEUE_MAX = 4,    /* sets waiting to be checked */
 

@@ -7,6 +7,7 @@
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_control.h"
 #include "common/wire/wire_enum.h"
+#include "common/wire/wire_measure.h"
 #include "common/wire/wire_parts.h"
 #include "common/wire/wire_schema.h"
 #include "skein/v1/agent.pb-c.h"
@@ -100,6 +101,9 @@ static Skein__V1__TaskResult *wire_agent_of_result(const struct task_result *res
     message->scripts = result->scripts;
     message->repeatables = result->repeatables;
     message->duration_us = result->duration_us;
+    if (result->measure != NULL) {
+        message->measure = wire_measure_of_task(result->measure, arena);
+    }
     return message;
 }
 
@@ -297,6 +301,7 @@ static struct task_result wire_agent_to_result(struct wire_check *check,
         .scripts = result->scripts,
         .repeatables = result->repeatables,
         .duration_us = result->duration_us,
+        .measure = wire_measure_to_task(check, result->measure, arena),
     };
 
     if (to.outcome != TASK_SUCCEEDED && to.error.code == TASK_CODE_NONE) {

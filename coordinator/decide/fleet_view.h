@@ -39,6 +39,8 @@ struct rollout_view {
     size_t progress_count;
     double tasks_per_second;
     uint64_t left_min_ms, left_max_ms;
+    const struct rollout_measures *measures;   /* of its dry runs; NULL: nothing was measured */
+    uint64_t estimate_min_ms, estimate_max_ms; /* of the real run, by that */
     uint64_t change; /* grows with every change of this rollout: watchers compare it */
 };
 size_t fleet_rollout_count(const struct fleet *fleet);

@@ -334,7 +334,8 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .force = rollout->spec.force,
                                   .patience_ms = rollout->spec.patience_ms == 0
                                                      ? PATIENCE_DEFAULT_MS
-                                                     : rollout->spec.patience_ms };
+                                                     : rollout->spec.patience_ms,
+                                  .lock_budget_ms = rollout->spec.lock_budget_ms };
 }
 
 static void wave_give_back(struct step *step, const struct window *window, uint64_t ticket)
