@@ -45,8 +45,8 @@ enum {
     MEASURE_LOCKS_MAX = 2000,   /* relations of a task whose locks are known by name */
     MEASURE_WORST_MAX = 10,     /* tenants of a rollout whose measures are kept */
 
-    PUBLISH_CALLS_MAX = 4,    /* sets being received at once */
-    PUBLISH_QUEUE_MAX = 4,    /* sets waiting to be checked */
+    PUBLISH_CALLS_MAX = 4, /* sets being received at once */
+    PUBLISH_QUEUE_MAX = 4, /* sets waiting to be checked */
 
     /* Batches: see agent/run/README.md. */
     BATCH_KEY_COLUMNS_MAX = 8,

@@ -57,8 +57,8 @@ struct rollout {
     struct failure_list failures;
     struct failure_list warnings;
     struct measures measures; /* of its dry runs */
-    size_t warnings_stored;  /* of them: the store has them, too */
-    uint32_t warning_number; /* of the newest that is stored */
+    size_t warnings_stored;   /* of them: the store has them, too */
+    uint32_t warning_number;  /* of the newest that is stored */
     uint64_t change;
 
     /* While it is open: */
