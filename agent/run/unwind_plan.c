@@ -87,7 +87,6 @@ void unwind_plan_make(struct arena *arena, const struct prepared_set *set,
 
 bool unwind_plan_is_simple(const struct unwind_start *start, const struct unwind_plan *plan)
 {
-    return !start->has_half &&
-           (plan->step_count == 0 ||
-            (plan->step_count == 1 && plan->steps[0].kind == STEP_TRANSACTION));
+    return !start->has_half && (plan->step_count == 0 ||
+                                (plan->step_count == 1 && plan->steps[0].kind == STEP_TRANSACTION));
 }
