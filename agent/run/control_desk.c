@@ -44,6 +44,7 @@ static void control_desk_answer(struct control_desk *desk, const struct control_
 {
     const struct control_done done = { .number = run->call.number,
                                        .shard = arena_strdup(arena, run->shard),
+                                       .hook = arena_strdup(arena, run->hook),
                                        .error = *error };
 
     desk->options.on_done(desk->options.context, arena, &done);
@@ -186,6 +187,7 @@ static struct control_job *control_desk_new_job(const struct control_run *run,
     job->run.call.file = arena_strdup(arena, run->call.file);
     job->run.call.key = arena_strdup(arena, run->call.key);
     job->run.shard = arena_strdup(arena, run->shard);
+    job->run.hook = arena_strdup(arena, run->hook);
     job->run.set = arena_strdup(arena, run->set);
     job->run.digest = arena_strdup(arena, run->digest);
     job->run.target = arena_strdup(arena, run->target);
@@ -199,7 +201,8 @@ static bool control_desk_has(const struct control_desk *desk, const struct contr
 
     DL_FOREACH(desk->jobs, job)
     {
-        if (job->run.call.number == run->call.number && strcmp(job->run.shard, run->shard) == 0) {
+        if (job->run.call.number == run->call.number && strcmp(job->run.shard, run->shard) == 0 &&
+            strcmp(job->run.hook, run->hook) == 0) {
             return true;
         }
     }

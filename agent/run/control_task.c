@@ -13,16 +13,19 @@
 #include "common/model/plan.h"
 
 enum {
-    CONTROL_SETTING_COUNT = 4,
+    CONTROL_SETTING_COUNT = 8,
     CONTROL_BEGIN_COUNT = 6,
     CONTROL_END_COUNT = 10,
     CONTROL_FENCE_COUNT = 4,
 };
 
-/* The scripts know for whom they run by skein.tenant and skein.shard. */
+/* The scripts know for whom they run by skein.tenant and skein.shard, which hooks of a rollout do
+ * not have. */
 static const char control_settings_sql[] =
     "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),"
     " set_config('skein.shard', $3, true), set_config('skein.tenant', $4, true),"
+    " set_config('skein.rollout', $5, true), set_config('skein.set', $6, true),"
+    " set_config('skein.to', $7, true), set_config('skein.hook', $8, true),"
     " set_config('standard_conforming_strings', 'on', true),"
     " set_config('client_min_messages', 'warning', true),"
     " set_config('synchronous_commit',"
@@ -31,9 +34,8 @@ static const char control_begin_sql[] =
     "SELECT skein.control_begin($1, $2, $3, $4, $5, $6::bigint)";
 static const char control_end_sql[] =
     "SELECT skein.control_end($1, $2, $3, $4, $5, $6::bigint, $7, $8, $9, $10)";
-static const char control_done_sql[] =
-    "SELECT c.operation, c.key FROM skein.control c WHERE c.tenant = $1 AND c.set_name = $2"
-    " AND c.direction = 'up'";
+static const char control_done_sql[] = "SELECT c.operation FROM skein.control c WHERE c.tenant = $1"
+                                       " AND c.set_name = $2 AND c.direction = 'up'";
 static const char control_fence_sql[] = "SELECT skein.control_fence($1, $2, $3, $4::bigint)";
 
 /* What a statement of the batch belongs to, by its tag. */
@@ -49,7 +51,7 @@ struct control_task {
     const struct prepared_set *set;
     struct arena *arena;
     struct task_error *error;
-    const char *tenant; /* shard/name */
+    const char *tenant; /* shard/name; of a hook "/rollout", which no tenant is called */
     struct control_tag *tags;
     size_t tag_count, tag_capacity;
 };
@@ -88,8 +90,14 @@ static void control_task_add_begin(struct control_task *t)
 
     p[0] = arena_printf(t->arena, "%" PRIu64 "ms", t->run->call.lock_timeout_ms);
     p[1] = arena_printf(t->arena, "%" PRIu64 "ms", t->options->statement_timeout_ms);
-    p[2] = t->run->shard;
-    p[3] = t->run->call.tenant;
+    bool hook = t->run->hook[0] != '\0';
+
+    p[2] = hook ? "" : t->run->shard;
+    p[3] = hook ? "" : t->run->call.tenant;
+    p[4] = t->run->call.rollout;
+    p[5] = t->run->set;
+    p[6] = t->run->target;
+    p[7] = t->run->hook;
     control_task_add_own(t, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0);
     control_task_add_own(t, control_settings_sql, p, CONTROL_SETTING_COUNT);
 }
@@ -112,7 +120,7 @@ static void control_task_add_settings(struct control_task *t,
 }
 
 static void control_task_add_operation(struct control_task *t,
-                                       const struct prepared_operation *operation, const char *key)
+                                       const struct prepared_operation *operation)
 {
     const struct control_call *call = &t->run->call;
     const struct prepared_file *file = call->down ? &operation->down : &operation->up;
@@ -121,7 +129,7 @@ static void control_task_add_operation(struct control_task *t,
     p[0] = t->tenant;
     p[1] = t->run->set;
     p[2] = operation->operation->path;
-    p[3] = key;
+    p[3] = call->key;
     p[4] = call->down ? "down" : "up";
     p[5] = control_task_number(t, call->token);
     control_task_add_own(t, control_begin_sql, p, CONTROL_BEGIN_COUNT);
@@ -229,6 +237,12 @@ static const struct prepared_operation *control_task_find(const struct control_t
 {
     const struct set *set = prepared_set_model(t->set);
 
+    for (int h = 0; t->run->hook[0] != '\0' && h < SET_HOOK_COUNT; h++) {
+        if (set->hooks[h] != NULL && strcmp(set_hook_name((enum set_hook)h), t->run->hook) == 0) {
+            *ret_migration = set->hooks[h];
+            return prepared_set_hook(t->set, (enum set_hook)h);
+        }
+    }
     for (size_t m = 0; m < set->migration_count; m++) {
         for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
             const struct operation *operation = &set->migrations[m].operations[o];
@@ -257,56 +271,14 @@ static bool control_task_can_run(struct control_task *t, const struct prepared_o
     return false;
 }
 
-/* The key under which the operation is done for the tenant; NULL: it is not. */
-static const char *control_task_key(const struct pg_result *done, const char *path)
+static bool control_task_is_named(const struct pg_result *rows, const char *path)
 {
-    for (size_t i = 0; i < pg_result_row_count(done); i++) {
-        if (strcmp(pg_result_text(done, i, 0), path) == 0) {
-            return pg_result_text(done, i, 1);
+    for (size_t i = 0; i < pg_result_row_count(rows); i++) {
+        if (strcmp(pg_result_text(rows, i, 0), path) == 0) {
+            return true;
         }
     }
-    return NULL;
-}
-
-/* What is in the batch was not sent. */
-static enum control_verdict control_task_give_up(struct control_task *t)
-{
-    t->tag_count = 0;
-    worker_link_close(t->link);
-    return CONTROL_FAILED;
-}
-
-/* What is done for the tenant, back to the operation that was named, in one transaction. */
-static enum control_verdict control_task_rehearse_down(struct control_task *t,
-                                                       const struct pg_result *done)
-{
-    const struct set *set = prepared_set_model(t->set);
-    bool reached = false;
-
-    control_task_add_begin(t);
-    for (size_t m = set->migration_count; m > 0 && !reached; m--) {
-        for (size_t o = set->migrations[m - 1].operation_count; o > 0 && !reached; o--) {
-            const struct prepared_operation *operation =
-                prepared_set_operation(t->set, m - 1, o - 1);
-            const char *path = operation->operation->path;
-            const char *key = control_task_key(done, path);
-
-            reached = strcmp(path, t->run->call.file) == 0;
-            if (key == NULL || !operation->operation->settings.control_scope) {
-                continue;
-            }
-            if (operation->operation->down_path == NULL) {
-                control_task_fail(t, TASK_CODE_ROLLBACK, "the operation has no .down");
-                t->error->file = arena_strdup(t->arena, path);
-                return control_task_give_up(t);
-            }
-            if (!control_task_can_run(t, operation)) {
-                return control_task_give_up(t);
-            }
-            control_task_add_operation(t, operation, arena_strdup(t->arena, key));
-        }
-    }
-    return control_task_send(t, false);
+    return false;
 }
 
 /* All of the plan in one transaction, since one may build on another. The first migration may be
@@ -325,9 +297,6 @@ static enum control_verdict control_task_rehearse(struct control_task *t)
         control_task_fail(t, TASK_CODE_DATABASE_LOST, err.message);
         return journal_is_missing(&words) ? CONTROL_NO_JOURNAL : CONTROL_AGAIN;
     }
-    if (t->run->call.down) {
-        return control_task_rehearse_down(t, done);
-    }
     plan_make(set, &start, t->run->target, &plan);
     control_task_add_begin(t);
     for (size_t m = plan.first; m < plan.first + plan.count; m++) {
@@ -335,15 +304,35 @@ static enum control_verdict control_task_rehearse(struct control_task *t)
             const struct prepared_operation *operation = prepared_set_operation(t->set, m, o);
 
             if (!operation->operation->settings.control_scope ||
-                (m == plan.first && control_task_key(done, operation->operation->path) != NULL)) {
+                (m == plan.first && control_task_is_named(done, operation->operation->path))) {
                 continue;
             }
             if (!control_task_can_run(t, operation)) {
-                return control_task_give_up(t);
+                t->tag_count = 0;
+                worker_link_close(t->link); /* with what was put into its batch */
+                return CONTROL_FAILED;
             }
-            control_task_add_operation(t, operation, t->run->call.key);
+            control_task_add_operation(t, operation);
         }
     }
+    return control_task_send(t, false);
+}
+
+/* A hook is rehearsed alone: whatever the tenants' operations do comes behind it. */
+static enum control_verdict control_task_rehearse_hook(struct control_task *t)
+{
+    const struct migration *migration = NULL;
+    const struct prepared_operation *operation = control_task_find(t, &migration);
+
+    if (operation == NULL) {
+        control_task_fail(t, TASK_CODE_RUNNER, "the set has no such hook");
+        return CONTROL_FAILED;
+    }
+    if (!control_task_can_run(t, operation)) {
+        return CONTROL_FAILED;
+    }
+    control_task_add_begin(t);
+    control_task_add_operation(t, operation);
     return control_task_send(t, false);
 }
 
@@ -376,7 +365,7 @@ static enum control_verdict control_task_perform(struct control_task *t)
     }
     crash_point("control_before_begin");
     control_task_add_begin(t);
-    control_task_add_operation(t, operation, t->run->call.key);
+    control_task_add_operation(t, operation);
     control_task_add_end(t, migration, operation);
     enum control_verdict verdict = control_task_send(t, true);
     crash_point("control_after_commit");
@@ -394,8 +383,10 @@ static enum control_verdict control_task_try(struct control_task *t)
                           err.message);
         return may_come_back ? CONTROL_AGAIN : CONTROL_FAILED;
     }
-    enum control_verdict verdict =
-        t->run->call.mode == TASK_DRY_RUN ? control_task_rehearse(t) : control_task_perform(t);
+    bool rehearses = t->run->call.mode == TASK_DRY_RUN;
+    enum control_verdict verdict = !rehearses                ? control_task_perform(t)
+                                   : t->run->hook[0] != '\0' ? control_task_rehearse_hook(t)
+                                                             : control_task_rehearse(t);
     if (verdict == CONTROL_NO_JOURNAL) {
         if (journal_ensure(t->link->conn, &err)) {
             return CONTROL_AGAIN;
@@ -416,8 +407,9 @@ void control_task_run(const struct control_task_options *options, struct worker_
                               .set = set,
                               .arena = arena,
                               .error = ret_error,
-                              .tenant =
-                                  arena_printf(arena, "%s/%s", run->shard, run->call.tenant) };
+                              .tenant = arena_printf(arena, "%s/%s",
+                                                     run->hook[0] == '\0' ? run->shard : "",
+                                                     run->call.tenant) };
     const struct task_error nothing = { .tenant = t.tenant,
                                         .mode = run->call.mode,
                                         .sqlstate = "",

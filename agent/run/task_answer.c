@@ -210,13 +210,11 @@ void task_answer_problem(struct task_result *result, struct executor_task *task,
 }
 
 void task_answer_lacking(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct lacking *lacking)
+                         const struct operation *operation)
 {
-    char words[LACKING_BYTES];
-
-    lacking_words(lacking, words);
     task_answer_fail(result, task, shard, TASK_FAILED, TASK_CODE_ROLLBACK,
-                     "%s: add one, and publish the set again", words);
-    result->error.file = arena_strdup(&task->arena, lacking->first[0]->path);
+                     "'%s' has no rollback (%s.down.sql): add one, and publish the set again",
+                     operation->path, operation->stem);
+    result->error.file = arena_strdup(&task->arena, operation->path);
     result->version = task->from;
 }

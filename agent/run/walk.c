@@ -30,7 +30,8 @@ static bool walk_wants_undo(enum task_code code)
     return true;
 }
 
-void walk_name_rest(struct walk *walk, const struct migration *migration)
+/* Says what the journal keeps of a migration that is half done. */
+static void walk_name_rest(struct walk *walk, const struct migration *migration)
 {
     struct arena *arena = &walk->task->arena;
     struct task_error *error = &walk->result->error;
@@ -204,7 +205,8 @@ static bool walk_plan(struct walk *walk)
     return true;
 }
 
-bool walk_may_go_on(struct walk *walk)
+/* The last look before a step; a pause after it is for the fence to deal with. */
+static bool walk_may_go_on(struct walk *walk)
 {
     if (executor_queue_wait_lease(walk->context->queue, walk->context->worker)) {
         return true;

@@ -45,6 +45,7 @@ Skein__V1__ControlDone *wire_control_of_done(const struct control_done *done, st
 
     message->number = done->number;
     message->shard = wire_codec_borrow(done->shard);
+    message->hook = wire_codec_borrow(done->hook == NULL ? "" : done->hook);
     if (done->error.code != TASK_CODE_NONE) {
         message->error = wire_parts_of_error(&done->error, arena);
     }
@@ -58,6 +59,7 @@ struct control_done wire_control_to_done(struct wire_check *check,
     return (struct control_done){
         .number = done->number,
         .shard = wire_check_key(check, "shard", done->shard),
+        .hook = wire_check_name_or_empty(check, "hook", done->hook),
         .error = wire_parts_to_error(check, done->error, TASK_RUN),
     };
 }
@@ -68,6 +70,7 @@ Skein__V1__ControlRun *wire_control_of_run(const struct control_run *run, struct
 
     message->call = wire_control_of_call(&run->call, arena);
     message->shard = wire_codec_borrow(run->shard);
+    message->hook = wire_codec_borrow(run->hook == NULL ? "" : run->hook);
     message->set = wire_codec_borrow(run->set);
     message->digest = wire_codec_borrow(run->digest);
     message->target = wire_codec_borrow(run->target);
@@ -87,6 +90,7 @@ struct control_run wire_control_to_run(struct wire_check *check, const Skein__V1
     result.call = wire_control_to_call(check, run->call);
     check->message = "ControlRun";
     result.shard = wire_check_key(check, "shard", run->shard);
+    result.hook = wire_check_name_or_empty(check, "hook", run->hook);
     result.set = wire_check_key(check, "set", run->set);
     result.digest = wire_check_key(check, "digest", run->digest);
     result.target = wire_check_name(check, "target", run->target);

@@ -42,8 +42,6 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->labels = wire_parts_of_labels(&spec->labels, arena);
     message->n_labels = spec->labels.count;
     message->force = spec->force;
-    message->patience_ms = spec->patience_ms;
-    message->lock_budget_ms = spec->lock_budget_ms;
     return message;
 }
 
@@ -90,8 +88,6 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .from_ledger = wire_check_text(&check, "from_ledger", from->from_ledger, TEXT_BYTES_MAX),
         .labels = wire_parts_to_labels(&check, from->labels, from->n_labels, arena),
         .force = from->force != 0,
-        .patience_ms = from->patience_ms,
-        .lock_budget_ms = from->lock_budget_ms,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {
@@ -114,6 +110,9 @@ struct bytes wire_encode_rollout_state(const struct rollout_state *record, struc
     message->skips = wire_parts_of_skips(record->skips, arena, &message->n_skips);
     message->rollback = wire_enum_of_rollback(record->rollback);
     message->first_script = wire_codec_borrow(record->first_script);
+    message->before_rollout_done = record->hooks_done[SET_HOOK_BEFORE_ROLLOUT];
+    message->after_rollout_done = record->hooks_done[SET_HOOK_AFTER_ROLLOUT];
+    message->hook_asked = record->hook_asked;
     return wire_codec_pack(&message->base, arena);
 }
 
@@ -137,6 +136,9 @@ bool wire_decode_rollout_state(struct bytes wire, struct arena *arena,
         .counts = wire_parts_to_counts(from->counts),
         .rollback = wire_enum_to_rollback(&check, "rollback", from->rollback),
         .first_script = wire_check_text(&check, "first_script", from->first_script, TEXT_BYTES_MAX),
+        .hooks_done = { [SET_HOOK_BEFORE_ROLLOUT] = from->before_rollout_done != 0,
+                        [SET_HOOK_AFTER_ROLLOUT] = from->after_rollout_done != 0 },
+        .hook_asked = from->hook_asked <= SET_HOOK_COUNT ? from->hook_asked : 0,
     };
     wire_parts_to_skips(&check, from->skips, from->n_skips, state.skips);
     if (!check.failed) {
@@ -155,9 +157,6 @@ Skein__V1__ShardProgress *wire_record_of_progress(const struct shard_progress *p
     message->counts = wire_parts_of_counts(&progress->counts, arena);
     message->expected = progress->expected;
     message->overtaken = progress->overtaken;
-    message->measured = progress->measured;
-    message->measured_us = progress->measured_us;
-    message->measured_max_us = progress->measured_max_us;
     return message;
 }
 
@@ -181,9 +180,6 @@ bool wire_decode_shard_progress(struct bytes wire, struct arena *arena,
         .counts = wire_parts_to_counts(from->counts),
         .expected = from->expected,
         .overtaken = from->overtaken,
-        .measured = from->measured,
-        .measured_us = from->measured_us,
-        .measured_max_us = from->measured_max_us,
     };
     if (!check.failed) {
         *ret_record = progress;

@@ -8,6 +8,7 @@
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollout.h"
+#include "coordinator/decide/rollout_hook.h"
 
 static bool control_relay_works(const struct shard *shard)
 {
@@ -98,6 +99,10 @@ void control_relay_on_done(struct step *step, const struct agent_link *link,
 {
     const struct shard *shard = registry_find_shard(step->fleet, done->shard);
 
+    if (done->hook != NULL && done->hook[0] != '\0') {
+        rollout_hook_on_done(step, link, done);
+        return;
+    }
     if (link != link->shard->session.link || !control_relay_works(shard)) {
         return; /* who asked will ask again */
     }

@@ -11,6 +11,7 @@
 #include "coordinator/decide/overlap.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout_hook.h"
 #include "coordinator/decide/tenant_plan.h"
 
 bool rollback_is_on(const struct rollout *rollout)
@@ -28,7 +29,7 @@ bool rollback_is_stopped(const struct rollout *rollout)
             return false;
         }
     }
-    return rollout->lock_count == 0;
+    return rollout->lock_count == 0 && !rollout_hook_is_under_way(rollout);
 }
 
 /* ---- tenants ---- */
@@ -124,6 +125,7 @@ void rollback_act(struct step *step, struct rollout *rollout, enum rollout_event
     switch (on) {
     case ROLLOUT_ON_ROLLBACK:
     case ROLLOUT_ON_OVER_BUDGET:
+    case ROLLOUT_ON_HOOK_FAILED:
         rollback_begin(step, rollout);
         break;
     case ROLLOUT_ON_DRAINED:

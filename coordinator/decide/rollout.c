@@ -12,6 +12,7 @@
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
 #include "coordinator/decide/rollout_counts.h"
+#include "coordinator/decide/rollout_hook.h"
 #include "coordinator/decide/wave.h"
 
 /* ---- the list ---- */
@@ -58,7 +59,6 @@ static void rollout_free(struct rollout *rollout)
     free(rollout->progress);
     failure_list_release(&rollout->failures);
     failure_list_release(&rollout->warnings);
-    measures_release(&rollout->measures);
     selector_free(&rollout->selector);
     arena_release(&rollout->tasks);
     arena_release(&rollout->arena);
@@ -111,7 +111,11 @@ bool rollout_serves(const struct rollout *rollout, enum task_mode mode)
     if (mode == TASK_SETTLE) {
         return rollout->open_now; /* it changes no tenant, and an abort waits for it */
     }
-    if (rollout->aborting || !rollout->open_now) {
+    if (rollout->aborting || !rollout->open_now || rollout_hook_has_failed(rollout)) {
+        return false;
+    }
+    if (rollout->state.phase == ROLLOUT_RUNNING && !task_mode_is_dry(mode) &&
+        rollout_hook_holds_runs(rollout)) {
         return false;
     }
     if (rollout->state.phase == ROLLOUT_ROLLING_BACK) {
@@ -407,8 +411,9 @@ static void rollout_leave_task(struct step *step, struct tenant_task *task)
 static void rollout_act(struct step *step, struct rollout *rollout, enum rollout_event on,
                         enum rollout_phase from, enum rollout_phase to)
 {
-    bool aborts = on == ROLLOUT_ON_ABORT ||
-                  (on == ROLLOUT_ON_OVER_BUDGET && rollout->spec.policy == POLICY_ABORT);
+    bool over =
+        on == ROLLOUT_ON_OVER_BUDGET || (on == ROLLOUT_ON_HOOK_FAILED && from == ROLLOUT_RUNNING);
+    bool aborts = on == ROLLOUT_ON_ABORT || (over && rollout->spec.policy == POLICY_ABORT);
 
     if (to == ROLLOUT_ROLLING_BACK || rollout->state.rollback == ROLLBACK_STOPPING) {
         rollback_act(step, rollout, on);
@@ -429,12 +434,18 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
         rollout_requeue_failed(step, rollout);
     }
     rollout->ran = rollout->ran || to == ROLLOUT_RUNNING || to == ROLLOUT_ROLLING_BACK;
-    if (to == ROLLOUT_FAILED && rollback_is_on(rollout)) {
+    if (on == ROLLOUT_ON_HOOK_FAILED || on == ROLLOUT_ON_RESUME || on == ROLLOUT_ON_RETRY) {
+        rollout_hook_forgive(rollout);
+    }
+    if (to == ROLLOUT_FAILED && (rollback_is_on(rollout) || on == ROLLOUT_ON_HOOK_FAILED)) {
         rollout_each_task(step, rollout, rollout_leave_task);
     }
     if (to == ROLLOUT_ABORTED) {
         rollout_each_task(step, rollout, rollout_name_unknown);
         rollout_counts_settle(rollout);
+    }
+    if (rollout_phase_is_final(to) || (on == ROLLOUT_ON_DRAINED && to == ROLLOUT_ROLLING_BACK)) {
+        rollout_hook_give_up(step, rollout);
     }
     if (rollout_phase_is_final(to)) {
         rollout->state.finished_at_ms = step->wall_ms;
@@ -523,7 +534,6 @@ void rollout_put_state(struct step *step, struct rollout *rollout)
     rollout->state_dirty = false;
     rollout->first_script_news = false;
     rollout->state_due_ms = step->now_ms + ROLLOUT_STATE_INTERVAL_MS;
-    measures_persist(step, rollout);
 }
 
 void rollout_persist(struct step *step, struct rollout *rollout)

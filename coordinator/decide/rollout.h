@@ -12,7 +12,6 @@
 #include "common/model/semver.h"
 #include "coordinator/decide/failure_list.h"
 #include "coordinator/decide/fleet_state.h"
-#include "coordinator/decide/measures.h"
 #include "coordinator/decide/rate.h"
 
 struct part;
@@ -29,6 +28,7 @@ enum rollout_event {
     ROLLOUT_ON_ABORT,
     ROLLOUT_ON_RETRY,
     ROLLOUT_ON_ROLLBACK,
+    ROLLOUT_ON_HOOK_FAILED, /* before_rollout (its dry run, too) or after_rollout */
     ROLLOUT_EVENT_COUNT,
 };
 
@@ -38,6 +38,18 @@ struct plan_cache {
     uint64_t repeatables;
     char from[SEMVER_BYTES_MAX + 1];
     struct plan plan;
+};
+
+/* The hook that was asked for last: rollout_hook.h. */
+struct hook_call {
+    uint64_t number; /* of the call; 0: none is under way */
+    enum set_hook hook;
+    bool rehearses; /* its dry run */
+    bool rehearsed; /* that has passed */
+    bool failed;    /* and nobody has dealt with it yet */
+    bool reachable; /* an agent works next to the control database */
+    uint64_t sent_ms;
+    char trouble[TEXT_BYTES_MAX]; /* why there is no answer yet, or how it has failed */
 };
 
 struct rollout {
@@ -56,9 +68,8 @@ struct rollout {
     size_t progress_count, progress_capacity;
     struct failure_list failures;
     struct failure_list warnings;
-    struct measures measures; /* of its dry runs */
-    size_t warnings_stored;   /* of them: the store has them, too */
-    uint32_t warning_number;  /* of the newest that is stored */
+    size_t warnings_stored;  /* of them: the store has them, too */
+    uint32_t warning_number; /* of the newest that is stored */
     uint64_t change;
 
     /* While it is open: */
@@ -87,6 +98,7 @@ struct rollout {
     bool looks_asked;        /* every part was asked for its last look */
     struct tenant_task *reference; /* of its set, if it selects that tenant */
     bool reference_held;           /* others wait for its dry run */
+    struct hook_call hook;
     struct rate rate;
     struct plan_cache plan_cache;
 

@@ -7,6 +7,7 @@
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
 #include "coordinator/decide/rollback.h"
+#include "coordinator/decide/rollout_hook.h"
 
 static uint64_t rollout_budget(const struct rollout *rollout)
 {
@@ -33,7 +34,7 @@ bool rollout_asks(const struct part *part)
 /* An aborted rollout waits for what can still be learned, not for agents that are gone or blind. */
 bool rollout_is_drained(const struct rollout *rollout)
 {
-    if (rollout->lock_count > 0) {
+    if (rollout->lock_count > 0 || rollout_hook_is_under_way(rollout)) {
         return false;
     }
     for (size_t i = 0; i < rollout->part_count; i++) {
@@ -49,6 +50,16 @@ bool rollout_is_drained(const struct rollout *rollout)
     return true;
 }
 
+/* One that collects failures ends with it, when nothing more can be learned. */
+static enum rollout_event rollout_due_to_hook(const struct rollout *rollout)
+{
+    bool waits = rollout->state.phase == ROLLOUT_RUNNING &&
+                 rollout->spec.policy == POLICY_CONTINUE && !rollout_is_drained(rollout);
+    bool dealt = rollout->state.phase == ROLLOUT_PAUSED;
+
+    return waits || dealt ? ROLLOUT_EVENT_COUNT : ROLLOUT_ON_HOOK_FAILED;
+}
+
 static enum rollout_event rollout_due_event(const struct rollout *rollout)
 {
     if (rollout->aborting) {
@@ -58,6 +69,9 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
     }
     if (!rollout->open_now) {
         return ROLLOUT_EVENT_COUNT;
+    }
+    if (rollout_hook_has_failed(rollout)) {
+        return rollout_due_to_hook(rollout);
     }
     bool known = rollout->unplanned == 0;
     if (rollout->state.phase == ROLLOUT_PENDING && known) {
@@ -78,6 +92,9 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
     if (rollout->spec.policy != POLICY_CONTINUE &&
         rollout_new_failures(rollout) > rollout_budget(rollout)) {
         return ROLLOUT_ON_OVER_BUDGET;
+    }
+    if (rollout_hook_holds_runs(rollout)) {
+        return ROLLOUT_EVENT_COUNT;
     }
     return known && !rollout_has_tasks_left(rollout) ? ROLLOUT_ON_TASKS_DONE : ROLLOUT_EVENT_COUNT;
 }
@@ -124,13 +141,17 @@ void rollout_check(struct step *step, struct rollout *rollout)
     /* Each step leads closer to an end or to waiting, so few of them follow from one event. */
     for (int i = 0; i < ROLLOUT_PHASE_COUNT && rollout_is_active(rollout); i++) {
         reference_step(step, rollout);
+        rollout_hook_check(step, rollout);
         enum rollout_event on = rollout_due_event(rollout);
-        char reason[128] = "";
+        char reason[TEXT_BYTES_MAX] = "";
         if (on == ROLLOUT_EVENT_COUNT) {
             return;
         }
         if (on == ROLLOUT_ON_TASKS_DONE && rollout->state.phase == ROLLOUT_RUNNING &&
             rollout->spec.kind != ROLLOUT_BASELINE && !rollout_has_looked_again(step, rollout)) {
+            return;
+        }
+        if (on == ROLLOUT_ON_TASKS_DONE && rollout_hook_is_behind(step, rollout)) {
             return;
         }
         if (on == ROLLOUT_ON_SHARDS_KNOWN) {
@@ -140,6 +161,9 @@ void rollout_check(struct step *step, struct rollout *rollout)
             snprintf(reason, sizeof(reason), "failure budget %llu/%llu",
                      (unsigned long long)rollout_new_failures(rollout),
                      (unsigned long long)rollout_budget(rollout));
+        }
+        if (on == ROLLOUT_ON_HOOK_FAILED) {
+            snprintf(reason, sizeof(reason), "hook %.900s", rollout->hook.trouble);
         }
         /* What an abort was asked for stands; that it has drained is no reason. */
         const char *why = on == ROLLOUT_ON_DRAINED ? rollout->reason : reason;

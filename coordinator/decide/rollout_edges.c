@@ -26,6 +26,7 @@ static const char *const rollout_event_names[] = {
     [ROLLOUT_ON_ABORT] = "abort",
     [ROLLOUT_ON_RETRY] = "retry",
     [ROLLOUT_ON_ROLLBACK] = "rollback",
+    [ROLLOUT_ON_HOOK_FAILED] = "hook_failed",
 };
 static_assert(COUNT_OF(rollout_event_names) == ROLLOUT_EVENT_COUNT, "every event has a name");
 
@@ -57,6 +58,11 @@ static bool rollout_is_dry_run_only(const struct rollout *rollout)
 static bool rollout_pauses(const struct rollout *rollout)
 {
     return rollout->spec.policy == POLICY_PAUSE;
+}
+
+static bool rollout_collects(const struct rollout *rollout)
+{
+    return rollout->spec.policy == POLICY_CONTINUE;
 }
 
 static bool rollout_is_busy(const struct rollout *rollout)
@@ -130,6 +136,9 @@ static const struct rollout_edge rollout_edges[] = {
     { { ROLLOUT_DRY_RUN, ROLLOUT_ON_TASKS_DONE, ROLLOUT_RUNNING, "every dry run has passed",
         false },
       NULL },
+    { { ROLLOUT_DRY_RUN, ROLLOUT_ON_HOOK_FAILED, ROLLOUT_DRY_RUN_FAILED, "no tenant is changed",
+        false },
+      NULL },
     { { ROLLOUT_DRY_RUN, ROLLOUT_ON_PAUSE, ROLLOUT_PAUSED, "the operator asked", false }, NULL },
     { { ROLLOUT_DRY_RUN, ROLLOUT_ON_ABORT, ROLLOUT_DRY_RUN, "waits for tasks in flight", true },
       rollout_is_busy },
@@ -157,6 +166,17 @@ static const struct rollout_edge rollout_edges[] = {
         true },
       rollout_is_busy },
     { { ROLLOUT_RUNNING, ROLLOUT_ON_OVER_BUDGET, ROLLOUT_ABORTED, "policy abort", false }, NULL },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_HOOK_FAILED, ROLLOUT_PAUSED, "policy pause", true },
+      rollout_pauses },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_HOOK_FAILED, ROLLOUT_ROLLING_BACK,
+        "policy rollback; tasks end first", true },
+      rollout_undoes },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_HOOK_FAILED, ROLLOUT_FAILED, "a hook has failed", true },
+      rollout_collects },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_HOOK_FAILED, ROLLOUT_RUNNING, "policy abort; tasks end first",
+        true },
+      rollout_is_busy },
+    { { ROLLOUT_RUNNING, ROLLOUT_ON_HOOK_FAILED, ROLLOUT_ABORTED, "policy abort", false }, NULL },
     { { ROLLOUT_RUNNING, ROLLOUT_ON_PAUSE, ROLLOUT_PAUSED, "the operator asked", false }, NULL },
     { { ROLLOUT_RUNNING, ROLLOUT_ON_ABORT, ROLLOUT_RUNNING, "waits for tasks in flight", true },
       rollout_is_busy },

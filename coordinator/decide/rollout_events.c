@@ -5,6 +5,7 @@
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout_hook.h"
 #include "coordinator/decide/wave.h"
 
 void rollout_on_shard(struct step *step, struct shard *shard)
@@ -82,6 +83,7 @@ void rollout_on_tick(struct step *step, struct rollout *rollout)
         part_wake(step, rollout->parts[i]);
     }
     wave_dispatch_rollout(step, rollout);
+    rollout_hook_on_tick(step, rollout);
     rollout_check(step, rollout);
     rollout_persist_due(step, rollout, ROLLOUT_STATE_INTERVAL_MS);
 }

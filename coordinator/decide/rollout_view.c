@@ -8,6 +8,7 @@
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
+#include "coordinator/decide/rollout_hook.h"
 #include "coordinator/decide/wave.h"
 
 enum { ROLLOUT_VIEW_NAMES_MAX = 3 };
@@ -122,7 +123,28 @@ static void rollout_view_locked_in(const struct part *part, struct reason_list *
     }
 }
 
-static void rollout_view_waiting(const struct rollout *rollout, char *ret_text)
+static void rollout_view_hook(const struct fleet *fleet, const struct rollout *rollout,
+                              struct reason_list *list)
+{
+    const char *trouble;
+    const char *offline;
+    const char *name = rollout_hook_awaited(fleet, rollout, &trouble, &offline);
+    char text[WAITING_FOR_BYTES / 4];
+
+    if (name == NULL) {
+        return;
+    }
+    snprintf(text, sizeof(text), "%s%s%.180s", name, trouble[0] == '\0' ? "" : ": ", trouble);
+    reason_add(list, "hook", text);
+    reason_end(list);
+    if (offline[0] != '\0') {
+        reason_add(list, "agent-offline", offline);
+        reason_end(list);
+    }
+}
+
+static void rollout_view_waiting(const struct fleet *fleet, const struct rollout *rollout,
+                                 char *ret_text)
 {
     struct reason_list list = { .text = ret_text };
     bool paused = rollout->state.phase == ROLLOUT_PAUSED;
@@ -151,6 +173,7 @@ static void rollout_view_waiting(const struct rollout *rollout, char *ret_text)
         reason_end(&list);
         return;
     }
+    rollout_view_hook(fleet, rollout, &list);
     rollout_view_offline(rollout, &list);
     rollout_view_trouble(rollout, &list);
     for (size_t i = 0; i < rollout->part_count; i++) {
@@ -227,9 +250,7 @@ static void rollout_view_fill(const struct fleet *fleet, const struct rollout *r
         .shards = rollout->progress,
         .shard_count = rollout->progress_count,
         .change = rollout->change,
-        .measures = rollout->measures.sum.worst_count > 0 ? &rollout->measures.sum : NULL,
     };
-    measures_estimate(rollout, &ret_view->estimate_min_ms, &ret_view->estimate_max_ms);
     if (rollout->untold > 0) {
         ret_view->state.phase = rollout->told.phase;
         ret_view->state.resume_phase = rollout->told.resume_phase;
@@ -237,7 +258,7 @@ static void rollout_view_fill(const struct fleet *fleet, const struct rollout *r
         ret_view->state.phase_reason = "";
         (void)snprintf(ret_view->waiting_for, sizeof(ret_view->waiting_for), "store");
     } else {
-        rollout_view_waiting(rollout, ret_view->waiting_for);
+        rollout_view_waiting(fleet, rollout, ret_view->waiting_for);
     }
     rollout_view_locks(fleet, rollout, ret_view);
     if (rollout_is_active(rollout)) {

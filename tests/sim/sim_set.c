@@ -28,10 +28,19 @@ size_t sim_set_files(unsigned edition, struct sim_set_kind kind, struct arena *a
             .content = bytes_of_text(arena_printf(arena, "SELECT %u;\n", edition)),
         };
     }
-    if (kind.reference) {
-        ret_files[count++] =
-            (struct set_file){ .path = "skein.yaml",
-                               .content = bytes_of_text("reference: " SIM_SET_REFERENCE "\n") };
+    if (kind.hooks) {
+        ret_files[count++] = (struct set_file){ .path = "hooks/before_rollout.sql",
+                                                .content = bytes_of_text("SELECT 3;\n") };
+        ret_files[count++] = (struct set_file){ .path = "hooks/after_rollout.sql",
+                                                .content = bytes_of_text("SELECT 4;\n") };
+    }
+    if (kind.reference || kind.hooks) {
+        ret_files[count++] = (struct set_file){
+            .path = "skein.yaml",
+            .content = bytes_of_text(arena_printf(
+                arena, "%s%s", kind.reference ? "reference: " SIM_SET_REFERENCE "\n" : "",
+                kind.hooks ? "control: " SIM_SET_CONTROL "\n" : "")),
+        };
     }
     return count;
 }
@@ -62,9 +71,11 @@ struct set *sim_set_new_with_reference(unsigned edition)
 
 struct set *sim_set_of_digest(const char *digest)
 {
-    for (unsigned i = 0; i < 4 * SIM_SET_EDITIONS; i++) {
-        const struct sim_set_kind kind = { .reference = i % 2 == 1, .repeatable = i / 2 % 2 == 1 };
-        struct set *set = sim_set_new_of(i / 4 + 1, kind);
+    for (unsigned i = 0; i < 8 * SIM_SET_EDITIONS; i++) {
+        const struct sim_set_kind kind = { .reference = i % 2 == 1,
+                                           .repeatable = i / 2 % 2 == 1,
+                                           .hooks = i / 4 % 2 == 1 };
+        struct set *set = sim_set_new_of(i / 8 + 1, kind);
         if (strcmp(set->digest, digest) == 0) {
             return set;
         }
