@@ -36,9 +36,13 @@ enum {
     IMPORT_DEPTH_MAX = 16,     /* folders in folders */
     IMPORT_REMARKS_MAX = 1000, /* listed; further ones are counted */
     IMPORT_PLACEHOLDERS_MAX = 1000,
-    LINT_FINDINGS_MAX = 1000, /* listed; further ones are counted */
-    PUBLISH_CALLS_MAX = 4,    /* sets being received at once */
-    PUBLISH_QUEUE_MAX = 4,    /* sets waiting to be checked */
+    LINT_FINDINGS_MAX = 1000,   /* listed; further ones are counted */
+    SURVEY_OBJECTS_MAX = 50000, /* of one tenant's catalog, constraints and indexes included */
+    SIZE_NAMES_MAX = 1000,      /* tables of a plan whose sizes are asked for */
+    SIZE_PLANS_MAX = 64,        /* what was found out about plans and catalogs, kept by an agent */
+    SIZE_WARNINGS_MAX = 8,      /* of one tenant's dry run; further ones are counted in the last */
+    PUBLISH_CALLS_MAX = 4,      /* sets being received at once */
+    PUBLISH_QUEUE_MAX = 4,      /* sets waiting to be checked */
 
     /* Batches: see agent/run/README.md. */
     BATCH_KEY_COLUMNS_MAX = 8,

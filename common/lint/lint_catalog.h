@@ -75,6 +75,8 @@ struct lint_relation {
     bool is_default;
     bool unlogged;
     uint32_t epoch; /* when it was made: 0 is before all migrations */
+    bool sized;     /* a database has said how large it is */
+    uint64_t bytes;
     struct lint_column *columns;
     struct lint_constraint *constraints;
     struct lint_relation *parent;
@@ -128,6 +130,21 @@ void lint_catalog_rename(struct lint_catalog *catalog, struct lint_relation *rel
 
 /* Whether it was there before the migration that is being read, for others to see. */
 bool lint_catalog_is_live(const struct lint_catalog *catalog, const struct lint_relation *relation);
+
+/* How large a table or an index is. None of that name: nothing happens. */
+void lint_catalog_size(struct lint_catalog *catalog, const char *schema, const char *name,
+                       uint64_t bytes);
+
+/* The size of a relation with all its partitions and children. What a migration has made counts
+ * for nothing. False where the size of one of them is not known. */
+bool lint_catalog_bytes(const struct lint_catalog *catalog, const struct lint_relation *relation,
+                        uint64_t *ret_bytes);
+/* The same of all relations. */
+bool lint_catalog_bytes_of_all(const struct lint_catalog *catalog, uint64_t *ret_bytes);
+
+/* Whether one is the other, or somewhere below it. */
+bool lint_catalog_is_below(const struct lint_relation *relation,
+                           const struct lint_relation *ancestor);
 
 /* Where all relations are in one schema, it is the tenant's: what a dump of it says. */
 void lint_catalog_settle(struct lint_catalog *catalog);

@@ -251,12 +251,12 @@ void lint_command_comment(struct lint_walk *walk, const PgQuery__Node *statement
 void lint_command_explain(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__ExplainStmt *explain = statement->explain_stmt;
-    bool works = walk->works;
+    struct lint_work work = walk->work;
 
     if (explain->query != NULL) {
         lint_query(walk, explain->query);
     }
     if (!lint_tree_option(explain->options, explain->n_options, "analyze")) {
-        walk->works = works;
+        walk->work = work;
     }
 }

@@ -36,6 +36,7 @@ static void lint_create_below(struct lint_walk *walk, struct lint_relation *tabl
             if (r->parent == parent && r->is_default && r != table) {
                 lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
                 lint_walk_scan(walk, r);
+                lint_walk_find(walk, LINT_ATTACH_PARTITION, r, NULL);
             }
         }
         lint_walk_find(walk, LINT_CREATE_PARTITION, parent, NULL);
@@ -143,10 +144,10 @@ void lint_create_view(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__ViewStmt *create = statement->view_stmt;
     struct lint_relation *before = lint_tree_find(walk, create->view);
-    bool works = walk->works;
+    struct lint_work work = walk->work;
 
     lint_query_read(walk, create->query);
-    walk->works = works; /* the query is not run */
+    walk->work = work; /* the query is not run */
     if (before != NULL && create->replace) {
         lint_walk_lock(walk, before, LINT_ACCESS_EXCLUSIVE);
         return;

@@ -15,9 +15,8 @@ struct lint_query {
     struct lint_walk *walk;
     struct lint_name *ctes; /* names that are no relations */
     struct lint_query_target *targets;
-    enum lint_mode read; /* ROW SHARE where rows are locked */
-    bool reads_live;
-    bool writes_live;
+    enum lint_mode read;      /* ROW SHARE where rows are locked */
+    struct lint_name *worked; /* keys of relations that count already */
 };
 
 static void lint_query_add_target(struct lint_query *query, const PgQuery__RangeVar *range)
@@ -70,6 +69,15 @@ static bool lint_query_is_system(const PgQuery__RangeVar *range)
            strcmp(range->schemaname, "information_schema") == 0;
 }
 
+/* It may be read or written whole. */
+static void lint_query_work(struct lint_query *query, const struct lint_relation *relation)
+{
+    if (!lint_name_has(query->worked, relation->key)) {
+        lint_name_add(query->walk->catalog, &query->worked, relation->key);
+        lint_walk_work(query->walk, relation);
+    }
+}
+
 static void lint_query_touch(struct lint_query *query, const PgQuery__RangeVar *range,
                              enum lint_mode mode)
 {
@@ -87,9 +95,8 @@ static void lint_query_touch(struct lint_query *query, const PgQuery__RangeVar *
     }
     struct lint_relation *relation = lint_tree_relation(query->walk, range, LINT_KIND_TABLE);
     lint_walk_lock_all(query->walk, relation, mode);
-    if (lint_catalog_is_live(query->walk->catalog, relation)) {
-        query->reads_live = query->reads_live || !writes;
-        query->writes_live = query->writes_live || writes;
+    if (!writes && lint_catalog_is_live(query->walk->catalog, relation)) {
+        lint_query_work(query, relation);
     }
 }
 
@@ -133,7 +140,9 @@ static void lint_query_change(struct lint_query *query, const PgQuery__RangeVar 
     if (!lint_catalog_is_live(query->walk->catalog, relation)) {
         return;
     }
-    query->walk->works = query->walk->works || !lint_query_is_one_row(query->walk, relation, where);
+    if (!lint_query_is_one_row(query->walk, relation, where)) {
+        lint_query_work(query, relation);
+    }
     if (where == NULL && !from) {
         lint_walk_find(query->walk, LINT_NO_WHERE, relation, NULL);
     }
@@ -222,9 +231,6 @@ static void lint_query_run(struct lint_walk *walk, const ProtobufCMessage *root)
 
     sql_tree_each(root, lint_query_see_names, &query);
     sql_tree_each(root, lint_query_see, &query);
-    if (query.reads_live) {
-        walk->works = true;
-    }
 }
 
 void lint_query(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -249,7 +255,11 @@ void lint_query_copy(struct lint_walk *walk, const PgQuery__Node *statement)
     if (copy->relation != NULL) {
         struct lint_relation *relation = lint_tree_relation(walk, copy->relation, LINT_KIND_TABLE);
         lint_walk_lock_all(walk, relation, copy->is_from ? LINT_ROW_EXCLUSIVE : LINT_ACCESS_SHARE);
-        walk->works = true;
+        if (copy->is_from) {
+            walk->work.any = true; /* as many rows as it brings */
+        } else {
+            lint_walk_work(walk, relation);
+        }
     }
     lint_query_read(walk, copy->query);
 }

@@ -218,6 +218,38 @@ const struct lint_rule_text *lint_rule_text(enum lint_rule rule)
     return &lint_rules[rule];
 }
 
+static const bool lint_rule_sizes[LINT_RULE_COUNT] = {
+    [LINT_ADD_COLUMN_REWRITE] = true,
+    [LINT_ADD_COLUMN_CHECK] = true,
+    [LINT_ADD_COLUMN_UNIQUE] = true,
+    [LINT_ADD_COLUMN_FOREIGN_KEY] = true,
+    [LINT_COLUMN_TYPE_REWRITE] = true,
+    [LINT_COLUMN_TYPE_SCAN] = true,
+    [LINT_SET_NOT_NULL] = true,
+    [LINT_ADD_CHECK] = true,
+    [LINT_ADD_FOREIGN_KEY] = true,
+    [LINT_ADD_UNIQUE] = true,
+    [LINT_ADD_EXCLUDE] = true,
+    [LINT_PRIMARY_KEY_NULLABLE] = true,
+    [LINT_VALIDATE_IN_TRANSACTION] = true,
+    [LINT_CREATE_INDEX] = true,
+    [LINT_REINDEX] = true,
+    [LINT_CLUSTER] = true,
+    [LINT_VACUUM_FULL] = true,
+    [LINT_REFRESH_VIEW] = true,
+    [LINT_STORAGE] = true,
+    [LINT_ATTACH_PARTITION] = true,
+    [LINT_DOMAIN] = true,
+    [LINT_NO_WHERE] = true,
+    [LINT_LONG_WORK] = true,
+};
+
+bool lint_rule_goes_by_size(enum lint_rule rule)
+{
+    assert(rule < LINT_RULE_COUNT);
+    return lint_rule_sizes[rule];
+}
+
 enum lint_rule lint_rule_of(const char *id)
 {
     for (size_t i = 0; i < LINT_RULE_COUNT; i++) {

@@ -1,9 +1,12 @@
 /* lint_rule.h - the rules: what each is called, how bad it is, why it hurts and what is safe.
  *
  * Pure, constant. Without a database the size of a table is not known: work that grows with it is a
- * warning; an error is what fails in any case, or reaches outside the tenant. */
+ * warning; an error is what fails in any case, or reaches outside the tenant. With one, the size
+ * decides (lint_walk.h). */
 #ifndef SKEIN_COMMON_LINT_LINT_RULE_H
 #define SKEIN_COMMON_LINT_LINT_RULE_H
+
+#include <stdbool.h>
 
 enum lint_rule {
     LINT_SET,
@@ -75,6 +78,9 @@ struct lint_rule_text {
 };
 
 const struct lint_rule_text *lint_rule_text(enum lint_rule rule);
+
+/* Whether it is about work that grows with a table, so that its size decides how bad it is. */
+bool lint_rule_goes_by_size(enum lint_rule rule);
 
 /* LINT_RULE_COUNT where there is none of that id. */
 enum lint_rule lint_rule_of(const char *id);

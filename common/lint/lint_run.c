@@ -197,6 +197,7 @@ static void lint_run_statement(struct lint_script *script, const char *path,
                               .statement = effects,
                               .text = statement->text,
                               .version = run->version,
+                              .sizes = run->sizes,
                               .found = lint_run_on_finding,
                               .context = script };
 
@@ -256,29 +257,34 @@ static void lint_run_ignore(void *context, const struct lint_finding *finding)
     (void)finding;
 }
 
-bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err)
+void lint_run_define(struct lint_run *run, const char *statement)
 {
-    CLEANUP(sql_script_release) struct sql_script sql = { 0 };
     CLEANUP(arena_release) struct arena arena = { 0 };
-    struct sql_problem problem = { 0 };
     struct lint_transaction transaction = { .relation = "" };
     struct lint_statement effects = { .file = "" };
     struct lint_walk walk = { .catalog = &run->catalog,
                               .transaction = &transaction,
                               .arena = &arena,
                               .statement = &effects,
+                              .text = statement,
                               .schema_only = true,
                               .found = lint_run_ignore };
+
+    if (!sql_tree_visit(run->parser, statement, lint_statement_visit, &walk)) {
+        return; /* nothing is known of it, as if nobody had said it */
+    }
+}
+
+bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err)
+{
+    CLEANUP(sql_script_release) struct sql_script sql = { 0 };
+    struct sql_problem problem = { 0 };
 
     if (!sql_script_parse(run->parser, text, &sql, &problem)) {
         return error_set(err, ERR_INVALID, "line %u: %s", problem.line, problem.error.message);
     }
     for (size_t i = 0; i < sql.count; i++) {
-        effects = (struct lint_statement){ .file = "" };
-        walk.text = sql.statements[i].text;
-        if (!sql_tree_visit(run->parser, sql.statements[i].text, lint_statement_visit, &walk)) {
-            continue;
-        }
+        lint_run_define(run, sql.statements[i].text);
     }
     run->catalog.path = NULL;
     lint_catalog_settle(&run->catalog);

@@ -35,6 +35,7 @@ struct lint_run {
     struct lint_catalog catalog;
     bool down;        /* what is read takes back: see lint_run_script */
     uint32_t version; /* of the oldest server, 12 to 17; 0: not said. May be set after begin */
+    struct lint_sizes sizes; /* the same */
 };
 
 void lint_run_begin(struct lint_run *run, struct sql_parser *parser, struct lint_report *report);
@@ -43,6 +44,9 @@ void lint_run_end(struct lint_run *run);
 /* What was there before: SQL such as pg_dump --schema-only writes. What cannot be read of it is
  * passed over. False where nothing can. */
 MUST_CHECK bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err);
+
+/* The same of one statement; what cannot be read is passed over. */
+void lint_run_define(struct lint_run *run, const char *statement);
 
 /* The scripts that follow are another migration's: what those before made is live by then. */
 void lint_run_migration(struct lint_run *run);

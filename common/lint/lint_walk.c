@@ -2,9 +2,8 @@
 
 #include <string.h>
 
+#include "common/model/size_text.h"
 #include "common/sql/sql_text.h"
-
-enum { LINT_WALK_GENERATIONS_MAX = 32 }; /* of partitions below partitions */
 
 static const char *const lint_mode_names[LINT_MODE_COUNT] = {
     "",      "ACCESS SHARE",        "ROW SHARE", "ROW EXCLUSIVE",    "SHARE UPDATE EXCLUSIVE",
@@ -67,6 +66,15 @@ void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation
     };
 }
 
+void lint_walk_work(struct lint_walk *walk, const struct lint_relation *relation)
+{
+    uint64_t bytes = 0;
+
+    walk->work.any = true;
+    walk->work.unsized = !lint_catalog_bytes(walk->catalog, relation, &bytes) || walk->work.unsized;
+    walk->work.bytes += bytes;
+}
+
 static void lint_walk_name_once(struct lint_walk *walk, const char ***names, size_t *count,
                                 const struct lint_relation *relation)
 {
@@ -81,7 +89,7 @@ static void lint_walk_name_once(struct lint_walk *walk, const char ***names, siz
     }
     *names = lint_walk_grow(walk->arena, (void *)*names, *count, sizeof(**names));
     (*names)[(*count)++] = name;
-    walk->works = true;
+    lint_walk_work(walk, relation);
 }
 
 void lint_walk_scan(struct lint_walk *walk, const struct lint_relation *relation)
@@ -95,24 +103,12 @@ void lint_walk_rewrite(struct lint_walk *walk, const struct lint_relation *relat
                         relation);
 }
 
-static bool lint_walk_is_below(const struct lint_relation *relation,
-                               const struct lint_relation *ancestor)
-{
-    size_t steps = 0;
-
-    while (relation != NULL && relation != ancestor && steps < LINT_WALK_GENERATIONS_MAX) {
-        relation = relation->parent;
-        steps++;
-    }
-    return relation == ancestor;
-}
-
 void lint_walk_lock_all(struct lint_walk *walk, const struct lint_relation *relation,
                         enum lint_mode mode)
 {
     lint_walk_lock(walk, relation, mode);
     for (const struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
-        if (r != relation && r->parent != NULL && lint_walk_is_below(r, relation)) {
+        if (r != relation && r->parent != NULL && lint_catalog_is_below(r, relation)) {
             lint_walk_lock(walk, r, mode);
         }
     }
@@ -125,7 +121,7 @@ static void lint_walk_each(struct lint_walk *walk, const struct lint_relation *r
     bool any = false;
 
     for (const struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
-        if (r != relation && r->parent != NULL && lint_walk_is_below(r, relation) &&
+        if (r != relation && r->parent != NULL && lint_catalog_is_below(r, relation) &&
             r->kind != LINT_KIND_PARTITIONED) {
             act(walk, r);
             any = true;
@@ -156,12 +152,57 @@ static enum lint_mode lint_walk_mode_of(const struct lint_walk *walk, const char
     return LINT_NO_LOCK;
 }
 
+/* How much it is that the rule is about; of the whole statement, or of everything, where that is
+ * not one relation. */
+static bool lint_walk_measure(const struct lint_walk *walk, enum lint_rule rule,
+                              const struct lint_relation *relation, uint64_t *ret_bytes)
+{
+    if (relation != NULL) {
+        return lint_catalog_bytes(walk->catalog, relation, ret_bytes);
+    }
+    if (!lint_rule_goes_by_size(rule)) {
+        return false;
+    }
+    if (walk->work.any) {
+        *ret_bytes = walk->work.bytes;
+        return !walk->work.unsized;
+    }
+    return lint_catalog_bytes_of_all(walk->catalog, ret_bytes);
+}
+
+static const char *lint_walk_severity(const struct lint_walk *walk, enum lint_rule rule, bool sized,
+                                      uint64_t bytes)
+{
+    if (!sized || !lint_rule_goes_by_size(rule)) {
+        return lint_rule_text(rule)->severity;
+    }
+    if (walk->sizes.error_bytes != 0 && bytes >= walk->sizes.error_bytes) {
+        return "error";
+    }
+    return bytes < walk->sizes.note_bytes ? "note" : "warning";
+}
+
+/* "accounts (41 GB): why"; without what is not known. */
+static const char *lint_walk_message(const struct lint_walk *walk, const char *name, bool sized,
+                                     uint64_t bytes, const char *why)
+{
+    char size[SIZE_TEXT_BYTES];
+
+    if (!sized) {
+        return name[0] == '\0' ? why : arena_printf(walk->arena, "%s: %s", name, why);
+    }
+    return name[0] == '\0'
+               ? arena_printf(walk->arena, "%s: %s", size_text_format(bytes, size), why)
+               : arena_printf(walk->arena, "%s (%s): %s", name, size_text_format(bytes, size), why);
+}
+
 void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
                     const struct lint_relation *relation, const char *fix)
 {
     const struct lint_rule_text *text = lint_rule_text(rule);
     const char *name = "";
     const char *lock = "";
+    uint64_t bytes = 0;
 
     if (walk->schema_only || (relation != NULL && !lint_walk_is_live(walk, relation))) {
         return;
@@ -170,17 +211,19 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
         name = lint_walk_name(walk, relation);
         lock = lint_mode_name(lint_walk_mode_of(walk, name));
     }
+    bool sized = lint_walk_measure(walk, rule, relation, &bytes);
     const struct lint_finding finding = {
-        .severity = text->severity,
+        .severity = lint_walk_severity(walk, rule, sized, bytes),
         .rule = text->id,
         .file = walk->statement->file,
         .line = walk->statement->line,
         .statement = walk->statement->number,
-        .message =
-            relation == NULL ? text->why : arena_printf(walk->arena, "%s: %s", name, text->why),
+        .message = lint_walk_message(walk, name, sized, bytes, text->why),
         .relation = name,
         .lock = lock,
         .fix = fix == NULL ? text->safe : fix,
+        .sized = sized,
+        .bytes = sized ? bytes : 0,
     };
     walk->found(walk->context, &finding);
 }
@@ -209,7 +252,7 @@ void lint_walk_end(struct lint_walk *walk)
     struct lint_transaction *transaction = walk->transaction;
     bool held = transaction->mode >= LINT_SHARE;
 
-    if (walk->works && held && statement->transactional && !transaction->told_long) {
+    if (walk->work.any && held && statement->transactional && !transaction->told_long) {
         transaction->told_long = true;
         lint_walk_find(walk, LINT_LONG_WORK, NULL,
                        arena_printf(walk->arena,
@@ -229,7 +272,7 @@ void lint_walk_end(struct lint_walk *walk)
             transaction->exclusive_count++;
         }
     }
-    statement->grows = walk->works && transaction->mode >= LINT_SHARE;
+    statement->grows = walk->work.any && transaction->mode >= LINT_SHARE;
     if (transaction->exclusive_count > 0 && statement->transactional && !transaction->told_many) {
         transaction->told_many = true;
         lint_walk_find(walk, LINT_MANY_LOCKS, NULL, NULL);

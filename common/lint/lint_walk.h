@@ -61,6 +61,15 @@ struct lint_finding {
     const char *relation; /* "" where it is about none */
     const char *lock;     /* "ACCESS EXCLUSIVE", ""... */
     const char *fix;      /* what to write instead; may be "" */
+    bool sized;           /* a database has said how much it is that has to be worked on */
+    uint64_t bytes;
+};
+
+/* How bad work is that grows with a table, where a database has said how large that is: below
+ * `note_bytes` a note, from `error_bytes` on an error (0: never), a warning between. */
+struct lint_sizes {
+    uint64_t note_bytes;
+    uint64_t error_bytes;
 };
 
 /* The strongest lock that keeps somebody out, of the statements so far. */
@@ -72,6 +81,13 @@ struct lint_transaction {
     bool told_long;
 };
 
+/* What a statement does that grows with the data. */
+struct lint_work {
+    bool any;
+    bool unsized;   /* some of it of a size that nobody has said */
+    uint64_t bytes; /* the size of the rest */
+};
+
 struct lint_walk {
     struct lint_catalog *catalog;
     struct lint_transaction *transaction;
@@ -80,7 +96,8 @@ struct lint_walk {
     const char *text; /* of the statement */
     size_t depth;     /* of functions that call each other */
     size_t calls;     /* of functions, in all */
-    bool works;       /* does work that grows */
+    struct lint_work work;
+    struct lint_sizes sizes;
     uint32_t version; /* of the oldest server; 0 where it was not said */
     bool schema_only; /* only for the catalog: --schema */
     void (*found)(void *context, const struct lint_finding *finding);
@@ -90,6 +107,9 @@ struct lint_walk {
 /* The relation as a person writes it: with its schema where that is not the tenant's. A copy: the
  * report outlives the catalog. */
 const char *lint_walk_name(const struct lint_walk *walk, const struct lint_relation *relation);
+
+/* It is read or written whole, or may be. */
+void lint_walk_work(struct lint_walk *walk, const struct lint_relation *relation);
 
 /* What is not live is passed over by all of these. */
 void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation,

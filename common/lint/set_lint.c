@@ -57,10 +57,10 @@ static void set_lint_down(struct lint_run *run, const struct operation *operatio
 }
 
 /* Newest first, as a rollback runs them: each finds the catalog as those before it left it. */
-static void set_lint_downs(struct lint_run *run, const struct set *set)
+static void set_lint_downs(struct lint_run *run, const struct set *set, size_t first)
 {
     run->down = true;
-    for (size_t m = set->migration_count; m > 0; m--) {
+    for (size_t m = set->migration_count; m > first; m--) {
         const struct migration *migration = &set->migrations[m - 1];
         lint_run_migration(run);
         for (size_t o = migration->operation_count; o > 0; o--) {
@@ -90,14 +90,14 @@ static void set_lint_tenant_hook(struct lint_run *run, const struct set *set, en
 }
 
 /* The control database is another one: what is in a tenant says nothing of it. */
-static void set_lint_control(struct lint_run *run, const struct set *set)
+static void set_lint_control(struct lint_run *run, const struct set *set, size_t first)
 {
     struct lint_run control;
 
     lint_run_begin(&control, run->parser, run->report);
     control.version = run->version;
     set_lint_rollout_hook(&control, set, SET_HOOK_BEFORE_ROLLOUT);
-    for (size_t m = 0; m < set->migration_count; m++) {
+    for (size_t m = first; m < set->migration_count; m++) {
         const struct migration *migration = &set->migrations[m];
         lint_run_migration(&control);
         for (size_t o = 0; o < migration->operation_count; o++) {
@@ -111,23 +111,38 @@ static void set_lint_control(struct lint_run *run, const struct set *set)
     lint_run_end(&control);
 }
 
-void set_lint(struct lint_run *run, const struct set *set)
+void set_lint_plan(struct lint_run *run, const struct set *set, const struct plan *plan)
 {
     set_lint_tenant_hook(run, set, SET_HOOK_BEFORE_TENANT);
-    for (size_t m = 0; m < set->migration_count; m++) {
+    for (size_t m = plan->first; m < plan->first + plan->count; m++) {
         const struct migration *migration = &set->migrations[m];
         lint_run_migration(run);
         for (size_t o = 0; o < migration->operation_count; o++) {
             set_lint_operation(run, &migration->operations[o]);
         }
     }
-    for (size_t m = 0; m < set->repeatable_count; m++) {
+    for (size_t m = 0; m < set->repeatable_count && plan->repeatables; m++) {
         lint_run_migration(run);
         set_lint_operation(run, &set->repeatables[m].operations[0]);
     }
     set_lint_tenant_hook(run, set, SET_HOOK_AFTER_TENANT);
-    set_lint_downs(run, set);
-    set_lint_control(run, set);
+}
+
+void set_lint_from(struct lint_run *run, const struct set *set, size_t first)
+{
+    const struct plan plan = { .first = first,
+                               .count = set->migration_count - first,
+                               .repeatables = true };
+
+    assert(first <= set->migration_count);
+    set_lint_plan(run, set, &plan);
+    set_lint_downs(run, set, first);
+    set_lint_control(run, set, first);
+}
+
+void set_lint(struct lint_run *run, const struct set *set)
+{
+    set_lint_from(run, set, 0);
 }
 
 bool set_lint_refuse(const struct lint_report *report, struct error *err)

@@ -99,6 +99,14 @@ static const struct option_spec cli_verb_options[] = {
       .flag_only = true, .help = "what a rule means and what is safe instead; 'all' lists them" },
     { "trace", OPTION_TEXT, CLI_FIELD(trace), .argument = "CONNINFO", .fallback = "",
       .help = "run the set on a new scratch database of this server, and compare" },
+    { "database", OPTION_TEXT, CLI_FIELD(database), .argument = "CONNINFO", .fallback = "",
+      .help = "what exists, and how large it is, as this tenant's database says" },
+    { "search-path", OPTION_TEXT, CLI_FIELD(search_path), .argument = "SCHEMA", .fallback = "",
+      .help = "the tenant's schema in that database; without it the whole database" },
+    { "size-note", OPTION_TEXT, CLI_FIELD(size_note), .argument = "SIZE", .fallback = "1MB",
+      .help = "work on less than this is only a note" },
+    { "size-error", OPTION_TEXT, CLI_FIELD(size_error), .argument = "SIZE", .fallback = "1GB",
+      .help = "on so much or more an error; 0: never" },
 };
 
 static_assert(COUNT_OF(cli_global_options) + COUNT_OF(cli_verb_options) <= CLI_OPTIONS_MAX,

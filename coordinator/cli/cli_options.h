@@ -64,7 +64,7 @@ struct cli_options {
     const char *size_error;
 };
 
-enum { CLI_OPTIONS_MAX = 48 };
+enum { CLI_OPTIONS_MAX = 64 };
 
 /* The rows of one verb: those that `names` lists (separated by blanks), then the global ones; a
  * verb's own row hides a global one of the same name. Returns how many. */

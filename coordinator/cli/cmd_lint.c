@@ -10,6 +10,7 @@
 #include "common/core/memory.h"
 #include "common/lint/set_lint.h"
 #include "coordinator/cli/cmd.h"
+#include "coordinator/cli/cmd_lint_database.h"
 #include "coordinator/cli/cmd_lint_trace.h"
 #include "coordinator/cli/lint_view.h"
 
@@ -39,7 +40,7 @@ bool cmd_lint_read_set(const char *directory, struct arena *arena, struct set_fi
            set_parse(*ret_files, *ret_count, name, ret_set, err);
 }
 
-/* A directory as a whole set; traced, too, where that is asked for. False: the trace failed. */
+/* A directory as a whole set; traced, too, where that is asked for. False: a database failed us. */
 static bool cmd_lint_directory(struct cli *cli, struct lint_run *run, const char *directory,
                                struct trace *trace, struct error *err)
 {
@@ -47,13 +48,17 @@ static bool cmd_lint_directory(struct cli *cli, struct lint_run *run, const char
     CLEANUP(set_release) struct set set = { 0 };
     struct set_file *files = NULL;
     size_t count = 0;
+    size_t first = 0;
     struct error why = { 0 };
 
     if (!cmd_lint_read_set(directory, &arena, &files, &count, &set, &why)) {
         lint_run_add(run, LINT_SET, directory, 0, why.message);
         return true;
     }
-    set_lint(run, &set);
+    if (!cmd_lint_database_first(cli, &set, &first, err)) {
+        return false;
+    }
+    set_lint_from(run, &set, first);
     return cli->options.trace[0] == '\0' || run->report->error_count > 0 ||
            cmd_lint_trace(cli, run, &set, trace, err);
 }
@@ -108,7 +113,7 @@ static bool cmd_lint_schema(struct lint_run *run, const char *path, struct error
 static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct trace *trace,
                           struct error *err)
 {
-    if (!cmd_lint_schema(run, cli->options.schema, err)) {
+    if (!cmd_lint_schema(run, cli->options.schema, err) || !cmd_lint_database_load(cli, run, err)) {
         return false;
     }
     for (size_t i = 0; i < cli->argument_count; i++) {
@@ -172,12 +177,22 @@ int cmd_lint(struct cli *cli)
     if (cli->options.trace[0] != '\0' && !cmd_lint_trace_may(cli)) {
         return cli_usage(cli, "--trace runs a whole set: expected one directory");
     }
+    bool live = cli->options.database[0] != '\0';
+    if (live && (cli->options.trace[0] != '\0' || cli->options.schema[0] != '\0')) {
+        return cli_usage(cli, "--database says what exists: it excludes --schema and --trace");
+    }
+    if (!live && (cli->options.search_path[0] != '\0' || cli->options.from[0] != '\0')) {
+        return cli_usage(cli, "--search-path and --from are about a --database");
+    }
     parser = sql_parser_new();
     lint_run_begin(&run, parser, &report);
     run.version = (uint32_t)cli->options.postgres_version;
+    if (!cmd_lint_database_sizes(cli, &run)) {
+        return EXIT_CODE_USAGE;
+    }
     bool read = cmd_lint_read(cli, &run, &trace, &err);
     lint_run_end(&run);
-    if (!read && cli->options.trace[0] != '\0') {
+    if (!read && (live || cli->options.trace[0] != '\0')) {
         output_say("%s", err.message);
         return err.code == ERR_UNAVAILABLE ? EXIT_CODE_UNREACHABLE : EXIT_CODE_INTERNAL;
     }

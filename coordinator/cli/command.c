@@ -33,14 +33,18 @@ static const struct command commands[] = {
       false },
     { "set show", cmd_set_show, "NAME[@DIGEST]", 1, 1, "", "the migrations of one set",
       "  skein set show billing\n", false, false },
-    { "lint", cmd_lint, "DIR|FILE...", 0, SIZE_MAX, "schema postgres-version trace format explain",
+    { "lint", cmd_lint, "DIR|FILE...", 0, SIZE_MAX,
+      "schema database search-path from size-note size-error postgres-version trace format explain",
       "check scripts without a coordinator",
       "Says which locks each statement takes, what it rewrites or reads whole, and what is safe\n"
       "instead. A directory is checked as a whole set; files one after another, each knowing\n"
       "what those before it made. Exits with 6 if there is an error.\n"
       "With --trace a set is also run for real, on a database skein_trace_... that is made on "
       "that\n"
-      "server and dropped again; what lint did not foresee is a warning.\n\n"
+      "server and dropped again; what lint did not foresee is a warning.\n"
+      "With --database the catalog of a live tenant is read (nothing is changed, no row is read),\n"
+      "and the size of a table decides how bad work on it is. Scripts up to the version that\n"
+      "skein's journal has there, or up to --from VERSION, are taken to be applied.\n\n"
       "  skein lint ./billing\n"
       "  skein lint ./billing --schema dump.sql --format github\n"
       "  skein lint ./billing --postgres-version 13\n"

@@ -6,15 +6,21 @@
 #include "common/lint/lint_page.h"
 #include "common/lint/lint_rule.h"
 #include "common/lint/lint_version.h"
+#include "common/model/size_text.h"
 #include "coordinator/cli/table.h"
 
 static json_t *lint_view_finding(const struct lint_finding *finding)
 {
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s}", "rule", finding->rule,
-                     "severity", finding->severity, "file", finding->file, "line",
+    char size[SIZE_TEXT_BYTES];
+    json_t *bytes = finding->sized ? json_integer((json_int_t)finding->bytes) : json_null();
+    json_t *words =
+        finding->sized ? json_string(size_text_format(finding->bytes, size)) : json_null();
+
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "rule",
+                     finding->rule, "severity", finding->severity, "file", finding->file, "line",
                      (json_int_t)finding->line, "statement", (json_int_t)finding->statement,
                      "relation", finding->relation, "lock", finding->lock, "message",
-                     finding->message, "fix", finding->fix);
+                     finding->message, "fix", finding->fix, "bytes", bytes, "size", words);
 }
 
 static json_t *lint_view_names(const char *const *names, size_t count)

@@ -84,11 +84,15 @@ def measure(connection, case):
         connection.rollback()
 
 
-def foresee(folder, case):
+def known(folder, postgres=None):
+    """How lint is told what there was before: by scripts, or by the live database."""
+    return ["--schema", str(folder / "schema.sql")] if postgres is None else ["--database", postgres.conninfo()]
+
+
+def foresee(folder, case, before):
     path = folder / "case.sql"
     path.write_text("\n".join(split(case)) + "\n", encoding="utf-8")
-    done = subprocess.run([f"{BUILD}/skein", "lint", "--schema", str(folder / "schema.sql"), str(path),
-                           "-o", "json"], capture_output=True, text=True, check=False)
+    done = subprocess.run([f"{BUILD}/skein", "lint", *before, str(path), "-o", "json"], capture_output=True, text=True, check=False)
     assert done.returncode in (0, 6), done.stderr
     held, answers = {}, []
     for statement in json.loads(done.stdout)["statements"]:
@@ -112,18 +116,18 @@ def database(postgres_template, session_folder, tmp_path_factory):
     with psycopg2.connect(postgres.conninfo()) as connection:
         connection.cursor().execute(SCHEMA + DATA)
     connection = psycopg2.connect(postgres.conninfo())
-    yield connection, folder
+    yield connection, folder, postgres
     connection.close()
     postgres.close()
 
 
-def compare(connection, folder, case, tables):
+def compare(connection, folder, case, tables, before):
     """(complaints, growth found, growth missed, growth foreseen in vain), or None."""
     truth = measure(connection, case)
     if truth is None:
         return None
     complaints, counts = [], [0, 0, 0]
-    guesses = foresee(folder, case)
+    guesses = foresee(folder, case, before)
     for number, ((held, rewrites, grows), (guess_held, guess_rewrites, guess_grows)) in enumerate(
             zip(truth, guesses), 1):
         if strong(held, tables) != strong(guess_held, tables):
@@ -138,15 +142,15 @@ def compare(connection, folder, case, tables):
     return complaints, counts
 
 
-def test_lint_foresees_what_postgresql_does(database, capsys):
-    connection, folder = database
-    cursor = connection.cursor()
-    tables = Truth(cursor).tables
+def judge(database, live):
+    """One line about all cases, precision, recall, and what was wrong."""
+    connection, folder, postgres = database
+    tables = Truth(connection.cursor()).tables
     connection.rollback()
     right = refused = 0
     wrong, sums = [], [0, 0, 0]
     for case in CASES:
-        answer = compare(connection, folder, case, tables)
+        answer = compare(connection, folder, case, tables, known(folder, postgres if live else None))
         if answer is None:
             refused += 1
             continue
@@ -157,10 +161,17 @@ def test_lint_foresees_what_postgresql_does(database, capsys):
             wrong.append(case + "\n    " + "\n    ".join(complaints))
     found, missed, vain = sums
     precision, recall = found / (found + vain), found / (found + missed)
+    words = (f"{len(CASES)} migrations, {refused} refused by PostgreSQL, {right} right in all, "
+             f"{len(wrong)} not; work that grows under a lock: {found} found, {missed} missed, "
+             f"{vain} in vain: precision {precision:.3f}, recall {recall:.3f}")
+    return words, precision, recall, wrong
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["scripts", "database"])
+def test_lint_foresees_what_postgresql_does(database, capsys, live):
+    words, precision, recall, wrong = judge(database, live)
     with capsys.disabled():
-        print(f"\nlint: {len(CASES)} migrations, {refused} refused by PostgreSQL, {right} right in all, "
-              f"{len(wrong)} not; work that grows under a lock: {found} found, {missed} missed, "
-              f"{vain} in vain: precision {precision:.3f}, recall {recall:.3f}")
+        print(f"\nlint{' and the live catalog' if live else ''}: {words}")
         for text in wrong:
             print("  " + text)
     assert precision >= 0.95 and recall >= 0.95

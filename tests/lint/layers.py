@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CORE = ["common/core"]
 MODEL = CORE + ["common/model"]
 COMMON = MODEL + ["common/rpc", "common/store", "common/pg", "common/sql", "common/http",
-                  "common/wire", "common/lint", "common/trace",
+                  "common/wire", "common/lint", "common/trace", "common/survey",
                   "common/import"]
 COORDINATOR = ["coordinator/decide", "coordinator/store", "coordinator/serve"]
 AGENT = ["agent/decide", "agent/check", "agent/keep", "agent/helper", "agent/run"]
@@ -37,6 +37,7 @@ LAYERS = {
     "common/wire": MODEL,
     "common/lint": MODEL + ["common/sql"],
     "common/trace": MODEL + ["common/pg", "common/sql", "common/lint"],
+    "common/survey": MODEL + ["common/pg", "common/sql", "common/lint"],
     "common/import": MODEL + ["common/sql", "common/lint"],
     "coordinator/decide": MODEL,
     "coordinator/store": COMMON + ["coordinator/decide"],

@@ -1,0 +1,84 @@
+#include "common/survey/survey_size.h"
+
+#include <string.h>
+
+#include "common/core/arena.h"
+#include "common/survey/survey_ask.h"
+
+/* $2 and $3: schemas ('' for the tenant's) and names, beside each other. A name is looked up by
+ * pg_class' index on names; how many tenants there are does not matter. */
+static const char survey_size_sql[] =
+    "WITH RECURSIVE asked AS ("
+    " SELECT c.oid AS root, c.oid, c.relkind"
+    " FROM unnest($2::text[], $3::text[]) AS w (schema, name)"
+    " JOIN pg_class c ON c.relname = w.name::name AND c.relnamespace = ANY (ARRAY("
+    "   SELECT n.oid FROM pg_namespace n WHERE n.nspname = ANY (CASE WHEN w.schema <> ''"
+    "   THEN ARRAY[w.schema::name] WHEN $1 <> '' THEN ARRAY[$1::name]"
+    "   ELSE current_schemas(false) END)))"
+    " WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I')"
+    " UNION ALL"
+    " SELECT a.root, c.oid, c.relkind FROM asked a JOIN pg_inherits h ON h.inhparent = a.oid"
+    " JOIN pg_class c ON c.oid = h.inhrelid)"
+    " SELECT coalesce(max(bytes), 0)::bigint FROM (SELECT sum(CASE WHEN relkind IN ('r', 'm')"
+    " THEN pg_table_size(oid) WHEN relkind = 'i' THEN pg_relation_size(oid) ELSE 0 END) AS bytes"
+    " FROM asked GROUP BY root) AS sums";
+
+/* The texts as PostgreSQL writes an array of them. */
+static const char *survey_size_array(struct arena *arena, const char *const *texts,
+                                     const size_t *sizes, size_t count)
+{
+    size_t bytes = 3;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += 2 * sizes[i] + 3;
+    }
+    char *array = arena_alloc(arena, bytes);
+    char *at = array;
+    *at++ = '{';
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            *at++ = ',';
+        }
+        *at++ = '"';
+        for (size_t c = 0; c < sizes[i]; c++) {
+            if (texts[i][c] == '"' || texts[i][c] == '\\') {
+                *at++ = '\\';
+            }
+            *at++ = texts[i][c];
+        }
+        *at++ = '"';
+    }
+    *at++ = '}';
+    *at = '\0';
+    return array;
+}
+
+bool survey_size_largest(struct pg_conn *conn, const struct survey_call *call,
+                         const char *const *names, size_t count, uint64_t *ret_bytes,
+                         struct pg_error *ret_pg_error, struct error *err)
+{
+    CLEANUP(pg_batch_free) struct pg_batch *batch = pg_batch_new(conn);
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const char **bare = arena_alloc_array(&arena, count + 1, sizeof(*bare));
+    size_t *schema_sizes = arena_alloc_array(&arena, count + 1, sizeof(*schema_sizes));
+    size_t *bare_sizes = arena_alloc_array(&arena, count + 1, sizeof(*bare_sizes));
+    const struct pg_result *rows = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *dot = strchr(names[i], '.');
+        bare[i] = dot == NULL ? names[i] : dot + 1;
+        schema_sizes[i] = dot == NULL ? 0 : (size_t)(dot - names[i]);
+        bare_sizes[i] = strlen(bare[i]);
+    }
+    const char *const parameters[] = {
+        call->schema,
+        survey_size_array(&arena, names, schema_sizes, count),
+        survey_size_array(&arena, bare, bare_sizes, count),
+    };
+    if (!survey_ask(batch, call, survey_size_sql, parameters, COUNT_OF(parameters), &rows,
+                    ret_pg_error, err)) {
+        return false;
+    }
+    *ret_bytes = pg_result_u64(rows, 0, 0);
+    return true;
+}
