@@ -196,7 +196,8 @@ $skein$;
 -- Begins a task inside its transaction: locks the tenant and its row, and raises
 --   SK001 tenant missing    SK002 fenced             SK003 version moved (detail: the version)
 --   SK004 unmanaged         SK005 checksum mismatch  SK007 this rollout already did it
---   SK008 up to date (somebody else did it)
+--   SK008 up to date (somebody else did it)          SK022 a migration is half done
+-- The last only in the modes run and dry_run: a walk ('walk', 'dry_walk') goes on with it.
 -- The row lock makes a second try wait for a first one that still runs on a connection that nobody
 -- listens to any more; afterwards the version says what became of it. `in_schema` is '' where a
 -- tenant is a database. `in_scripts` are the set's scripts up to `in_from`, as they are now. A task
@@ -216,6 +217,7 @@ DECLARE
     here oid;
     created boolean := false;
     changed text;
+    half text;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
     -- The row below is this set's. A lost agent's migration of another set may still run, too.
@@ -242,7 +244,7 @@ BEGIN
             row_rollout := NULL;
             DELETE FROM skein.operation o WHERE o.tenant = in_tenant AND o.set_name = in_set;
         END IF;
-        IF in_mode <> 'dry_run' AND row_rollout = in_rollout AND row_fence <= in_token
+        IF in_mode NOT IN ('dry_run', 'dry_walk') AND row_rollout = in_rollout AND row_fence <= in_token
                 AND (in_target = '' OR (row_version = in_target AND in_from <> in_target)) THEN
             RAISE EXCEPTION USING ERRCODE = 'SK007', DETAIL = row_version, MESSAGE =
                 'this rollout has already done it';
@@ -261,6 +263,15 @@ BEGIN
                 format('the plan starts at %s, but the tenant is at %s',
                        coalesce(nullif(in_from, ''), 'no version'),
                        coalesce(row_version, 'no version'));
+        END IF;
+    END IF;
+    IF in_mode IN ('run', 'dry_run') AND in_from <> in_target AND NOT created THEN
+        SELECT o.script INTO half FROM skein.operation o
+         WHERE o.tenant = in_tenant AND o.set_name = in_set
+           AND NOT skein.is_hook(o.operation) LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'SK022', MESSAGE =
+                format('the migration %s is half done here', half);
         END IF;
     END IF;
 
@@ -572,7 +583,7 @@ $skein$;
 -- Begins a task that undoes what a rollout did: locks as skein.task_begin does, and raises
 --   SK001 tenant missing   SK002 fenced         SK003 not what undo_plan said when it was asked
 --   SK007 undone already   SK008 nothing to undo   SK020 something else has moved it since
---   SK021 a migration is half done
+--   SK022 a migration is half done: that is for a walk (skein.unwind_begin)
 -- `in_from` is the tenant's version, `in_target` the one to go back to, `in_scripts` are those to be
 -- undone.
 CREATE OR REPLACE FUNCTION skein.undo_begin(
@@ -594,11 +605,9 @@ BEGIN
     END IF;
     SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
     IF EXISTS (SELECT FROM skein.operation o
-                WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout
+                WHERE o.tenant = in_tenant AND o.set_name = in_set
                   AND NOT skein.is_hook(o.operation)) THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK021', MESSAGE =
-            'a migration of this rollout is half done here: retry the rollout until it is whole',
-            HINT = 'Then roll it back.';
+        RAISE EXCEPTION USING ERRCODE = 'SK022', MESSAGE = 'a migration is half done here';
     ELSIF plan.out_state = 'undone' THEN
         RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
     ELSIF plan.out_state = 'none' THEN
@@ -646,7 +655,8 @@ BEGIN
            jsonb_build_object('from', in_from, 'to', in_target, 'rollout', before)
       FROM (SELECT *, nullif(current_setting('skein.m' || ordinal, true), '')::timestamptz AS began
               FROM unnest(in_scripts, in_versions, in_checksums)
-                   WITH ORDINALITY AS u(script, version, checksum, ordinal)) AS s;
+                   WITH ORDINALITY AS u(script, version, checksum, ordinal)) AS s
+     WHERE s.script <> '' OR in_from <> in_target; -- else the walk before has said all
 END
 $skein$;
 
@@ -924,7 +934,7 @@ BEGIN
      WHERE t.tenant = in_tenant AND t.set_name = in_set AND t.rollout = in_rollout
        AND t.version = ANY (in_path) AND t.version <> in_target FOR UPDATE;
     reached := coalesce(reached, in_from);
-    PERFORM skein.task_begin(in_tenant, in_set, in_rollout, 'run', reached, in_target, in_token,
+    PERFORM skein.task_begin(in_tenant, in_set, in_rollout, 'walk', reached, in_target, in_token,
                              in_schema, in_scripts, in_checksums);
     UPDATE skein.tenant t SET fence = in_token
      WHERE t.tenant = in_tenant AND t.set_name = in_set AND t.fence < in_token;
@@ -982,23 +992,28 @@ BEGIN
            position = CASE WHEN o.state = 'done' AND skein.is_hook(in_operation) THEN NULL
                            WHEN in_direction = 'down' OR o.direction = 'up' THEN o.position END,
            rollout = CASE WHEN skein.is_hook(in_operation) THEN in_rollout ELSE o.rollout END;
-    PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_script,
-                            in_version, in_checksum);
+    IF in_direction = 'up' THEN
+        PERFORM skein.step_open(in_tenant, in_set, in_rollout, in_agent, in_token, in_script,
+                                in_version, in_checksum);
+    END IF;
 END
 $skein$;
 
--- The history row of a migration that is under way.
+-- The history row of a migration that is under way. If it was half undone, that comes to nothing.
 CREATE OR REPLACE FUNCTION skein.step_open(
     in_tenant text, in_set text, in_rollout text, in_agent text, in_token bigint, in_script text,
     in_version text, in_checksum text
 ) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    UPDATE skein.history h SET state = 'failed'
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
+       AND h.state = 'started' AND h.direction = 'down';
     INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
                                agent, fence, state, started_at)
     SELECT in_tenant, in_set, in_version, in_script, 'up', decode(in_checksum, 'hex'), in_rollout,
            in_agent, in_token, 'started', clock_timestamp()
      WHERE NOT EXISTS (SELECT FROM skein.history h
                         WHERE h.tenant = in_tenant AND h.set_name = in_set
-                          AND h.script = in_script AND h.state = 'started')
+                          AND h.script = in_script AND h.state = 'started' AND h.direction = 'up')
 $skein$;
 
 -- Inside a step's transaction: how far an operation that has been started is.
@@ -1020,13 +1035,60 @@ BEGIN
 END
 $skein$;
 
+-- Behind the undoing of an operation: if nothing is left of a migration that was complete once, the
+-- history says so. (Of one that never was it has nothing but a row that began.)
+CREATE OR REPLACE FUNCTION skein.step_gone(in_tenant text, in_set text, in_script text)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    IF EXISTS (SELECT FROM skein.operation o WHERE o.tenant = in_tenant
+                  AND o.set_name = in_set AND o.script = in_script
+                  AND NOT skein.is_hook(o.operation)) THEN
+        RETURN;
+    END IF;
+    UPDATE skein.history h
+       SET state = 'done',
+           duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at)
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
+       AND h.state = 'started' AND h.direction = 'down';
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    -- A rollout that has gone up meanwhile has ended the row of the first attempt.
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
+                               agent, fence, state, started_at, duration_ms, detail)
+    SELECT h.tenant, h.set_name, h.version, h.script, 'down', h.checksum, h.rollout, h.agent,
+           t.fence, 'done', clock_timestamp(), 0,
+           jsonb_build_object('from', h.version, 'to', coalesce(t.version, ''), 'rollout', t.rollout)
+      FROM (SELECT * FROM skein.history h
+             WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
+               AND h.state = 'done' AND h.direction IN ('up', 'down')
+             ORDER BY h.id DESC LIMIT 1) AS h
+      JOIN skein.tenant t ON t.tenant = h.tenant AND t.set_name = h.set_name
+     WHERE h.direction = 'up';
+END
+$skein$;
+
 -- Inside a step's transaction: an operation has been undone, and may be done again.
 CREATE OR REPLACE FUNCTION skein.step_undone(
     in_tenant text, in_set text, in_script text, in_operation text
-) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
     DELETE FROM skein.operation o
      WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
-       AND o.operation = in_operation
+       AND o.operation = in_operation;
+    PERFORM skein.step_gone(in_tenant, in_set, in_script);
+END
+$skein$;
+
+-- What the operations of a migration have stored last, for whoever undoes them one day.
+CREATE OR REPLACE FUNCTION skein.step_positions(in_tenant text, in_set text, in_script text)
+RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $skein$
+    SELECT CASE WHEN count(*) > 0
+                THEN jsonb_build_object('positions', jsonb_object_agg(o.operation, o.position))
+                ELSE '{}' END
+      FROM skein.operation o
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
+       AND length(o.position::text) <= 1000 -- what is longer is how far a batch is
 $skein$;
 
 -- Ends a step: moves the version to that of the last migration that is complete with it (where none
@@ -1053,6 +1115,9 @@ BEGIN
             'a script ended the transaction that it ran in, or wrote to skein''s journal';
     END IF;
 
+    UPDATE skein.history h SET state = 'failed' -- its undoing comes to nothing
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
+       AND h.direction = 'down' AND h.script = ANY (in_scripts);
     IF in_note IS NOT NULL THEN
         UPDATE skein.history h SET detail = coalesce(h.detail, '{}') || in_note
          WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
@@ -1060,16 +1125,19 @@ BEGIN
     END IF;
     UPDATE skein.history h
        SET state = 'done', rollout = in_rollout, agent = in_agent, fence = in_token,
-           duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at)
+           duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at),
+           detail = coalesce(h.detail, '{}') || jsonb_build_object('from', in_from)
+                    || skein.step_positions(in_tenant, in_set, h.script)
      WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.state = 'started'
        AND h.script = ANY (in_scripts);
     DELETE FROM skein.operation o
      WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = ANY (in_scripts);
     INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
-                               agent, fence, state, started_at, duration_ms)
+                               agent, fence, state, started_at, duration_ms, detail)
     SELECT in_tenant, in_set, s.version, s.script, s.direction, decode(s.checksum, 'hex'),
            in_rollout, in_agent, in_token, 'done', coalesce(s.began, clock_timestamp()),
-           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began)
+           1000 * extract(epoch FROM lead(s.began, 1, clock_timestamp()) OVER () - s.began),
+           jsonb_build_object('from', in_from)
       FROM (SELECT *, nullif(current_setting('skein.m' || ordinal, true), '')::timestamptz AS began
               FROM unnest(in_scripts, in_versions, in_directions, in_checksums)
                    WITH ORDINALITY AS u(script, version, direction, checksum, ordinal)) AS s
@@ -1112,7 +1180,220 @@ CREATE OR REPLACE FUNCTION skein.step_failed(
        SET state = 'failed', fence = in_token, detail = coalesce(h.detail, '{}') || in_why,
            duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at)
      WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
-       AND h.state = 'started'
+       AND h.state = 'started' AND h.direction = 'up'
+$skein$;
+
+-- What a dry run looks at after a statement: the time, how much WAL the server has written, and the
+-- locks of this very session that more than readers take, each as "oid mode file scans". Relations
+-- that are younger than the transaction are mostly left out; measure_names knows which are.
+CREATE OR REPLACE FUNCTION skein.measure_look(
+    OUT at_us bigint, OUT wal bigint, OUT locks text
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    SELECT string_agg(concat_ws(' ', l.relation, l.mode, pg_relation_filenode(l.relation),
+                                pg_stat_get_xact_numscans(l.relation)), ',')
+      INTO locks
+      FROM pg_lock_status() AS l
+     WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+       AND l.relation BETWEEN 16384 AND current_setting('skein.mark')::oid
+       AND l.mode NOT IN ('AccessShareLock', 'RowShareLock');
+    wal := pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0');
+    at_us := 1000000 * extract(epoch FROM clock_timestamp());
+END
+$skein$;
+
+-- Those of the relations that are there, as lint names them ("public" and the tenant's own schema go
+-- without saying), with their kind and their files; asked when the dry run was rolled back, so these
+-- are the ones that were there before.
+CREATE OR REPLACE FUNCTION skein.measure_names(
+    in_relations oid[], in_home text,
+    OUT relation oid, OUT name text, OUT kind "char", OUT file oid
+) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    RETURN QUERY
+    SELECT c.oid,
+           CASE WHEN n.nspname IN ('public', in_home) THEN '' ELSE n.nspname || '.' END || c.relname,
+           c.relkind, c.relfilenode
+      FROM unnest(in_relations) AS u(relation)
+      JOIN pg_class c ON c.oid = u.relation
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein');
+END
+$skein$;
+
+-- A rollout undone on a tenant in more than one transaction, by a walk that goes down. A migration
+-- of which a part is undone is one that is half done: the version is the one below it, and each of
+-- its operations that is still there has its row in skein.operation. So whatever comes next knows
+-- what to do: the same rollback goes on, and a rollout that goes up does again what was undone.
+--
+-- Begins such a walk, or goes on with it (the caller has the guard); raises SK001, SK002, SK007,
+-- SK008 and SK020 as skein.undo_begin does, and
+--   SK021 a migration that another rollout has begun is half done here
+-- `out_half` is a migration of this rollout that was never complete, NULL for none; `out_scripts`
+-- are those that were, newest first. Raises the fence, but not in a dry run.
+CREATE OR REPLACE FUNCTION skein.unwind_begin(
+    in_tenant text, in_set text, in_rollout text, in_mode text, in_token bigint, in_schema text,
+    OUT out_version text, OUT out_start text, OUT out_half text, OUT out_scripts text[]
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    row_fence bigint;
+    plan record;
+    other record;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    SELECT t.fence INTO row_fence FROM skein.tenant t
+     WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the task''s token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+    SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
+    out_scripts := CASE WHEN plan.out_state = 'mine' THEN coalesce(plan.out_scripts, '{}')
+                        ELSE '{}' END;
+    out_version := plan.out_version;
+    out_start := CASE WHEN plan.out_state = 'mine' THEN plan.out_start ELSE out_version END;
+    SELECT min(o.script) INTO out_half FROM skein.operation o
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout
+       AND o.script <> ALL (out_scripts) AND NOT skein.is_hook(o.operation);
+
+    IF plan.out_state = 'undone' AND out_half IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
+    ELSIF plan.out_state = 'none' AND out_half IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = plan.out_version, MESSAGE =
+            'this rollout has done nothing here';
+    ELSIF plan.out_state = 'moved' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK020', DETAIL = plan.out_version, MESSAGE =
+            format('left at %s: %s has moved it since',
+                   coalesce(nullif(plan.out_version, ''), 'no version'),
+                   coalesce('rollout ' || plan.out_before, 'something else'));
+    END IF;
+    SELECT o.script, o.rollout INTO other FROM skein.operation o
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script <> ALL (out_scripts)
+       AND o.script IS DISTINCT FROM out_half AND NOT skein.is_hook(o.operation) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK021', MESSAGE =
+            format('the migration %s of rollout %s is half done here', other.script,
+                   other.rollout),
+            HINT = 'That one has to be completed, or rolled back, first.';
+    END IF;
+    IF in_mode <> 'rollback_dry_run' THEN
+        UPDATE skein.tenant t SET fence = in_token
+         WHERE t.tenant = in_tenant AND t.set_name = in_set AND t.fence < in_token;
+    END IF;
+END
+$skein$;
+
+-- Inside a step's transaction: a complete migration becomes one that is half done, with nothing of
+-- it undone yet. The version goes down with it, to that of what remains.
+CREATE OR REPLACE FUNCTION skein.unwind_open(
+    in_tenant text, in_set text, in_rollout text, in_agent text, in_token bigint, in_schema text,
+    in_from text, in_to text, in_script text, in_version text, in_checksum text,
+    in_operations text[], in_controls text[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    plan record;
+    stored jsonb;
+BEGIN
+    SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
+    UPDATE skein.tenant t
+       SET version = nullif(in_to, ''), repeatables = NULL, fence = in_token,
+           updated_at = clock_timestamp()
+     WHERE t.tenant = in_tenant AND t.set_name = in_set
+       AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
+       AND t.fence <= in_token AND coalesce(t.version, '') = in_from AND t.rollout = in_rollout;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            'a script ended the transaction that it ran in, or wrote to skein''s journal';
+    END IF;
+
+    SELECT h.detail->'positions' INTO stored FROM skein.history h
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
+       AND h.state = 'done' AND h.direction = 'up' ORDER BY h.id DESC LIMIT 1;
+    -- An older journal did not keep what an operation of the scope control is known by there: that
+    -- is the rollout, nearly always.
+    INSERT INTO skein.operation
+           (tenant, set_name, script, operation, direction, state, position, rollout, fence)
+    SELECT in_tenant, in_set, in_script, u.operation, 'up', 'done',
+           coalesce(stored->u.operation,
+                    CASE WHEN u.operation = ANY (in_controls) THEN to_jsonb(in_rollout) END),
+           in_rollout, in_token
+      FROM unnest(in_operations) AS u(operation);
+    INSERT INTO skein.history (tenant, set_name, version, script, direction, checksum, rollout,
+                               agent, fence, state, started_at, detail)
+    VALUES (in_tenant, in_set, in_version, in_script, 'down', decode(in_checksum, 'hex'),
+            in_rollout, in_agent, in_token, 'started', clock_timestamp(),
+            jsonb_build_object('from', in_from, 'to', in_to, 'rollout',
+                               CASE WHEN cardinality(plan.out_scripts) > 1 THEN in_rollout
+                                    ELSE plan.out_before END));
+END
+$skein$;
+
+-- Inside a step's transaction: an operation is undone. With the last one its migration is, which
+-- was complete once, or has failed in its middle. `in_note` as in skein.step_end.
+CREATE OR REPLACE FUNCTION skein.unwind_end(
+    in_tenant text, in_set text, in_token bigint, in_from text, in_script text, in_operation text,
+    in_note jsonb
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    UPDATE skein.tenant t SET fence = in_token, updated_at = clock_timestamp()
+     WHERE t.tenant = in_tenant AND t.set_name = in_set
+       AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
+       AND t.fence <= in_token AND coalesce(t.version, '') = in_from;
+    IF FOUND THEN
+        DELETE FROM skein.operation o
+         WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script = in_script
+           AND o.operation = in_operation;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            'a script ended the transaction that it ran in, or wrote to skein''s journal';
+    END IF;
+    UPDATE skein.history h SET detail = coalesce(h.detail, '{}') || in_note
+     WHERE in_note IS NOT NULL AND h.tenant = in_tenant AND h.set_name = in_set
+       AND h.script = in_script AND h.state = 'started';
+    PERFORM skein.step_gone(in_tenant, in_set, in_script);
+    UPDATE skein.history h
+       SET state = 'failed', fence = in_token,
+           duration_ms = 1000 * extract(epoch FROM clock_timestamp() - h.started_at),
+           detail = coalesce(h.detail, '{}')
+                    || jsonb_build_object('code', 'ROLLBACK', 'message', 'rolled back')
+     WHERE h.tenant = in_tenant AND h.set_name = in_set AND h.script = in_script
+       AND h.state = 'started' AND h.direction = 'up'
+       AND NOT EXISTS (SELECT FROM skein.operation o WHERE o.tenant = in_tenant
+                          AND o.set_name = in_set AND o.script = in_script
+                          AND NOT skein.is_hook(o.operation));
+END
+$skein$;
+
+-- Ends the walk, in a transaction of its own: the tenant is again what it was before that rollout.
+-- Who dies in front of it leaves a rollback that has nothing more to do than this.
+CREATE OR REPLACE FUNCTION skein.unwind_finish(
+    in_tenant text, in_set text, in_rollout text, in_from text, in_token bigint, in_schema text
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    plan record;
+    changed bigint;
+BEGIN
+    SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
+    UPDATE skein.tenant t
+       SET version = nullif(CASE plan.out_state WHEN 'mine' THEN plan.out_start ELSE in_from END,
+                            ''),
+           rollout = CASE t.rollout WHEN in_rollout THEN plan.out_before ELSE t.rollout END,
+           undone = in_rollout, repeatables = NULL, fence = in_token,
+           updated_at = clock_timestamp()
+     WHERE t.tenant = in_tenant AND t.set_name = in_set
+       AND (t.xmax = pg_current_xact_id()::xid OR t.xmin = pg_current_xact_id()::xid)
+       AND t.fence <= in_token AND coalesce(t.version, '') = in_from;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    DELETE FROM skein.operation o -- of hooks: the next rollout does them anew
+     WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout;
+    IF changed = 0 OR plan.out_scripts IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK006', MESSAGE =
+            'a script ended the transaction that it ran in, or wrote to skein''s journal';
+    END IF;
+END
 $skein$;
 
 INSERT INTO skein.meta (version) SELECT 4 WHERE NOT EXISTS (SELECT FROM skein.meta);

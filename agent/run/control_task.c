@@ -34,8 +34,9 @@ static const char control_begin_sql[] =
     "SELECT skein.control_begin($1, $2, $3, $4, $5, $6::bigint)";
 static const char control_end_sql[] =
     "SELECT skein.control_end($1, $2, $3, $4, $5, $6::bigint, $7, $8, $9, $10)";
-static const char control_done_sql[] = "SELECT c.operation FROM skein.control c WHERE c.tenant = $1"
-                                       " AND c.set_name = $2 AND c.direction = 'up'";
+static const char control_done_sql[] =
+    "SELECT c.operation, c.key FROM skein.control c WHERE c.tenant = $1 AND c.set_name = $2"
+    " AND c.direction = 'up'";
 static const char control_fence_sql[] = "SELECT skein.control_fence($1, $2, $3, $4::bigint)";
 
 /* What a statement of the batch belongs to, by its tag. */
@@ -120,7 +121,7 @@ static void control_task_add_settings(struct control_task *t,
 }
 
 static void control_task_add_operation(struct control_task *t,
-                                       const struct prepared_operation *operation)
+                                       const struct prepared_operation *operation, const char *key)
 {
     const struct control_call *call = &t->run->call;
     const struct prepared_file *file = call->down ? &operation->down : &operation->up;
@@ -129,7 +130,7 @@ static void control_task_add_operation(struct control_task *t,
     p[0] = t->tenant;
     p[1] = t->run->set;
     p[2] = operation->operation->path;
-    p[3] = call->key;
+    p[3] = key;
     p[4] = call->down ? "down" : "up";
     p[5] = control_task_number(t, call->token);
     control_task_add_own(t, control_begin_sql, p, CONTROL_BEGIN_COUNT);
@@ -271,14 +272,56 @@ static bool control_task_can_run(struct control_task *t, const struct prepared_o
     return false;
 }
 
-static bool control_task_is_named(const struct pg_result *rows, const char *path)
+/* The key under which the operation is done for the tenant; NULL: it is not. */
+static const char *control_task_key(const struct pg_result *done, const char *path)
 {
-    for (size_t i = 0; i < pg_result_row_count(rows); i++) {
-        if (strcmp(pg_result_text(rows, i, 0), path) == 0) {
-            return true;
+    for (size_t i = 0; i < pg_result_row_count(done); i++) {
+        if (strcmp(pg_result_text(done, i, 0), path) == 0) {
+            return pg_result_text(done, i, 1);
         }
     }
-    return false;
+    return NULL;
+}
+
+/* What is in the batch was not sent. */
+static enum control_verdict control_task_give_up(struct control_task *t)
+{
+    t->tag_count = 0;
+    worker_link_close(t->link);
+    return CONTROL_FAILED;
+}
+
+/* What is done for the tenant, back to the operation that was named, in one transaction. */
+static enum control_verdict control_task_rehearse_down(struct control_task *t,
+                                                       const struct pg_result *done)
+{
+    const struct set *set = prepared_set_model(t->set);
+    bool reached = false;
+
+    control_task_add_begin(t);
+    for (size_t m = set->migration_count; m > 0 && !reached; m--) {
+        for (size_t o = set->migrations[m - 1].operation_count; o > 0 && !reached; o--) {
+            const struct prepared_operation *operation =
+                prepared_set_operation(t->set, m - 1, o - 1);
+            const char *path = operation->operation->path;
+            const char *key = control_task_key(done, path);
+
+            reached = strcmp(path, t->run->call.file) == 0;
+            if (key == NULL || !operation->operation->settings.control_scope) {
+                continue;
+            }
+            if (operation->operation->down_path == NULL) {
+                control_task_fail(t, TASK_CODE_ROLLBACK, "the operation has no .down");
+                t->error->file = arena_strdup(t->arena, path);
+                return control_task_give_up(t);
+            }
+            if (!control_task_can_run(t, operation)) {
+                return control_task_give_up(t);
+            }
+            control_task_add_operation(t, operation, arena_strdup(t->arena, key));
+        }
+    }
+    return control_task_send(t, false);
 }
 
 /* All of the plan in one transaction, since one may build on another. The first migration may be
@@ -297,6 +340,9 @@ static enum control_verdict control_task_rehearse(struct control_task *t)
         control_task_fail(t, TASK_CODE_DATABASE_LOST, err.message);
         return journal_is_missing(&words) ? CONTROL_NO_JOURNAL : CONTROL_AGAIN;
     }
+    if (t->run->call.down) {
+        return control_task_rehearse_down(t, done);
+    }
     plan_make(set, &start, t->run->target, &plan);
     control_task_add_begin(t);
     for (size_t m = plan.first; m < plan.first + plan.count; m++) {
@@ -304,15 +350,13 @@ static enum control_verdict control_task_rehearse(struct control_task *t)
             const struct prepared_operation *operation = prepared_set_operation(t->set, m, o);
 
             if (!operation->operation->settings.control_scope ||
-                (m == plan.first && control_task_is_named(done, operation->operation->path))) {
+                (m == plan.first && control_task_key(done, operation->operation->path) != NULL)) {
                 continue;
             }
             if (!control_task_can_run(t, operation)) {
-                t->tag_count = 0;
-                worker_link_close(t->link); /* with what was put into its batch */
-                return CONTROL_FAILED;
+                return control_task_give_up(t);
             }
-            control_task_add_operation(t, operation);
+            control_task_add_operation(t, operation, t->run->call.key);
         }
     }
     return control_task_send(t, false);
@@ -365,7 +409,7 @@ static enum control_verdict control_task_perform(struct control_task *t)
     }
     crash_point("control_before_begin");
     control_task_add_begin(t);
-    control_task_add_operation(t, operation);
+    control_task_add_operation(t, operation, t->run->call.key);
     control_task_add_end(t, migration, operation);
     enum control_verdict verdict = control_task_send(t, true);
     crash_point("control_after_commit");

@@ -131,7 +131,7 @@ bool process_words_environment(const struct runner_call *call, const struct set_
 {
     const struct executor_task *task = call->task;
     struct process_words words;
-    bool dry_run = task->mode == TASK_DRY_RUN;
+    bool dry_run = task_mode_is_dry(task->mode);
 
     process_words_begin(call, process->environment_count, &words);
     for (size_t i = 0; i < process->environment_count; i++) {

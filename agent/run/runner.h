@@ -100,6 +100,8 @@ typedef bool runner_function(const struct runner_call *call, struct runner_repor
 
 struct runner {
     enum operation_kind kind;
+    /* Before anything of the task begins, without a database: `conn` is NULL. */
+    runner_function *check;
     runner_function *setup; /* may refuse before anything is done */
     runner_function *execute;
     /* `call->down` is set. Of the kind of the `.down` file, whatever the kind of the operation. It

@@ -43,7 +43,7 @@ static bool runner_control_fail(const struct runner_call *call, const struct tas
 static bool runner_control_ask(const struct runner_call *call, const char *file, const char *key,
                                struct runner_report *report)
 {
-    bool rehearses = call->task->mode == TASK_DRY_RUN;
+    bool rehearses = task_mode_is_dry(call->task->mode);
     const struct control_call ask = { .rollout = call->task->rollout,
                                       .tenant = call->task->tenant,
                                       .token = call->task->token,
@@ -105,9 +105,13 @@ static bool runner_control_is_first(const struct runner_call *call)
     return false;
 }
 
-/* The first one stands for all: one may build on another, and each dry run is rolled back. */
+/* The first one stands for all: one may build on another, and each dry run is rolled back. Going
+ * down the last one does, which is asked for. */
 static bool runner_control_dry_run(const struct runner_call *call, struct runner_report *report)
 {
+    if (call->down) {
+        return runner_control_ask(call, call->operation->operation->path, "", report);
+    }
     return !runner_control_is_first(call) || runner_control_ask(call, "", "", report);
 }
 

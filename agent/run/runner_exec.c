@@ -86,6 +86,13 @@ static bool runner_exec_run(const struct runner_call *call, const char *path,
     return false;
 }
 
+static bool runner_exec_check(const struct runner_call *call, struct runner_report *report)
+{
+    const char *path = NULL;
+
+    return runner_process_check(call, &path, report);
+}
+
 static bool runner_exec_setup(const struct runner_call *call, struct runner_report *report)
 {
     const char *path = NULL;
@@ -128,6 +135,7 @@ static bool runner_exec_dry_run(const struct runner_call *call, struct runner_re
 
 const struct runner runner_exec = {
     .kind = OPERATION_EXEC,
+    .check = runner_exec_check,
     .setup = runner_exec_setup,
     .execute = runner_exec_execute,
     .rollback = runner_exec_rollback,

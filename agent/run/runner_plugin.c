@@ -39,7 +39,7 @@ static const char *const *runner_plugin_words(const struct runner_call *call, co
     words[4] = call->task->tenant;
     words[5] = call->from;
     words[6] = call->task->target;
-    words[7] = call->task->mode == TASK_DRY_RUN ? "dry_run" : "run";
+    words[7] = task_mode_is_dry(call->task->mode) ? "dry_run" : "run";
     for (size_t i = 0; i < process->argument_count; i++) {
         words[RUNNER_PLUGIN_WORDS + i] = process->arguments[i];
     }
@@ -174,6 +174,13 @@ static bool runner_plugin_perform(const struct runner_call *call, const char *po
     return true;
 }
 
+static bool runner_plugin_check(const struct runner_call *call, struct runner_report *report)
+{
+    const char *path = NULL;
+
+    return runner_process_check(call, &path, report);
+}
+
 static bool runner_plugin_setup(const struct runner_call *call, struct runner_report *report)
 {
     const char *path = NULL;
@@ -211,6 +218,7 @@ static bool runner_plugin_dry_run(const struct runner_call *call, struct runner_
 
 const struct runner runner_plugin = {
     .kind = OPERATION_PLUGIN,
+    .check = runner_plugin_check,
     .setup = runner_plugin_setup,
     .execute = runner_plugin_execute,
     .rollback = runner_plugin_rollback,

@@ -9,10 +9,12 @@
 
 #include "agent/run/executor.h"
 #include "agent/run/step_plan.h"
+#include "agent/run/unwind_plan.h"
 #include "common/core/arena.h"
 
 struct step_order {
     const struct step_operation *operations; /* in the order in which they run */
+    const struct unwind_operation *unwind;   /* instead of them: these are undone, in that order */
     size_t count;
     const char *from; /* the tenant's version before it, "" for none, */
     const char *to;   /* and after it: that of the last migration that is complete then */

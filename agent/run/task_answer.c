@@ -210,11 +210,13 @@ void task_answer_problem(struct task_result *result, struct executor_task *task,
 }
 
 void task_answer_lacking(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct operation *operation)
+                         const struct lacking *lacking)
 {
+    char words[LACKING_BYTES];
+
+    lacking_words(lacking, words);
     task_answer_fail(result, task, shard, TASK_FAILED, TASK_CODE_ROLLBACK,
-                     "'%s' has no rollback (%s.down.sql): add one, and publish the set again",
-                     operation->path, operation->stem);
-    result->error.file = arena_strdup(&task->arena, operation->path);
+                     "%s: add one, and publish the set again", words);
+    result->error.file = arena_strdup(&task->arena, lacking->first[0]->path);
     result->version = task->from;
 }

@@ -7,6 +7,7 @@
 #include "agent/run/executor.h"
 #include "agent/run/task_batch.h"
 #include "common/core/base.h"
+#include "common/model/lacking.h"
 
 /* What a SQLSTATE means to a rollout: TASK_CODE_SQL where nothing else. */
 enum task_code task_answer_code_of(const char *sqlstate);
@@ -30,8 +31,8 @@ void task_answer_warn(struct task_result *result, struct executor_task *task, co
 /* A script of the plan that cannot run at all. */
 void task_answer_problem(struct task_result *result, struct executor_task *task, const char *shard,
                          const struct prepared_operation *operation, bool down);
-/* It has to be undone, and nothing says how. */
+/* These have to be undone, and nothing says how. */
 void task_answer_lacking(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct operation *operation);
+                         const struct lacking *lacking);
 
 #endif

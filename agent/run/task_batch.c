@@ -280,7 +280,8 @@ void task_batch_add_begin(struct task_batch *b)
     p[4] = task->tenant;
     p[5] = set->name;
     p[6] = task->rollout;
-    p[7] = task_mode_name(task->mode);
+    /* A walk goes on with what is half done. */
+    p[7] = b->order->step != NULL ? "dry_walk" : task_mode_name(task->mode);
     p[8] = undo != NULL ? undo->from : from;
     p[9] = undo != NULL ? undo->start : task_ledger_reads(task) ? "" : task->target;
     p[10] = arena_printf(arena, "%" PRIu64, task->token);

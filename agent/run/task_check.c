@@ -2,6 +2,7 @@
 
 #include "agent/run/step_plan.h"
 #include "agent/run/task_answer.h"
+#include "agent/run/unwind_check.h"
 
 /* Whether this agent runs operations of that kind; else the result says so. */
 static bool task_check_runner(const struct task_check *check, struct task_result *result,
@@ -40,6 +41,8 @@ bool task_check(const struct task_check *check, struct task_result *result)
 {
     const struct set *set = prepared_set_model(check->task->set);
     const char *shard = check->options->shard;
+    const struct unwind_check backwards = { check->options, check->runners, check->task };
+    struct lacking lacking = { 0 };
 
     if (!task_check_hook(check, result, SET_HOOK_BEFORE_TENANT) ||
         !task_check_hook(check, result, SET_HOOK_AFTER_TENANT)) {
@@ -59,15 +62,22 @@ bool task_check(const struct task_check *check, struct task_result *result)
                 task_answer_problem(result, check->task, shard, operation, false);
                 return false;
             }
-            if (check->rehearses_rollback && operation->operation->down_path == NULL) {
-                task_answer_lacking(result, check->task, shard, operation->operation);
+            if (!unwind_check_rollback(&backwards, operation, result)) {
                 return false;
+            }
+            if (check->rehearses_rollback &&
+                !unwind_check_has_rollback(check->runners, operation->operation)) {
+                lacking_add(&lacking, operation->operation);
             }
             if (check->rehearses_rollback && operation->down.problem.kind != SQL_PROBLEM_NONE) {
                 task_answer_problem(result, check->task, shard, operation, true);
                 return false;
             }
         }
+    }
+    if (lacking.count > 0) {
+        task_answer_lacking(result, check->task, shard, &lacking);
+        return false;
     }
     for (size_t r = 0; check->plan->repeatables && r < set->repeatable_count; r++) {
         const struct prepared_operation *operation = prepared_set_repeatable(check->task->set, r);

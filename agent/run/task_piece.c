@@ -5,6 +5,7 @@
 
 #include "agent/run/step_order.h"
 #include "agent/run/task_ledger.h"
+#include "agent/run/unwind_words.h"
 
 #define TASK_OPENING                                                                               \
     ", skein.step_begin($5, $6, $7, $8::bigint, $9),"                                              \
@@ -84,10 +85,55 @@ static void task_piece_end(struct task_batch *b)
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, sql, p, count);
 }
 
+/* Operations that are undone, each with what the journal has to know of it. */
+static void task_piece_unwind(struct task_batch *b)
+{
+    const struct step_order *step = b->order->step;
+    const struct executor_task *task = b->order->task;
+    const struct set *set = prepared_set_model(task->set);
+    const struct unwind_speaker speaker = { &b->arena, b->order->options, task };
+    const struct task_tag tag = { .step = TASK_STEP_END };
+
+    for (size_t i = 0; i < step->count; i++) {
+        const struct unwind_operation *operation = &step->unwind[i];
+
+        if (operation->opens && !step->rehearses) {
+            const struct task_words *open = unwind_words_open(&speaker, operation);
+
+            task_batch_add(b, tag, open->sql, open->parameters, open->count);
+        }
+        if (operation->opens) {
+            task_ledger_undo(task, (size_t)(operation->migration - set->migrations), 1, &b->arena,
+                             task_batch_add_ledger, b);
+        }
+        if (!operation->nothing) {
+            task_batch_add_operation(b, operation->prepared, true);
+        }
+        if (!step->rehearses) {
+            const struct task_words *end = unwind_words_end(&speaker, operation, NULL);
+
+            task_batch_add(b, tag, end->sql, end->parameters, end->count);
+        }
+    }
+    task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+}
+
 void task_piece_add(struct task_batch *b)
 {
     const struct step_order *step = b->order->step;
 
+    if (step->unwind != NULL) {
+        if (step->opens) {
+            task_piece_begin(b);
+        }
+        if (!task_batch_is_broken(b)) {
+            task_piece_unwind(b);
+        }
+        if (!task_batch_is_broken(b) && step->closes) {
+            task_batch_cut(b, "before_commit");
+        }
+        return;
+    }
     if (step->opens && step->rehearses) {
         task_batch_add_begin(b);
     } else if (step->opens) {
@@ -109,6 +155,13 @@ uint64_t task_piece_patience_ms(const struct task_order *order)
 
     if (longest == 0) {
         return 0;
+    }
+    for (size_t i = 0; order->step != NULL && order->step->unwind != NULL && i < order->step->count;
+         i++) {
+        uint64_t own =
+            order->step->unwind[i].prepared->operation->down_settings.statement_timeout_ms;
+
+        longest = own > longest ? own : longest;
     }
     if (order->step != NULL && order->step->down) {
         uint64_t own =

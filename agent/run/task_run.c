@@ -22,19 +22,12 @@
 #include "agent/run/task_check.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_life.h"
+#include "agent/run/task_verdict.h"
+#include "agent/run/unwind_check.h"
 #include "agent/run/walk.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/model/plan.h"
-
-enum task_verdict {
-    TASK_VERDICT_DONE,      /* committed, or the dry run passed */
-    TASK_VERDICT_ALREADY,   /* an earlier try of this rollout committed */
-    TASK_VERDICT_REFUSED,   /* the server said no: rolled back */
-    TASK_VERDICT_AGAIN,     /* rolled back by an accident: another try may do better */
-    TASK_VERDICT_UNCERTAIN, /* COMMIT was perhaps sent, and not answered */
-    TASK_VERDICT_NO_JOURNAL,
-};
 
 struct task_try {
     struct task_context *context;
@@ -129,32 +122,6 @@ static bool task_run_connect(struct task_try *t)
             return false;
         }
     }
-}
-
-static enum task_verdict task_run_judge(const struct task_try *t,
-                                        const struct task_outcome_report *report)
-{
-    /* To settle something twice is the same as once: no answer to that is uncertain. */
-    bool commits = !task_mode_is_dry(t->task->mode) && !t->order.settle;
-
-    if (report->failed) {
-        if (strcmp(report->error.sqlstate, "SK007") == 0) {
-            return TASK_VERDICT_ALREADY;
-        }
-        if (report->failed_step == TASK_STEP_COMMIT && commits &&
-            (report->lost || accident_is_farewell(&report->error))) {
-            return TASK_VERDICT_UNCERTAIN;
-        }
-        if (report->failed_step <= TASK_STEP_SETTLE && journal_is_missing(&report->error)) {
-            return TASK_VERDICT_NO_JOURNAL;
-        }
-        return accident_is(&report->error) ? TASK_VERDICT_AGAIN : TASK_VERDICT_REFUSED;
-    }
-    if (report->end_answered) {
-        return TASK_VERDICT_DONE;
-    }
-    assert(report->lost);
-    return commits ? TASK_VERDICT_UNCERTAIN : TASK_VERDICT_AGAIN;
 }
 
 /* After an accident: whether to try once more. False: the result says what it came to. */
@@ -340,8 +307,7 @@ static bool task_run_may_create(struct task_try *t)
 static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *ret_report,
                                bool *ret_complete)
 {
-    const char *shard = t->context->options->shard;
-    struct task_undo_problem problem;
+    const struct unwind_check check = { t->context->options, t->walk.runners, t->task };
     struct pg_error words = { 0 };
     struct error err = { 0 };
 
@@ -363,27 +329,15 @@ static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *r
         }
         return false;
     }
-    if (task_undo_find_problem(t->task, &t->undo, &problem)) {
-        if (problem.lacking) {
-            task_answer_lacking(t->result, t->task, shard, problem.operation->operation);
-        } else if (problem.outside) {
-            task_run_fail(t, TASK_CODE_ROLLBACK,
-                          "what a rollout did is undone in one transaction, and this cannot run in "
-                          "one: undo it by a new migration");
-            t->result->error.file = problem.operation->operation->down_path;
-        } else {
-            task_answer_problem(t->result, t->task, shard, problem.operation, true);
-        }
-        return false;
-    }
-    return true;
+    t->walks = t->undo.walks;
+    return t->walks || unwind_check_all(&check, &t->undo.plan, t->result);
 }
 
 /* After one try: what it came to. True: another one is wanted; else the result is complete. */
 static bool task_run_conclude(struct task_try *t, const struct task_outcome_report *report,
                               bool *ret_to_barrier)
 {
-    switch (task_run_judge(t, report)) {
+    switch (task_verdict_of(t->task->mode, t->order.settle, report)) {
     case TASK_VERDICT_DONE:
         if (t->order.settle) {
             return task_run_settled(t, report);
@@ -406,6 +360,9 @@ static bool task_run_conclude(struct task_try *t, const struct task_outcome_repo
         return task_run_again(t, report);
     case TASK_VERDICT_NO_JOURNAL:
         return task_run_install(t) && task_run_again(t, report);
+    case TASK_VERDICT_WALK:
+        t->walks = true;
+        return true;
     case TASK_VERDICT_AGAIN:
         break;
     }
@@ -416,7 +373,14 @@ static bool task_run_conclude(struct task_try *t, const struct task_outcome_repo
 static bool task_run_walk(struct task_try *t, bool *ret_to_barrier)
 {
     struct walk *walk = &t->walk;
-    enum walk_end end = t->task->mode == TASK_DRY_RUN ? walk_rehearse(walk) : walk_run(walk);
+    bool dry = task_mode_is_dry(t->task->mode);
+    enum walk_end end = WALK_BROKEN;
+
+    if (task_mode_is_rollback(t->task->mode)) {
+        end = dry ? walk_unwind_rehearse(walk) : walk_unwind(walk);
+    } else {
+        end = dry ? walk_rehearse(walk) : walk_run(walk);
+    }
 
     if (walk->looked) {
         t->uncertain = false;
@@ -445,12 +409,19 @@ static bool task_run_whole(struct task_try *t, bool *ret_clean, bool *ret_to_bar
     struct task_outcome_report report;
     bool complete = false;
 
-    if (!undoes || task_run_read_undo(t, &report, &complete)) {
+    if (undoes && !task_run_read_undo(t, &report, &complete)) {
+        if (complete) {
+            *ret_clean = true;
+            return false;
+        }
+    } else if (t->walks && !t->order.settle) {
+        bool again = task_run_walk(t, ret_to_barrier);
+
+        *ret_clean = t->walk.report.clean;
+        return again;
+    } else {
         task_batch_run(link->conn, link->batch, &t->order, &report);
         task_answer_warn(t->result, t->task, t->context->options->shard, &report);
-    } else if (complete) {
-        *ret_clean = true;
-        return false;
     }
     *ret_clean = report.clean;
     return task_run_conclude(t, &report, ret_to_barrier);
@@ -496,6 +467,13 @@ static bool task_run_prepare(struct task_try *t)
         task_run_fail(t, TASK_CODE_TENANT_REFUSED, err.message);
         return false;
     }
+    t->walk = (struct walk){ .context = t->context,
+                             .task = t->task,
+                             .result = t->result,
+                             .runners = t->context->options->runners != NULL
+                                            ? t->context->options->runners
+                                            : runners_all(),
+                             .version = task->from };
     if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE || task->mode == TASK_DROP ||
         task_mode_is_rollback(task->mode)) {
         return true;
@@ -515,14 +493,7 @@ static bool task_run_prepare(struct task_try *t)
         return false;
     }
     t->walks = !step_plan_is_simple(task->set, &t->plan);
-    t->walk = (struct walk){ .context = t->context,
-                             .task = t->task,
-                             .result = t->result,
-                             .runners = t->context->options->runners != NULL
-                                            ? t->context->options->runners
-                                            : runners_all(),
-                             .version = task->from,
-                             .plan = t->plan };
+    t->walk.plan = t->plan;
     if (t->walks && (task->mode == TASK_CREATE || rehearses)) {
         task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
                          task->mode == TASK_CREATE

@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-#include "agent/run/step_plan.h"
 #include "agent/run/task_text.h"
 
 static const char task_undo_sql[] =
-    "SELECT p.out_state, p.out_version, p.out_start, s.script"
+    "SELECT p.out_state, p.out_version, p.out_start, s.script,"
+    " EXISTS (SELECT FROM skein.operation o WHERE o.tenant = $1 AND o.set_name = $2"
+    "          AND NOT skein.is_hook(o.operation))"
     " FROM skein.undo_plan($1, $2, $3, $4) AS p"
     " LEFT JOIN LATERAL unnest(p.out_scripts) WITH ORDINALITY AS s(script, place) ON true"
     " ORDER BY s.place";
@@ -15,7 +16,7 @@ static const char task_undo_done_sql[] =
     "SELECT coalesce(t.undone = $3, false), coalesce(t.version, '') FROM skein.tenant t"
     " WHERE t.tenant = $1 AND t.set_name = $2";
 
-enum { UNDO_STATE, UNDO_VERSION, UNDO_START, UNDO_SCRIPT };
+enum { UNDO_STATE, UNDO_VERSION, UNDO_START, UNDO_SCRIPT, UNDO_HALF };
 
 /* False: the set has no such script. */
 static bool task_undo_find_script(const struct set *set, const char *script, size_t *ret_index)
@@ -68,6 +69,7 @@ bool task_undo_read(struct pg_conn *conn, const struct executor_options *options
     if (!pg_query(conn, task_undo_sql, parameters, COUNT_OF(parameters), &rows, ret_words, err)) {
         return false;
     }
+    undo.walks = pg_result_bool(rows, 0, UNDO_HALF);
     undo.is_mine = strcmp(pg_result_text(rows, 0, UNDO_STATE), "mine") == 0;
     undo.from = arena_strdup(&task->arena, pg_result_text(rows, 0, UNDO_VERSION));
     undo.start =
@@ -75,31 +77,14 @@ bool task_undo_read(struct pg_conn *conn, const struct executor_options *options
     if (undo.is_mine && !task_undo_take_scripts(rows, task, &undo, err)) {
         return false;
     }
+    const struct unwind_start start = { .version = undo.from,
+                                        .target = undo.start,
+                                        .migrations = undo.migrations,
+                                        .count = undo.count };
+    unwind_plan_make(&task->arena, task->set, &start, &undo.plan);
+    undo.walks = undo.walks || !unwind_plan_is_simple(&start, &undo.plan);
     *ret_undo = undo;
     return true;
-}
-
-bool task_undo_find_problem(const struct executor_task *task, const struct task_undo *undo,
-                            struct task_undo_problem *ret_problem)
-{
-    const struct set *set = prepared_set_model(task->set);
-
-    for (size_t i = 0; i < undo->count; i++) {
-        size_t m = undo->migrations[i];
-        for (size_t o = set->migrations[m].operation_count; o > 0; o--) {
-            const struct prepared_operation *operation =
-                prepared_set_operation(task->set, m, o - 1);
-            bool lacking = operation->operation->down_path == NULL;
-            bool outside = !lacking && !operation_is_transactional(operation->operation, true);
-            if (lacking || outside || operation->down.problem.kind != SQL_PROBLEM_NONE) {
-                *ret_problem = (struct task_undo_problem){ .operation = operation,
-                                                           .lacking = lacking,
-                                                           .outside = outside };
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 bool task_undo_is_done(struct pg_conn *conn, struct executor_task *task, bool *ret_done,

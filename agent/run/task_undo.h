@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "agent/run/executor.h"
+#include "agent/run/unwind_plan.h"
 #include "common/core/base.h"
 #include "common/core/error.h"
 #include "common/pg/pg_conn.h"
@@ -21,20 +22,14 @@ struct task_undo {
     const size_t *migrations;   /* indexes in the set, newest first */
     size_t count;               /* 0: only the version moves */
     const char *const *scripts; /* their names */
+    struct unwind_plan plan;    /* the same, operation by operation */
+    bool walks; /* it takes more than one transaction, or something is half done here */
 };
 
 /* False with the server's words, or with `err` alone: a script that cannot be undone. */
 MUST_CHECK bool task_undo_read(struct pg_conn *conn, const struct executor_options *options,
                                struct executor_task *task, struct task_undo *ret_undo,
                                struct pg_error *ret_words, struct error *err);
-/* The first file that lacks or cannot be run, of those that undo them; false: there is none. */
-struct task_undo_problem {
-    const struct prepared_operation *operation;
-    bool lacking; /* it has no `.down` */
-    bool outside; /* it has one that cannot run in the task's transaction */
-};
-bool task_undo_find_problem(const struct executor_task *task, const struct task_undo *undo,
-                            struct task_undo_problem *ret_problem);
 /* Whether the journal says that this rollout is undone, and the tenant's version. */
 MUST_CHECK bool task_undo_is_done(struct pg_conn *conn, struct executor_task *task, bool *ret_done,
                                   const char **ret_version, struct error *err);

@@ -9,7 +9,7 @@
 #include "agent/run/task_undo.h"
 #include "common/core/arena.h"
 
-enum { TASK_WORDS_MAX = 11 };
+enum { TASK_WORDS_MAX = 13 };
 
 struct task_words {
     const char *sql;

@@ -30,8 +30,7 @@ static bool walk_wants_undo(enum task_code code)
     return true;
 }
 
-/* Says what the journal keeps of a migration that is half done. */
-static void walk_name_rest(struct walk *walk, const struct migration *migration)
+void walk_name_rest(struct walk *walk, const struct migration *migration)
 {
     struct arena *arena = &walk->task->arena;
     struct task_error *error = &walk->result->error;
@@ -205,8 +204,7 @@ static bool walk_plan(struct walk *walk)
     return true;
 }
 
-/* The last look before a step; a pause after it is for the fence to deal with. */
-static bool walk_may_go_on(struct walk *walk)
+bool walk_may_go_on(struct walk *walk)
 {
     if (executor_queue_wait_lease(walk->context->queue, walk->context->worker)) {
         return true;

@@ -14,6 +14,7 @@
 #include "agent/run/step_plan.h"
 #include "agent/run/task_batch.h"
 #include "agent/run/task_run.h"
+#include "agent/run/unwind_plan.h"
 
 enum { WALK_UNMADE_MAX = 16 };
 
@@ -37,7 +38,9 @@ struct walk {
     /* Private to walk*.c. */
     struct plan plan; /* from `version` on */
     struct step_plan steps;
-    struct step_known *known; /* the journal's rows of the set's operations */
+    struct unwind_plan unwind; /* going down: instead of the two above */
+    const char *start;         /* the version that it goes down to */
+    struct step_known *known;  /* the journal's rows of the set's operations */
     size_t known_count;
     bool begun; /* this rollout has moved the tenant's version already */
     size_t warning_capacity;
@@ -46,11 +49,16 @@ struct walk {
     size_t unmade_count;
     const char *hidden; /* the last program that it has not run, or NULL */
     bool partial;       /* a rehearsal has changed a part of the data */
+    bool blind;         /* it can say no more: a warning says why */
 };
 
 /* One try. The connection is open; it is clean afterwards if report.clean. */
 enum walk_end walk_run(struct walk *walk);
 /* The same for a dry run: one transaction, rolled back. */
 enum walk_end walk_rehearse(struct walk *walk);
+/* The same for a task of the mode ROLLBACK: down, by what the journal says of its rollout; and for
+ * one of the mode ROLLBACK_DRY_RUN. */
+enum walk_end walk_unwind(struct walk *walk);
+enum walk_end walk_unwind_rehearse(struct walk *walk);
 
 #endif

@@ -47,7 +47,7 @@ enum {
 };
 
 /* What a statement is for stands in its tag, as task_batch says it. */
-static bool walk_journal_send(struct walk *walk, const struct pg_batch_report **ret_answers)
+bool walk_journal_send(struct walk *walk, const struct pg_batch_report **ret_answers)
 {
     const struct pg_batch_report *answers = NULL;
     struct task_outcome_report *report = &walk->report;
@@ -114,7 +114,7 @@ bool walk_journal_guard(struct walk *walk, const struct prepared_operation *oper
     return walk_journal_send(walk, NULL);
 }
 
-static void walk_journal_keep(struct walk *walk, const struct pg_result *rows)
+void walk_journal_keep(struct walk *walk, const struct pg_result *rows)
 {
     struct arena *arena = &walk->task->arena;
     size_t count = pg_result_row_count(rows);
@@ -134,7 +134,7 @@ static void walk_journal_keep(struct walk *walk, const struct pg_result *rows)
     }
 }
 
-static void walk_journal_add_rows(struct walk *walk, struct arena *arena)
+void walk_journal_add_rows(struct walk *walk, struct arena *arena)
 {
     const char **p = arena_alloc_array(arena, WALK_GUARD_COUNT, sizeof(*p));
 
@@ -172,6 +172,18 @@ static void walk_journal_add_adopt(struct walk *walk, struct arena *arena)
     pg_batch_add(walk->context->link->batch, walk_adopt_sql, p, WALK_ADOPT_COUNT, TASK_STEP_BEGIN);
 }
 
+void walk_journal_add_begin(struct walk *walk, struct arena *arena)
+{
+    const char **settings = arena_alloc_array(arena, TASK_SETTING_COUNT, sizeof(*settings));
+
+    memset(settings, 0, TASK_SETTING_COUNT * sizeof(*settings));
+    walk_journal_settings(walk, arena, NULL, settings);
+    pg_batch_add(walk->context->link->batch, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0,
+                 TASK_STEP_BEGIN);
+    pg_batch_add(walk->context->link->batch, walk_settings_sql, settings, TASK_SETTING_COUNT,
+                 TASK_STEP_BEGIN);
+}
+
 bool walk_journal_look(struct walk *walk)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
@@ -180,13 +192,11 @@ bool walk_journal_look(struct walk *walk)
     struct pg_batch *batch = walk->context->link->batch;
     const struct pg_batch_report *answers = NULL;
     struct task_text_rows applied = { .scripts = "{}", .checksums = "{}" };
-    const char *settings[TASK_SETTING_COUNT] = { 0 };
     const char *from = walk->version[0] != '\0' ? walk->version : task_text_start(task);
 
     if (from[0] != '\0') {
         task_text_applied(&arena, set, from, &applied);
     }
-    walk_journal_settings(walk, &arena, NULL, settings);
     const char *p[WALK_BEGIN_COUNT] = { task->tenant,
                                         set->name,
                                         task->rollout,
@@ -197,8 +207,7 @@ bool walk_journal_look(struct walk *walk)
                                         walk_journal_schema(walk),
                                         applied.scripts,
                                         applied.checksums };
-    pg_batch_add(batch, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0, TASK_STEP_BEGIN);
-    pg_batch_add(batch, walk_settings_sql, settings, TASK_SETTING_COUNT, TASK_STEP_BEGIN);
+    walk_journal_add_begin(walk, &arena);
     if (task->baseline[0] != '\0') {
         walk_journal_add_adopt(walk, &arena);
     }

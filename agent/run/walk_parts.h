@@ -27,8 +27,21 @@ MUST_CHECK bool walk_journal_end(struct walk *walk, const struct runner_call *ca
 /* One transaction: the migration has failed. `call` is of any of its operations. */
 MUST_CHECK bool walk_journal_fail(struct walk *walk, const struct runner_call *call);
 
+/* Sends what is in the batch, with statements tagged by what they are for (enum task_step). */
+MUST_CHECK bool walk_journal_send(struct walk *walk, const struct pg_batch_report **ret_answers);
+/* BEGIN, and the settings of a transaction. */
+void walk_journal_add_begin(struct walk *walk, struct arena *arena);
+/* Asks for the rows of `known`, and takes them. */
+void walk_journal_add_rows(struct walk *walk, struct arena *arena);
+void walk_journal_keep(struct walk *walk, const struct pg_result *rows);
+
 /* ---- walk.c ---- */
 
+/* The last look before a step; a pause after it is for the fence to deal with. False: cancelled,
+ * the result says so. */
+MUST_CHECK bool walk_may_go_on(struct walk *walk);
+/* Adds to the result's hint what the journal keeps of a migration that is half done. */
+void walk_name_rest(struct walk *walk, const struct migration *migration);
 /* `steps` by `plan` and `known`. */
 void walk_make_steps(struct walk *walk);
 
@@ -58,5 +71,29 @@ MUST_CHECK bool walk_undo(struct walk *walk, const struct migration *migration);
 /* Finishes what an earlier try has begun to undo, so that the walk can go up again. False:
  * interrupted, or the rollback fails: *ret_ended says that the result has it. */
 MUST_CHECK bool walk_undo_finish(struct walk *walk, bool *ret_ended);
+
+/* ---- walk_rehearsal.c ---- */
+
+/* One piece of the transaction. False: refused, or the connection is lost. */
+MUST_CHECK bool walk_rehearse_piece(struct walk *walk, const struct step_order *piece);
+/* What such a refusal comes to: WALK_DONE with `blind` where it may only be that the rehearsal has
+ * not made what is missed. */
+enum walk_end walk_rehearse_refused(struct walk *walk);
+/* What the runner of an operation, or of its rollback, says of it. */
+enum walk_end walk_rehearse_runner(struct walk *walk, const struct migration *migration,
+                                   const struct prepared_operation *operation, bool down);
+
+/* ---- walk_unwind_journal.c ---- */
+
+/* One transaction: skein.unwind_begin. Fills `version`, `start` and `known`, and makes the plan. In
+ * a dry run the transaction stays open. *ret_ended: the result says that it cannot be undone. */
+MUST_CHECK bool walk_unwind_look(struct walk *walk, bool *ret_ended);
+/* One transaction: the operation's migration becomes half done, and the version that below it. */
+MUST_CHECK bool walk_unwind_open(struct walk *walk, const struct unwind_operation *operation);
+/* One transaction: what a runner has undone is. */
+MUST_CHECK bool walk_unwind_end(struct walk *walk, const struct unwind_operation *operation,
+                                const char *note);
+/* One transaction: the rollout is undone here. */
+MUST_CHECK bool walk_unwind_finish(struct walk *walk);
 
 #endif

@@ -10,8 +10,7 @@
 #include "agent/run/task_clean.h"
 #include "agent/run/walk_parts.h"
 
-/* One piece of the transaction. False: refused, or the connection is lost. */
-static bool walk_rehearse_piece(struct walk *walk, const struct step_order *piece)
+bool walk_rehearse_piece(struct walk *walk, const struct step_order *piece)
 {
     struct task_order order = {
         .options = walk->context->options, .task = walk->task, .plan = &walk->plan, .step = piece
@@ -65,7 +64,7 @@ static bool walk_rehearse_is_blind(struct walk *walk, const struct task_outcome_
     return true;
 }
 
-static enum walk_end walk_rehearse_refused(struct walk *walk)
+enum walk_end walk_rehearse_refused(struct walk *walk)
 {
     const struct task_outcome_report *report = &walk->report;
 
@@ -73,6 +72,7 @@ static enum walk_end walk_rehearse_refused(struct walk *walk)
         return WALK_BROKEN;
     }
     if (walk_rehearse_is_blind(walk, report)) {
+        walk->blind = true;
         return WALK_DONE;
     }
     task_answer_refused(walk->result, walk->task, walk->context->options->shard, report,
@@ -80,12 +80,12 @@ static enum walk_end walk_rehearse_refused(struct walk *walk)
     return WALK_ENDED;
 }
 
-static enum walk_end walk_rehearse_runner(struct walk *walk, const struct step_operation *operation)
+enum walk_end walk_rehearse_runner(struct walk *walk, const struct migration *migration,
+                                   const struct prepared_operation *operation, bool down)
 {
-    const struct runner *runner =
-        runners_find(walk->runners, operation->prepared->operation, false);
-    struct runner_call call =
-        walk_call_make(walk, operation->migration, operation->prepared, NULL, false);
+    const struct runner *runner = runners_find(
+        walk->runners, operation->operation, down && operation_has_rollback(operation->operation));
+    struct runner_call call = walk_call_make(walk, migration, operation, NULL, down);
     struct runner_report report = { 0 };
 
     assert(runner != NULL);
@@ -147,7 +147,9 @@ static enum walk_end walk_rehearse_steps(struct walk *walk)
             return walk_rehearse_refused(walk);
         }
         if (step->kind == STEP_RUNNER) {
-            enum walk_end end = walk_rehearse_runner(walk, &walk->steps.operations[step->first]);
+            const struct step_operation *operation = &walk->steps.operations[step->first];
+            enum walk_end end =
+                walk_rehearse_runner(walk, operation->migration, operation->prepared, false);
             if (end != WALK_DONE) {
                 return end;
             }

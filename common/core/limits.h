@@ -41,8 +41,16 @@ enum {
     SIZE_NAMES_MAX = 1000,      /* tables of a plan whose sizes are asked for */
     SIZE_PLANS_MAX = 64,        /* what was found out about plans and catalogs, kept by an agent */
     SIZE_WARNINGS_MAX = 8,      /* of one tenant's dry run; further ones are counted in the last */
-    PUBLISH_CALLS_MAX = 4,      /* sets being received at once */
-    PUBLISH_QUEUE_MAX = 4,      /* sets waiting to be checked */
+
+    /* What dry runs measure. */
+    MEASURE_STATEMENTS_MAX = 5, /* of a tenant: the worst are told */
+    MEASURE_NAMES_MAX = 6,      /* locks, rewrites and scans of one statement that are told */
+    MEASURE_LOOKS_MAX = 500,    /* statements of a task that are looked at one by one */
+    MEASURE_LOCKS_MAX = 2000,   /* relations of a task whose locks are known by name */
+    MEASURE_WORST_MAX = 10,     /* tenants of a rollout whose measures are kept */
+
+    PUBLISH_CALLS_MAX = 4, /* sets being received at once */
+    PUBLISH_QUEUE_MAX = 4, /* sets waiting to be checked */
 
     /* Batches: see agent/run/README.md. */
     BATCH_KEY_COLUMNS_MAX = 8,
@@ -145,7 +153,7 @@ enum {
     SESSION_KEEP_MS = 30000, /* when so little of that is left, it is kept alive */
     HEARTBEAT_INTERVAL_MS = 3000,
     PROGRESS_SHOWN_MAX = 16, /* long operations that a heartbeat tells of, and a rollout's view */
-    PROGRESS_BYTES_MAX = 256,
+    PROGRESS_BYTES_MAX = 512,
     RESULTS_WAIT_MS = 250, /* how long an agent gathers successes into one message */
     TASK_WINDOW = 64,      /* tasks whose locks are taken in one transaction */
     TASKS_IN_FLIGHT_PER_AGENT_MAX = 256,
@@ -221,8 +229,13 @@ enum {
     TASK_RESEND_GRACE_MS = 1000, /* a reconnected agent's results come before its tasks go again */
     LOCK_RECHECK_MS = 100,       /* how often a task looks whether its tenant is free */
     LOCK_WAIT_DEFAULT_MS = 10000,
-    TASK_LOCK_TIMEOUT_MAX_MS = 10000, /* of a task's statements, unless their script says more */
+    TASK_LOCK_TIMEOUT_MAX_MS = 2000, /* of a task's statements, unless their script says more */
     TENANT_HOLD_TTL_DEFAULT_MS = 3600 * 1000,
+    PATIENCE_DEFAULT_MS = 600 * 1000, /* how long a task is tried that does not get its locks */
+    PATIENCE_MAX_MS = 24 * 3600 * 1000,
+    PATIENCE_PAUSE_MIN_MS = 100, /* before the second try */
+    PATIENCE_PAUSE_MAX_MS = 5000,
+    WORKER_PACE_STEP_MS = 1000, /* how often the number of workers that may work changes */
     GRANT_RETRY_MS = 1000,      /* after the store refused a lease */
     LEASE_ANSWER_MAX_MS = 6000, /* a keep-alive not answered by then was not answered at all */
     HISTORY_ANSWER_MAX_MS = 10000,

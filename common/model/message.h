@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/model/measure.h"
 #include "common/model/set.h"
 #include "common/model/task.h"
 
@@ -88,6 +89,8 @@ struct agent_heartbeat {
     const char *trouble;
     const struct task_progress *progress;
     size_t progress_count;
+    uint32_t workers_now;       /* that may work; 0: all */
+    const char *workers_reason; /* "": all may */
 };
 
 struct tenant_report {
@@ -113,6 +116,7 @@ struct task_result {
     uint64_t repeatables; /* of a success: digest of the repeatable scripts that the tenant has */
     uint32_t scripts;
     uint64_t duration_us;
+    const struct task_measure *measure; /* of a dry run that came to its end; else NULL */
 };
 
 struct task_results {
@@ -250,6 +254,8 @@ struct task_assignment {
     bool force;                /* DROP: the same */
     uint64_t size_limit_bytes; /* of a dry run, see rollout_spec */
     bool allow_large;
+    uint64_t patience_ms;    /* 0: not tried again */
+    uint64_t lock_budget_ms; /* of a dry run; 0: any */
 };
 
 struct task_cancel {
@@ -372,7 +378,9 @@ struct rollout_spec {
     /* Work on more than this, while writers wait, fails the dry run of a tenant before it has
      * begun; 0: the agent's own setting. */
     uint64_t size_limit_bytes;
-    bool allow_large; /* it is a warning then */
+    bool allow_large;        /* it is a warning then */
+    uint64_t patience_ms;    /* 0: the default */
+    uint64_t lock_budget_ms; /* how long a dry run may find tables locked; 0: any */
 };
 
 /* Whether the version is not the target, but what each tenant's table says. */
@@ -413,6 +421,8 @@ struct shard_progress {
     /* Of a rollout that was opened again after its end. */
     uint64_t expected;  /* migrated by then, while its tenants are not looked at again; else 0 */
     uint64_t overtaken; /* of those: moved on by other rollouts since */
+    /* Dry runs that were measured: how many, how long all of them took, and the longest. */
+    uint64_t measured, measured_us, measured_max_us;
 };
 
 struct failure_record {

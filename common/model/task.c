@@ -41,6 +41,8 @@ static const char *const task_code_names[] = {
     [TASK_CODE_TENANT_REFUSED] = "TENANT_REFUSED",
     [TASK_CODE_LEDGER] = "LEDGER",
     [TASK_CODE_REGISTRY] = "REGISTRY",
+    [TASK_CODE_YIELDED] = "YIELDED",
+    [TASK_CODE_SERVER_BUSY] = "SERVER_BUSY",
 };
 static_assert(COUNT_OF(task_code_names) == TASK_CODE_COUNT, "every code has a name");
 

@@ -32,6 +32,7 @@ MUST_CHECK bool wire_decode_coordinator_message(struct bytes wire, struct arena 
 WIRE_RECORD(rollout_spec);
 WIRE_RECORD(rollout_state);
 WIRE_RECORD(shard_progress);
+WIRE_RECORD(rollout_measures);
 WIRE_RECORD(failure_record);
 WIRE_RECORD(session_record);
 WIRE_RECORD(shard_record);

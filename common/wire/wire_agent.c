@@ -7,6 +7,7 @@
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_control.h"
 #include "common/wire/wire_enum.h"
+#include "common/wire/wire_measure.h"
 #include "common/wire/wire_parts.h"
 #include "common/wire/wire_schema.h"
 #include "skein/v1/agent.pb-c.h"
@@ -47,6 +48,8 @@ static Skein__V1__Heartbeat *wire_agent_of_heartbeat(const struct agent_heartbea
     message->sequence = heartbeat->sequence;
     message->tasks_in_flight = heartbeat->tasks_in_flight;
     message->trouble = wire_codec_text(arena, heartbeat->trouble, ERROR_BYTES_MAX);
+    message->workers_now = heartbeat->workers_now;
+    message->workers_reason = wire_codec_text(arena, heartbeat->workers_reason, TEXT_BYTES_MAX);
     message->n_progress = heartbeat->progress_count;
     message->progress =
         arena_alloc_array(arena, heartbeat->progress_count, sizeof(Skein__V1__TaskProgress *));
@@ -98,6 +101,9 @@ static Skein__V1__TaskResult *wire_agent_of_result(const struct task_result *res
     message->scripts = result->scripts;
     message->repeatables = result->repeatables;
     message->duration_us = result->duration_us;
+    if (result->measure != NULL) {
+        message->measure = wire_measure_of_task(result->measure, arena);
+    }
     return message;
 }
 
@@ -223,6 +229,9 @@ static struct agent_heartbeat wire_agent_to_heartbeat(struct wire_check *check,
         .tasks_in_flight = heartbeat->tasks_in_flight,
         .trouble = wire_check_text(check, "trouble", heartbeat->trouble, ERROR_BYTES_MAX),
         .progress_count = heartbeat->n_progress,
+        .workers_now = heartbeat->workers_now,
+        .workers_reason =
+            wire_check_text(check, "workers_reason", heartbeat->workers_reason, TEXT_BYTES_MAX),
     };
 
     wire_check_number(check, "progress", heartbeat->n_progress, PROGRESS_SHOWN_MAX);
@@ -292,6 +301,7 @@ static struct task_result wire_agent_to_result(struct wire_check *check,
         .scripts = result->scripts,
         .repeatables = result->repeatables,
         .duration_us = result->duration_us,
+        .measure = wire_measure_to_task(check, result->measure, arena),
     };
 
     if (to.outcome != TASK_SUCCEEDED && to.error.code == TASK_CODE_NONE) {

@@ -48,6 +48,8 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->labels = wire_parts_of_labels(&assign->labels, arena);
     message->n_labels = assign->labels.count;
     message->force = assign->force;
+    message->patience_ms = assign->patience_ms;
+    message->lock_budget_ms = assign->lock_budget_ms;
     message->n_tasks = assign->task_count;
     message->tasks = arena_alloc_array(arena, assign->task_count, sizeof(Skein__V1__Task *));
     for (size_t i = 0; i < assign->task_count; i++) {
@@ -189,6 +191,8 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .kind = wire_coordinator_to_kind(check, assign->kind),
         .labels = wire_parts_to_labels(check, assign->labels, assign->n_labels, arena),
         .force = assign->force != 0,
+        .patience_ms = assign->patience_ms,
+        .lock_budget_ms = assign->lock_budget_ms,
     };
 
     wire_check_number(check, "tasks", assign->n_tasks, TENANTS_PER_MESSAGE_MAX);

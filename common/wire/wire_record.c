@@ -42,6 +42,8 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->labels = wire_parts_of_labels(&spec->labels, arena);
     message->n_labels = spec->labels.count;
     message->force = spec->force;
+    message->patience_ms = spec->patience_ms;
+    message->lock_budget_ms = spec->lock_budget_ms;
     return message;
 }
 
@@ -88,6 +90,8 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .from_ledger = wire_check_text(&check, "from_ledger", from->from_ledger, TEXT_BYTES_MAX),
         .labels = wire_parts_to_labels(&check, from->labels, from->n_labels, arena),
         .force = from->force != 0,
+        .patience_ms = from->patience_ms,
+        .lock_budget_ms = from->lock_budget_ms,
     };
     wire_check_number(&check, "max_failures_percent", from->max_failures_percent, 100);
     if (!check.failed) {
@@ -157,6 +161,9 @@ Skein__V1__ShardProgress *wire_record_of_progress(const struct shard_progress *p
     message->counts = wire_parts_of_counts(&progress->counts, arena);
     message->expected = progress->expected;
     message->overtaken = progress->overtaken;
+    message->measured = progress->measured;
+    message->measured_us = progress->measured_us;
+    message->measured_max_us = progress->measured_max_us;
     return message;
 }
 
@@ -180,6 +187,9 @@ bool wire_decode_shard_progress(struct bytes wire, struct arena *arena,
         .counts = wire_parts_to_counts(from->counts),
         .expected = from->expected,
         .overtaken = from->overtaken,
+        .measured = from->measured,
+        .measured_us = from->measured_us,
+        .measured_max_us = from->measured_max_us,
     };
     if (!check.failed) {
         *ret_record = progress;

@@ -55,6 +55,8 @@ static const struct option_spec cli_verb_options[] = {
       .max = UINT32_MAX, .help = "the same on each shard" },
     { "lock-timeout", OPTION_TEXT, CLI_FIELD(lock_timeout), .argument = "DURATION", .fallback = "",
       .help = "how long a tenant that somebody holds is waited for, then skipped (10s)" },
+    { "patience", OPTION_TEXT, CLI_FIELD(patience), .argument = "DURATION", .fallback = "",
+      .help = "how long a task that live traffic is in the way of is tried again (10min)" },
     { "dry-run-only", OPTION_FLAG, CLI_FIELD(dry_run_only),
       .help = "run everything in transactions that are rolled back, then stop" },
     { "rehearse-rollback", OPTION_FLAG, CLI_FIELD(rehearse_rollback),

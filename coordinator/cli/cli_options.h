@@ -36,6 +36,7 @@ struct cli_options {
     uint64_t concurrency;
     uint64_t concurrency_per_shard;
     const char *lock_timeout;
+    const char *patience;
     bool dry_run_only;
     bool rehearse_rollback;
     const char *size_limit;

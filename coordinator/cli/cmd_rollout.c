@@ -71,24 +71,26 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
     const struct cli_options *options = &cli->options;
     uint64_t lock_timeout_ms = 0;
     uint64_t size_limit_bytes = 0;
+    uint64_t patience_ms = 0;
 
     if (options->wait && options->detach) {
         (void)cli_usage(cli, "--wait and --detach exclude each other");
         return NULL;
     }
     if (!cli_duration(cli, "lock-timeout", options->lock_timeout, 0, &lock_timeout_ms) ||
-        !cli_size(cli, "size-limit", options->size_limit, 0, &size_limit_bytes)) {
+        !cli_size(cli, "size-limit", options->size_limit, 0, &size_limit_bytes) ||
+        !cli_duration(cli, "patience", options->patience, 0, &patience_ms)) {
         return NULL;
     }
     json_t *request = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:I, s:s, s:o, s:s, s:s}", "set",
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:I, s:I, s:s, s:o, s:s, s:s}", "set",
         cli->arguments[0], "target", options->to, "selector", options->tenants, "policy",
         options->policy, "concurrency", (json_int_t)options->concurrency, "concurrency_per_shard",
         (json_int_t)options->concurrency_per_shard, "dry_run_only", options->dry_run_only ? 1 : 0,
         "rehearse_rollback", options->rehearse_rollback ? 1 : 0, "lock_timeout_ms",
-        (json_int_t)lock_timeout_ms, "reason", options->reason, "idempotency_key",
-        cmd_rollout_new_key(), "kind", "migrate", "baseline_unmanaged",
-        options->baseline_unmanaged);
+        (json_int_t)lock_timeout_ms, "patience_ms", (json_int_t)patience_ms, "reason",
+        options->reason, "idempotency_key", cmd_rollout_new_key(), "kind", "migrate",
+        "baseline_unmanaged", options->baseline_unmanaged);
     cmd_rollout_put_sizes(options, size_limit_bytes, request);
     if (!cmd_rollout_put_budget(cli, request)) {
         json_decref(request);

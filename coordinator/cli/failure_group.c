@@ -27,6 +27,8 @@ static const struct {
     { "SQL", "23", "the tenant's rows break the new rule: repair them, then retry" },
     { "SQL", "", "repair the tenant, then retry" },
     { "LOCK_TIMEOUT", "", "live traffic held the lock: retry at a quieter time" },
+    { "YIELDED", "", "it holds locks for longer than the application can wait: see 'skein lint'" },
+    { "SERVER_BUSY", "", "see the shard's server, then retry" },
     { "TENANT_LOCKED", "", "see 'skein lock list'; 'skein tenant unlock' frees it" },
     { "FENCED", "", "a later task has worked there: retry looks again" },
     { "VERSION_MOVED", "", "its version moved meanwhile: retry looks again" },

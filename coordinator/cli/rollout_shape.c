@@ -113,6 +113,7 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "size_limit_bytes",
                                         "allow_large",
                                         "lock_timeout_ms",
+                                        "patience_ms",
                                         "created_by",
                                         "created_at",
                                         "reason",

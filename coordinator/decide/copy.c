@@ -34,6 +34,18 @@ struct task_error copy_error(struct arena *arena, const struct task_error *from)
     return copy;
 }
 
+struct rollout_measures copy_measures(struct arena *arena, const struct rollout_measures *from)
+{
+    const struct task_measure **worst = arena_alloc_array(arena, from->worst_count, sizeof(*worst));
+    struct rollout_measures copy = *from;
+
+    for (size_t i = 0; i < from->worst_count; i++) {
+        worst[i] = measure_copy(arena, from->worst[i]);
+    }
+    copy.worst = worst;
+    return copy;
+}
+
 struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *from)
 {
     struct rollout_spec copy = *from;

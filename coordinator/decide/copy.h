@@ -11,6 +11,7 @@
 const char *copy_text(struct arena *arena, const char *text);
 struct labels copy_labels(struct arena *arena, const struct labels *from);
 struct task_error copy_error(struct arena *arena, const struct task_error *from);
+struct rollout_measures copy_measures(struct arena *arena, const struct rollout_measures *from);
 struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *from);
 struct session_record copy_session(struct arena *arena, const struct session_record *from);
 struct shard_record copy_shard(struct arena *arena, const struct shard_record *from);

@@ -36,6 +36,7 @@ enum record_kind {
     RECORD_ROLLOUT_SPEC,
     RECORD_ROLLOUT_STATE,  /* `id` is the rollout */
     RECORD_SHARD_PROGRESS, /* `id` rollout, `key` shard */
+    RECORD_MEASURES,       /* `id` is the rollout */
     RECORD_FAILURE,        /* `id` rollout, `key` "shard/tenant" */
     RECORD_WARNING,        /* `id` rollout, `key` its number; the value is a `failure` */
     RECORD_SESSION,        /* `key` shard, bound to `lease_id` */
@@ -60,6 +61,7 @@ struct effect {
         struct rollout_spec spec;
         struct rollout_state state;
         struct shard_progress progress;
+        struct rollout_measures measures;
         struct failure_record failure;
         struct session_record session;
         struct shard_record shard;

@@ -42,6 +42,13 @@ void emit_put_progress(struct step *step, const char *rollout,
     effect->progress.shard = effect->key;
 }
 
+void emit_put_measures(struct step *step, const char *rollout,
+                       const struct rollout_measures *measures)
+{
+    emit_put(step, RECORD_MEASURES, rollout, "")->measures =
+        copy_measures(&step->effects->arena, measures);
+}
+
 void emit_put_failure(struct step *step, const char *rollout, const struct failure_record *failure)
 {
     struct effect *effect = emit_put(step, RECORD_FAILURE, rollout, failure->error.tenant);

@@ -10,6 +10,8 @@ void emit_put_spec(struct step *step, const struct rollout_spec *spec);
 void emit_put_state(struct step *step, const char *rollout, const struct rollout_state *state);
 void emit_put_progress(struct step *step, const char *rollout,
                        const struct shard_progress *progress);
+void emit_put_measures(struct step *step, const char *rollout,
+                       const struct rollout_measures *measures);
 void emit_put_failure(struct step *step, const char *rollout, const struct failure_record *failure);
 void emit_put_warning(struct step *step, const char *rollout, uint32_t number,
                       const struct failure_record *warning);

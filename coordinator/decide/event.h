@@ -47,7 +47,8 @@ struct loaded_rollout {
     size_t shard_count;
     const struct failure_record *failures;
     size_t failure_count;
-    const struct loaded_warning *warnings; /* by number */
+    const struct loaded_warning *warnings;   /* by number */
+    const struct rollout_measures *measures; /* NULL: none */
     size_t warning_count;
 };
 

@@ -108,6 +108,9 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
         rollout->progress[index].counts = from->shards[i].counts;
         rollout->progress[index].expected = from->shards[i].expected;
         rollout->progress[index].overtaken = from->shards[i].overtaken;
+        rollout->progress[index].measured = from->shards[i].measured;
+        rollout->progress[index].measured_us = from->shards[i].measured_us;
+        rollout->progress[index].measured_max_us = from->shards[i].measured_max_us;
     }
     if (rollout->progress_count > 0) {
         qsort(rollout->progress, rollout->progress_count, sizeof(*rollout->progress),
@@ -115,6 +118,9 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
     }
     for (size_t i = 0; i < from->warning_count; i++) {
         rollout_warn_load(rollout, &from->warnings[i]);
+    }
+    if (from->measures != NULL) {
+        measures_load(rollout, from->measures);
     }
     for (size_t i = 0; i < from->failure_count; i++) {
         failure_list_put(&rollout->failures, &from->failures[i]);
@@ -148,6 +154,7 @@ static void fleet_load_resume(struct step *step, struct rollout *rollout)
     rollout->ran = ran;
     if (!ran) {
         rollout_warn_forget(step, rollout, TASK_CODE_NONE);
+        measures_forget(step, rollout);
         while (rollout->failures.count > 0) {
             const char *tenant = rollout->failures.errors[0]->tenant;
             emit_delete(step, RECORD_FAILURE, rollout->spec.id, tenant);

@@ -21,6 +21,13 @@ static const char *fleet_view_text(const char *text)
     return text == NULL ? "" : text;
 }
 
+static uint32_t fleet_view_workers_now(const struct session *session)
+{
+    uint32_t all = session->link == NULL ? 0 : session->link->workers;
+
+    return session->workers_now == 0 || session->workers_now > all ? all : session->workers_now;
+}
+
 void fleet_shard_at(const struct fleet *fleet, size_t index, struct shard_view *ret_view)
 {
     assert(index < fleet->shard_count);
@@ -39,6 +46,8 @@ void fleet_shard_at(const struct fleet *fleet, size_t index, struct shard_view *
         .peer = fleet_view_text(session->peer),
         .trouble = trouble[0] != '\0' ? trouble : shard->trouble,
         .workers = session->link == NULL ? 0 : session->link->workers,
+        .workers_now = fleet_view_workers_now(session),
+        .workers_reason = fleet_view_text(session->workers_reason),
         .tasks_in_flight = (uint32_t)shard->in_flight,
         .tenant_count = shard->tenants_known ? shard->present_count : shard->tenants_stored,
         .since_ms = session->since_ms,

@@ -39,6 +39,8 @@ struct rollout_view {
     size_t progress_count;
     double tasks_per_second;
     uint64_t left_min_ms, left_max_ms;
+    const struct rollout_measures *measures;   /* of its dry runs; NULL: nothing was measured */
+    uint64_t estimate_min_ms, estimate_max_ms; /* of the real run, by that */
     uint64_t change; /* grows with every change of this rollout: watchers compare it */
 };
 size_t fleet_rollout_count(const struct fleet *fleet);
@@ -58,7 +60,8 @@ struct shard_view {
     bool tenants_known; /* a full report has come since this coordinator leads */
     bool leaving;       /* its agent is about to stop: it finishes what runs */
     const char *agent, *agent_version, *peer, *trouble; /* "" where none */
-    uint32_t workers, tasks_in_flight, standbys;
+    uint32_t workers, workers_now, tasks_in_flight, standbys;
+    const char *workers_reason; /* why fewer work now than there are; "" where all do */
     const char *standby_agents[STANDBYS_PER_SHARD_MAX + 1]; /* `standbys` of them, in their order */
     uint64_t tenant_count;
     int64_t since_ms;

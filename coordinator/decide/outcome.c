@@ -222,6 +222,9 @@ static void outcome_apply(struct step *step, struct shard *shard, const struct t
         warning.tenant = part_path(step, task);
         rollout_warn(step, rollout, &warning);
     }
+    if (result->measure != NULL && result->mode == TASK_DRY_RUN) {
+        measures_add(step, task, result->measure, result->outcome == TASK_SUCCEEDED);
+    }
     switch (result->outcome) {
     case TASK_SUCCEEDED:
         outcome_on_succeeded(step, task, result);

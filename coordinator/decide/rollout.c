@@ -59,6 +59,7 @@ static void rollout_free(struct rollout *rollout)
     free(rollout->progress);
     failure_list_release(&rollout->failures);
     failure_list_release(&rollout->warnings);
+    measures_release(&rollout->measures);
     selector_free(&rollout->selector);
     arena_release(&rollout->tasks);
     arena_release(&rollout->arena);
@@ -534,6 +535,7 @@ void rollout_put_state(struct step *step, struct rollout *rollout)
     rollout->state_dirty = false;
     rollout->first_script_news = false;
     rollout->state_due_ms = step->now_ms + ROLLOUT_STATE_INTERVAL_MS;
+    measures_persist(step, rollout);
 }
 
 void rollout_persist(struct step *step, struct rollout *rollout)

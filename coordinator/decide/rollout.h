@@ -12,6 +12,7 @@
 #include "common/model/semver.h"
 #include "coordinator/decide/failure_list.h"
 #include "coordinator/decide/fleet_state.h"
+#include "coordinator/decide/measures.h"
 #include "coordinator/decide/rate.h"
 
 struct part;
@@ -68,8 +69,9 @@ struct rollout {
     size_t progress_count, progress_capacity;
     struct failure_list failures;
     struct failure_list warnings;
-    size_t warnings_stored;  /* of them: the store has them, too */
-    uint32_t warning_number; /* of the newest that is stored */
+    struct measures measures; /* of its dry runs */
+    size_t warnings_stored;   /* of them: the store has them, too */
+    uint32_t warning_number;  /* of the newest that is stored */
     uint64_t change;
 
     /* While it is open: */

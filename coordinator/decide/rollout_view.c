@@ -250,7 +250,9 @@ static void rollout_view_fill(const struct fleet *fleet, const struct rollout *r
         .shards = rollout->progress,
         .shard_count = rollout->progress_count,
         .change = rollout->change,
+        .measures = rollout->measures.sum.worst_count > 0 ? &rollout->measures.sum : NULL,
     };
+    measures_estimate(rollout, &ret_view->estimate_min_ms, &ret_view->estimate_max_ms);
     if (rollout->untold > 0) {
         ret_view->state.phase = rollout->told.phase;
         ret_view->state.resume_phase = rollout->told.resume_phase;

@@ -83,6 +83,7 @@ static void session_clear(struct fleet *fleet, struct shard *shard)
     }
     free(session->agent);
     free(session->peer);
+    free(session->workers_reason);
     free(session->trouble);
     arena_release(&session->told);
     *session = (struct session){ .state = session->state, .retry_ms = session->retry_ms };
@@ -335,6 +336,17 @@ static void session_tell(struct shard *shard, const struct agent_heartbeat *hear
     rollout_touch_shard(shard);
 }
 
+static void session_note_workers(struct session *session, const struct agent_heartbeat *heartbeat)
+{
+    const char *reason = heartbeat->workers_reason == NULL ? "" : heartbeat->workers_reason;
+
+    session->workers_now = heartbeat->workers_now;
+    if (strcmp(session->workers_reason == NULL ? "" : session->workers_reason, reason) != 0) {
+        free(session->workers_reason);
+        session->workers_reason = memory_strdup(reason);
+    }
+}
+
 void session_on_heartbeat(struct step *step, struct agent_link *link,
                           const struct agent_heartbeat *heartbeat)
 {
@@ -351,6 +363,7 @@ void session_on_heartbeat(struct step *step, struct agent_link *link,
         session->trouble = memory_strdup(heartbeat->trouble);
         rollout_touch_shard(shard);
     }
+    session_note_workers(session, heartbeat);
     session_tell(shard, heartbeat);
     session_prove(step, session, heartbeat->sequence);
 }

@@ -58,9 +58,11 @@ struct session {
      * lease lives for a TTL from a moment after that was sent. 0: by an earlier leader. */
     uint64_t asked_stream;
     uint64_t asked_heard;
-    bool reported;     /* a full report came in this session */
-    char *trouble;     /* the agent's own words; NULL for none */
-    struct arena told; /* holds `progress`: what the last heartbeat said */
+    bool reported;        /* a full report came in this session */
+    char *trouble;        /* the agent's own words; NULL for none */
+    uint32_t workers_now; /* that the agent lets work; 0: all */
+    char *workers_reason; /* why not more; NULL for all */
+    struct arena told;    /* holds `progress`: what the last heartbeat said */
     const struct task_progress *progress;
     size_t progress_count;
     /* What the store has said of the lease, and what waits for it to say more. */

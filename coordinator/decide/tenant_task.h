@@ -73,6 +73,7 @@ struct tenant_task {
     uint8_t skip_code;               /* SKIPPED: enum task_code */
     uint8_t tries;                   /* that ended without an outcome */
     bool passed;                     /* counted in dry_run_passed */
+    bool measured;                   /* counted among the rollout's measures */
     bool looked_up;                  /* a surprising answer was looked up once */
     uint8_t end;                     /* enum tenant_task_end: what settling it comes to */
     /* An earlier try may still commit: its agent or its database was lost, and no later token has

@@ -331,7 +331,11 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .from_ledger = copy_text(arena, rollout->spec.from_ledger),
                                   .kind = rollout->spec.kind,
                                   .labels = copy_labels(arena, &rollout->spec.labels),
-                                  .force = rollout->spec.force };
+                                  .force = rollout->spec.force,
+                                  .patience_ms = rollout->spec.patience_ms == 0
+                                                     ? PATIENCE_DEFAULT_MS
+                                                     : rollout->spec.patience_ms,
+                                  .lock_budget_ms = rollout->spec.lock_budget_ms };
 }
 
 static void wave_give_back(struct step *step, const struct window *window, uint64_t ticket)

@@ -97,6 +97,12 @@ static bool operator_change_check_start(const Skein__V1__StartRolloutRequest *re
     if (request->lock_timeout_ms > TENANT_HOLD_TTL_MAX_MS) {
         return error_set(err, ERR_INVALID, "lock_timeout_ms: at most 24 hours are allowed");
     }
+    if (request->patience_ms > PATIENCE_MAX_MS) {
+        return error_set(err, ERR_INVALID, "patience_ms: at most 24 hours are allowed");
+    }
+    if (request->lock_budget_ms > TENANT_HOLD_TTL_MAX_MS) {
+        return error_set(err, ERR_INVALID, "lock_budget_ms: at most 24 hours are allowed");
+    }
     return operator_change_check_target(request->target, err) &&
            operator_change_check_selector(request->selector, err) &&
            operator_change_check_key(request->idempotency_key, err);
@@ -153,6 +159,8 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .allow_large = request->allow_large != 0,
         .from_ledger = wire_check_text(&check, "from_ledger", request->from_ledger, TEXT_BYTES_MAX),
         .lock_timeout_ms = request->lock_timeout_ms,
+        .patience_ms = request->patience_ms,
+        .lock_budget_ms = request->lock_budget_ms,
         .created_by = asked->actor,
         .reason = asked->reason,
         .created_at_ms = event->wall_ms,

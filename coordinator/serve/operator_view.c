@@ -6,8 +6,10 @@
 #include "common/model/plan.h"
 #include "common/wire/wire_codec.h"
 #include "common/wire/wire_enum.h"
+#include "common/wire/wire_measure.h"
 #include "common/wire/wire_parts.h"
 #include "common/wire/wire_record.h"
+#include "coordinator/decide/copy.h"
 
 /* ---- rollouts ---- */
 
@@ -110,6 +112,13 @@ void operator_view_add_lists(Skein__V1__Rollout *rollout, const struct rollout_v
         operator_view_errors(view->errors, errors, ERRORS_BYTES, arena, &rollout->errors);
     rollout->n_warnings =
         operator_view_errors(view->warnings, warnings, WARNINGS_BYTES, arena, &rollout->warnings);
+    if (view->measures != NULL) { /* copied: the next result may come before the message goes */
+        struct rollout_measures *measures = arena_alloc(arena, sizeof(*measures));
+        *measures = copy_measures(arena, view->measures);
+        rollout->measures = wire_measure_of_rollout(measures, arena);
+        rollout->estimate_min_ms = view->estimate_min_ms;
+        rollout->estimate_max_ms = view->estimate_max_ms;
+    }
     rollout->shards =
         arena_alloc_array(arena, view->shard_count, sizeof(Skein__V1__ShardProgress *));
     for (size_t i = 0; i < view->shard_count && bytes < ANSWER_BYTES_MAX / 4; i++) {
@@ -136,6 +145,8 @@ Skein__V1__ShardStatus *operator_view_shard(const struct shard_view *view, struc
     shard->peer = wire_codec_text(arena, view->peer, TEXT_BYTES_MAX);
     shard->tenants = view->tenant_count;
     shard->workers = view->workers;
+    shard->workers_now = view->workers_now;
+    shard->workers_reason = wire_codec_text(arena, view->workers_reason, TEXT_BYTES_MAX);
     shard->tasks_in_flight = view->tasks_in_flight;
     shard->since_ms = view->since_ms;
     shard->trouble = wire_codec_text(arena, view->trouble, ERROR_BYTES_MAX);

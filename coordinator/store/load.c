@@ -98,6 +98,11 @@ static bool load_rollout_key(struct load *load, const char *rest, struct bytes v
         load->has_state = true;
         return wire_decode_rollout_state(value, load->arena, &rollout->state, err);
     }
+    if (strcmp(what, "measures") == 0) {
+        struct rollout_measures *measures = arena_alloc(load->arena, sizeof(*measures));
+        rollout->measures = measures;
+        return wire_decode_rollout_measures(value, load->arena, measures, err);
+    }
     if (strncmp(what, "failures/", 9) == 0) {
         struct failure_record *failure = load_list_add(&load->failures, sizeof(*failure));
         return wire_decode_failure_record(value, load->arena, failure, err);

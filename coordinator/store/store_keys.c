@@ -41,6 +41,8 @@ const char *store_key_of_effect(struct arena *arena, const char *prefix,
         return arena_printf(arena, "%s/rollouts/%s/state", prefix, effect->id);
     case RECORD_SHARD_PROGRESS:
         return arena_printf(arena, "%s/rollouts/%s/shards/%s", prefix, effect->id, effect->key);
+    case RECORD_MEASURES:
+        return arena_printf(arena, "%s/rollouts/%s/measures", prefix, effect->id);
     case RECORD_FAILURE:
         return arena_printf(arena, "%s/rollouts/%s/failures/%s", prefix, effect->id, effect->key);
     case RECORD_WARNING:

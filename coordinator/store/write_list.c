@@ -25,6 +25,8 @@ static struct bytes write_encode(const struct effect *effect, struct arena *aren
         return wire_encode_rollout_state(&effect->state, arena);
     case RECORD_SHARD_PROGRESS:
         return wire_encode_shard_progress(&effect->progress, arena);
+    case RECORD_MEASURES:
+        return wire_encode_rollout_measures(&effect->measures, arena);
     case RECORD_FAILURE:
     case RECORD_WARNING:
         return wire_encode_failure_record(&effect->failure, arena);

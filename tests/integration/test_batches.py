@@ -37,17 +37,32 @@ def rows_done(server):
     return found[0][0] if found else 0
 
 
+def hold_back(server, row):
+    """Whoever changes that row of t_1.accounts waits until let_go."""
+    server.sql("CREATE TABLE public.gate (open bool)")
+    server.sql(f"""CREATE FUNCTION public.wait_for_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        WHILE NEW.id = {row} AND NOT EXISTS (SELECT FROM public.gate) LOOP PERFORM pg_sleep(0.05); END LOOP;
+        RETURN NEW; END $$""")
+    server.sql("CREATE TRIGGER held BEFORE UPDATE ON t_1.accounts FOR EACH ROW"
+               " EXECUTE FUNCTION public.wait_for_gate()")
+
+
+def let_go(server):
+    server.sql("INSERT INTO public.gate VALUES (true)")
+
+
 def counts(server):
     """n -> how many rows have it."""
     return dict(server.sql("SELECT n, count(*) FROM t_1.accounts GROUP BY n"))
 
 
 def test_an_agent_killed_in_the_middle_of_a_backfill_goes_on_where_it_was(fleet):
-    rows = 40_000  # with the pauses 10 s at least, on whatever machine
+    rows = 40_000
     server = take_off(fleet, rows)
+    hold_back(server, 7 * (rows * 6 // 10))
     publish(fleet, {"0.2.0__names/10_note.sql": "ALTER TABLE accounts ADD COLUMN note text;",
                     "0.2.0__names/20_fill.batch.sql":
-                    f"-- skein:batch_rows 1000 -- skein:batch_target 20ms -- skein:batch_pause 200ms\n{COUNT_UP}",
+                    f"-- skein:batch_rows 1000 -- skein:batch_target 20ms -- skein:batch_pause 10ms\n{COUNT_UP}",
                     "0.2.0__names/30_end.sql": "COMMENT ON TABLE accounts IS 'named';"})
     rollout = fleet.start_rollout("accounts")
 
@@ -62,6 +77,7 @@ def test_an_agent_killed_in_the_middle_of_a_backfill_goes_on_where_it_was(fleet)
     assert rows / 10 < done < rows, "the agent was killed too late"
     assert counts(server) == {0: rows - done, 1: done}
 
+    let_go(server)
     agent.start().wait_ready()
     fleet.wait_phase(rollout, "SUCCEEDED", timeout=300)
     assert counts(server) == {1: rows}  # resumed: a fresh start would have counted the first ones twice

@@ -84,6 +84,9 @@ static void sim_record_copy(struct sim_record *record, const struct effect *effe
     case RECORD_SHARD_PROGRESS:
         copy->progress.shard = copy_text(arena, effect->progress.shard);
         break;
+    case RECORD_MEASURES:
+        copy->measures = copy_measures(arena, &effect->measures);
+        break;
     case RECORD_FAILURE:
     case RECORD_WARNING:
         copy->failure.error = copy_error(arena, &effect->failure.error);
@@ -246,6 +249,12 @@ static void sim_store_load_rollout(const struct sim_store *store, const struct s
     }
     rollout->shards = shards;
     rollout->shard_count = count;
+    const struct effect *measures = sim_store_find(store, RECORD_MEASURES, id, "");
+    if (measures != NULL) {
+        struct rollout_measures *copy = arena_alloc(arena, sizeof(*copy));
+        *copy = copy_measures(arena, &measures->measures);
+        rollout->measures = copy;
+    }
     found = sim_store_of_kind(store, RECORD_FAILURE, id, arena, &count);
     struct failure_record *failures = arena_alloc_array(arena, count, sizeof(*failures));
     for (size_t i = 0; i < count; i++) {

@@ -106,12 +106,23 @@ static void check_agent_message(const struct agent_message *message)
     arena_release(&arena);
 }
 
+static const struct measured_lock measured_lock = { "orders", "ACCESS EXCLUSIVE" };
+static const char *const measured_names[] = { "orders", "items" };
+static const struct measured_statement measured_statement = {
+    "a.sql", 2, 7, 1500, 10, 4096, 1400, &measured_lock, 1, measured_names, 2, measured_names, 1
+};
+static const struct task_measure task_measure = {
+    "eu-1/t_7",          2000, 1400,           1300, "orders", 5000, 11, 1, 2, 3,
+    &measured_statement, 1,    measured_names, 2,
+};
+static const struct task_measure *const worst_measure = &task_measure;
+
 static void what_an_agent_says_arrives_whole(void **state)
 {
     const struct running_task running[] = { { "r7", TASK_RUN, "t_7", 42 } };
     const struct task_result results[] = {
-        { "r7", TASK_RUN, "t_7", 42, TASK_FAILED, task_error, &task_error, 1, "0.4.3", 77, 3,
-          5000 },
+        { "r7", TASK_RUN, "t_7", 42, TASK_FAILED, task_error, &task_error, 1, "0.4.3", 77, 3, 5000,
+          &task_measure },
     };
     const struct history_entry entries[] = {
         { 1, "billing", "0.4.3", "0.4.3__x", "up", "ab12", "r7", "a1", 42, "done", 1000, 2.5 },
@@ -128,7 +139,8 @@ static void what_an_agent_says_arrives_whole(void **state)
     };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_HEARTBEAT;
-    message.heartbeat = (struct agent_heartbeat){ 5, 6, "the database is away", progress, 1 };
+    message.heartbeat = (struct agent_heartbeat){ 5, 6, "the database is away", progress,
+                                                  1, 2, "a standby is behind" };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_TENANTS;
     message.tenants = (struct tenant_report){ true, true, 3, tenants, 1, removed, 1 };
@@ -209,6 +221,8 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     message.assign.force = true;
     message.assign.size_limit_bytes = 1 << 30;
     message.assign.allow_large = true;
+    message.assign.patience_ms = 600000;
+    message.assign.lock_budget_ms = 2000;
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
     message.cancel = (struct task_cancel){ "r7", names, 2 };
@@ -274,7 +288,9 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    { labels, 2 },
                    true,
                    1 << 30,
-                   true });
+                   true,
+                   600000,
+                   2000 });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
@@ -288,7 +304,9 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    "0.2.0__a",
                    { true, true, false, false },
                    2 });
-    CHECK_RECORD(shard_progress, shard_progress, { "eu-1", counts, 5, 3 });
+    CHECK_RECORD(shard_progress, shard_progress, { "eu-1", counts, 5, 3, 4, 900, 500 });
+    CHECK_RECORD(rollout_measures, rollout_measures,
+                 { 3, { 1, 2 }, { 0, 0, 3 }, &worst_measure, 1 });
     CHECK_RECORD(failure_record, failure, { task_error, 1000 });
     CHECK_RECORD(session_record, session, { "eu-1", "a1", 77, 1000, "cert:eu-1" });
     CHECK_RECORD(shard_record, shard, { "eu-1", { labels, 2 }, 100, 1000 });

@@ -98,11 +98,13 @@ int agentdb_test_outages(struct agentdb *db);
 int agentdb_test_batches(struct agentdb *db);
 int agentdb_test_batch_load(struct agentdb *db);
 int agentdb_test_walk(struct agentdb *db);
+int agentdb_test_unwind(struct agentdb *db);
 int agentdb_test_runners(struct agentdb *db);
 /* A set with a batch, for the child. */
 struct prepared_set *agentdb_batch_set(struct agentdb *db);
 /* The child of the crash-point tests: runs one task, then ends. */
 int agentdb_crash_child(int argc, char *argv[]);
 int agentdb_walk_child(int argc, char *argv[]);
+int agentdb_unwind_child(int argc, char *argv[]);
 
 #endif

@@ -33,6 +33,7 @@ static const struct {
     { "faults", agentdb_test_faults },
     { "outages", agentdb_test_outages },
     { "walk", agentdb_test_walk },
+    { "unwind", agentdb_test_unwind },
     { "batches", agentdb_test_batches },
     { "batch_load", agentdb_test_batch_load },
     { "runners", agentdb_test_runners },
@@ -58,6 +59,9 @@ int main(int argc, char *argv[])
     }
     if (argc > 1 && strcmp(argv[1], "walk-child") == 0) {
         return agentdb_walk_child(argc, argv);
+    }
+    if (argc > 1 && strcmp(argv[1], "unwind-child") == 0) {
+        return agentdb_unwind_child(argc, argv);
     }
     agentdb_setup(&db);
     for (size_t i = 0; i < COUNT_OF(agentdb_groups); i++) {
