@@ -376,7 +376,7 @@ static enum control_verdict control_task_rehearse_hook(struct control_task *t)
         return CONTROL_FAILED;
     }
     control_task_add_begin(t);
-    control_task_add_operation(t, operation);
+    control_task_add_operation(t, operation, t->run->call.key);
     return control_task_send(t, false);
 }
 
