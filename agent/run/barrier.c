@@ -204,6 +204,11 @@ static void barrier_destroy(struct barrier *barrier)
     free(barrier);
 }
 
+bool barrier_takes(enum task_mode mode)
+{
+    return mode == TASK_RUN || mode == TASK_BASELINE || mode == TASK_SETTLE;
+}
+
 bool barrier_new(const struct barrier_options *options, struct barrier **ret_barrier,
                  struct error *err)
 {

@@ -32,6 +32,10 @@ struct barrier_options {
     void *context;
 };
 
+/* A commit is found by the version and the rollout that it left: a drop and a rollback leave
+ * others, or none. */
+bool barrier_takes(enum task_mode mode);
+
 struct barrier;
 MUST_CHECK bool barrier_new(const struct barrier_options *options, struct barrier **ret_barrier,
                             struct error *err);

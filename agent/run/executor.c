@@ -60,6 +60,7 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->repeatables = item->repeatables;
     task->token = assignment->token;
     task->lock_timeout_ms = assignment->lock_timeout_ms;
+    task->lock_budget_ms = assignment->lock_budget_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;
     task->size_limit_bytes = assignment->size_limit_bytes;
     task->allow_large = assignment->allow_large;

@@ -10,6 +10,7 @@
 #include "agent/run/task_clean.h"
 #include "agent/run/task_hook.h"
 #include "agent/run/task_ledger.h"
+#include "agent/run/task_looks.h"
 #include "agent/run/task_piece.h"
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
@@ -165,6 +166,7 @@ static void task_batch_send(struct task_batch *b)
     b->sent = b->tag_count;
     pg_batch_run(b->batch, &answers);
     task_batch_absorb(b, answers);
+    task_looks_absorb(b, answers);
     task_batch_absorb_warnings(b, answers);
 }
 
@@ -302,6 +304,7 @@ void task_batch_add_begin(struct task_batch *b)
     }
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_batch_begin_sql(b), p,
                    TASK_BEGIN_COUNT);
+    task_looks_begin(b);
     task_batch_cut(b, "after_begin");
     if (b->order->plan->repeatables && b->order->step == NULL && !task_batch_is_broken(b)) {
         task_batch_find_changed(b);
@@ -350,10 +353,12 @@ void task_batch_add_operation(struct task_batch *b, const struct prepared_operat
                                 .down = down };
 
         task_batch_add(b, tag, tag.statement->text, NULL, 0);
+        task_looks_after(b, &tag, file, i);
     }
     if (own_settings || file->changes_settings) {
         task_batch_add_settings(b);
     }
+    task_looks_behind(b, operation, down);
 }
 
 void task_batch_add_mark(struct task_batch *b, size_t number)
@@ -449,6 +454,7 @@ static void task_batch_add_rehearsal(struct task_batch *b)
         }
     }
     task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+    task_looks_end(b);
     for (size_t m = plan->first + plan->count; m > plan->first; m--) {
         task_batch_add_down(b, m - 1);
     }
@@ -511,6 +517,7 @@ static void task_batch_add_whole(struct task_batch *b)
         }
         if (!task_batch_is_broken(b)) {
             task_batch_add_end(b);
+            task_looks_bound(b);
         }
     }
     if (!task_batch_is_broken(b)) {

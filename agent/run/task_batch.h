@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "agent/run/executor.h"
+#include "agent/run/measure_log.h"
 #include "agent/run/task_undo.h"
 #include "agent/run/step_order.h"
 #include "common/model/plan.h"
@@ -29,6 +30,7 @@ struct task_order {
     bool settle;
     const struct task_undo *undo;  /* of a rollback, else NULL */
     bool runs_hooks;               /* the set's hooks of a tenant, around the whole plan */
+    struct measure_log *log;       /* of a dry run that is measured, else NULL */
     const struct step_order *step; /* instead of the whole plan; NULL: the whole plan */
 };
 

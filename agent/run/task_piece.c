@@ -5,6 +5,7 @@
 
 #include "agent/run/step_order.h"
 #include "agent/run/task_ledger.h"
+#include "agent/run/task_looks.h"
 #include "agent/run/unwind_words.h"
 
 #define TASK_OPENING                                                                               \
@@ -39,6 +40,7 @@ static void task_piece_begin(struct task_batch *b)
 static void task_piece_scripts(struct task_batch *b)
 {
     const struct step_order *step = b->order->step;
+    bool works = step->count > 0;
     size_t migrations = 1;
 
     size_t first = 0;
@@ -48,6 +50,9 @@ static void task_piece_scripts(struct task_batch *b)
     if (completed > 0 && !step->down) {
         task_ledger_check(b->order->task, first, completed, step->from[0] == '\0', &b->arena,
                           task_batch_add_ledger, b);
+    }
+    if (works) {
+        task_looks_bound(b);
     }
     for (size_t i = 0; i < step->count; i++) {
         const struct step_operation *operation = &step->operations[i];
@@ -67,6 +72,9 @@ static void task_piece_scripts(struct task_batch *b)
     }
     if (step->closes) {
         task_batch_add_step(b, TASK_STEP_END, "SET CONSTRAINTS ALL IMMEDIATE");
+    }
+    if (works || step->closes) {
+        task_looks_bound(b);
     }
 }
 

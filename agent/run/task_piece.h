@@ -14,6 +14,7 @@ struct task_tag {
     const struct prepared_operation *operation;
     const struct sql_statement *statement;
     bool down;
+    bool look; /* none of the task's own: see task_looks.h */
 };
 
 struct task_batch {

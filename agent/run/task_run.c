@@ -22,6 +22,7 @@
 #include "agent/run/task_check.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_life.h"
+#include "agent/run/task_measure.h"
 #include "agent/run/task_verdict.h"
 #include "agent/run/unwind_check.h"
 #include "agent/run/walk.h"
@@ -35,6 +36,7 @@ struct task_try {
     struct task_result *result;
     struct task_order order;
     struct plan plan;
+    struct measure_log log;  /* of a dry run */
     struct task_undo undo;   /* of a rollback, once it is read */
     bool uncertain;          /* an earlier try may have committed */
     uint32_t attempts;       /* that ended by an accident */
@@ -473,7 +475,8 @@ static bool task_run_prepare(struct task_try *t)
                              .runners = t->context->options->runners != NULL
                                             ? t->context->options->runners
                                             : runners_all(),
-                             .version = task->from };
+                             .version = task->from,
+                             .log = &t->log };
     if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE || task->mode == TASK_DROP ||
         task_mode_is_rollback(task->mode)) {
         return true;
@@ -526,13 +529,6 @@ static bool task_run_register(struct task_try *t, bool *ret_added)
     return false;
 }
 
-/* The barrier finds a commit by the version and the rollout that it left: a drop and a rollback
- * leave others, or none. */
-static bool task_run_is_one_of_many(enum task_mode mode)
-{
-    return mode == TASK_RUN || mode == TASK_BASELINE || mode == TASK_SETTLE;
-}
-
 bool task_run(struct task_context *context, const struct executor_turn *turn,
               struct task_result **ret_result)
 {
@@ -547,14 +543,16 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         .options = context->options,
         .task = turn->task,
         .plan = &t.plan,
+        .log = turn->task->mode == TASK_DRY_RUN ? &t.log : NULL,
         .runs_hooks = true,
-        .asynchronous = context->options->commit_group && task_run_is_one_of_many(turn->task->mode),
+        .asynchronous = context->options->commit_group && barrier_takes(turn->task->mode),
     };
     bool registered = false;
     if (task_run_prepare(&t) && task_run_register(&t, &registered)) {
         worker_link_begin(context->link, turn->serial);
         while (task_run_once(&t, &to_barrier)) {
         }
+        task_measure_tell(context, turn->task, &t.log, t.result);
         worker_link_end(context->link);
     }
     if (registered && t.result->outcome != TASK_SUCCEEDED &&
@@ -562,6 +560,7 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         task_life_unregister(context->options, turn->task, t.result);
     }
     t.result->duration_us = clock_monotonic_us() - started_us;
+    measure_log_release(&t.log);
     *ret_result = t.result;
     return to_barrier;
 }

@@ -33,6 +33,7 @@ struct walk {
     bool looked;         /* this try has the guard, and knows what the journal says */
     size_t repeated;     /* repeatable scripts that ran behind it */
     bool advanced;       /* this try has got further than the one before */
+    struct measure_log *log;           /* of a rehearsal */
     struct task_outcome_report report; /* what the server said last */
 
     /* Private to walk*.c. */

@@ -12,9 +12,11 @@
 
 bool walk_rehearse_piece(struct walk *walk, const struct step_order *piece)
 {
-    struct task_order order = {
-        .options = walk->context->options, .task = walk->task, .plan = &walk->plan, .step = piece
-    };
+    struct task_order order = { .options = walk->context->options,
+                                .task = walk->task,
+                                .plan = &walk->plan,
+                                .log = walk->log,
+                                .step = piece };
 
     task_batch_run(walk->context->link->conn, walk->context->link->batch, &order, &walk->report);
     walk_call_absorb(walk);

@@ -142,10 +142,11 @@ bool trace_probe_begin(struct trace_probe *probe, struct error *err)
     return trace_snapshot_take(probe, &probe->now, err);
 }
 
-static enum lint_mode trace_probe_mode(const char *word)
+enum lint_mode trace_probe_mode(const char *word, size_t bytes)
 {
     for (size_t i = 1; i < LINT_MODE_COUNT; i++) {
-        if (strcmp(trace_probe_modes[i], word) == 0) {
+        if (strlen(trace_probe_modes[i]) == bytes &&
+            memcmp(trace_probe_modes[i], word, bytes) == 0) {
             return (enum lint_mode)i;
         }
     }
@@ -187,7 +188,8 @@ static bool trace_probe_look_locks(struct trace_probe *probe, struct trace_measu
     }
     for (size_t i = 0; i < pg_result_row_count(rows); i++) {
         struct trace_relation *live = trace_snapshot_find(&probe->live, pg_result_text(rows, i, 0));
-        enum lint_mode mode = trace_probe_mode(pg_result_text(rows, i, 1));
+        const char *word = pg_result_text(rows, i, 1);
+        enum lint_mode mode = trace_probe_mode(word, strlen(word));
 
         if (live != NULL && mode > live->held) {
             live->held = mode;

@@ -37,6 +37,9 @@ struct trace_measure {
     bool grows;    /* some of this, while a lock keeps writers out */
 };
 
+/* Of a name as pg_locks has it ("AccessShareLock"); LINT_NO_LOCK for any other word. */
+enum lint_mode trace_probe_mode(const char *word, size_t bytes);
+
 struct trace_probe;
 
 /* Connection and `home` must outlive the probe; results live in the arena. */

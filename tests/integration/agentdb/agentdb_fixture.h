@@ -74,6 +74,7 @@ struct agentdb_order {
     const char *target; /* NULL: the set's latest */
     uint64_t token;     /* 0: 1 */
     uint64_t lock_timeout_ms;
+    uint64_t lock_budget_ms;
     struct prepared_set *set; /* borrowed */
 };
 void agentdb_submit(struct agentdb_pool *pool, const struct agentdb_order *order);
@@ -97,6 +98,7 @@ int agentdb_test_faults(struct agentdb *db);
 int agentdb_test_outages(struct agentdb *db);
 int agentdb_test_batches(struct agentdb *db);
 int agentdb_test_batch_load(struct agentdb *db);
+int agentdb_test_measure(struct agentdb *db);
 int agentdb_test_walk(struct agentdb *db);
 int agentdb_test_unwind(struct agentdb *db);
 int agentdb_test_runners(struct agentdb *db);

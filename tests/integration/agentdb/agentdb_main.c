@@ -32,6 +32,7 @@ static const struct {
     { "sessions", agentdb_test_sessions },
     { "faults", agentdb_test_faults },
     { "outages", agentdb_test_outages },
+    { "measure", agentdb_test_measure },
     { "walk", agentdb_test_walk },
     { "unwind", agentdb_test_unwind },
     { "batches", agentdb_test_batches },

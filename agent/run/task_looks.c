@@ -1,0 +1,121 @@
+#include "agent/run/task_looks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/limits.h"
+#include "common/sql/sql_text.h"
+
+/* Relations with higher oids are not looked at: nearly all that the migration makes itself. */
+static const char task_looks_mark_sql[] =
+    "SELECT pg_catalog.set_config('skein.mark', (SELECT max(oid)::text FROM pg_catalog.pg_class),"
+    " true)";
+static const char task_looks_sql[] = "SELECT at_us, wal, locks FROM skein.measure_look()";
+
+static bool task_looks_wanted(const struct task_batch *b)
+{
+    return b->order->log != NULL && !b->order->log->complete;
+}
+
+static void task_looks_add(struct task_batch *b, struct task_tag tag)
+{
+    tag.look = true;
+    task_batch_add(b, tag, task_looks_sql, NULL, 0);
+}
+
+void task_looks_begin(struct task_batch *b)
+{
+    if (b->order->log != NULL) {
+        measure_log_release(b->order->log);
+        task_batch_add_step(b, TASK_STEP_BEGIN, task_looks_mark_sql);
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN });
+    }
+}
+
+void task_looks_bound(struct task_batch *b)
+{
+    if (task_looks_wanted(b)) {
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END });
+    }
+}
+
+static bool task_looks_is_insert(const struct sql_statement *statement)
+{
+    struct sql_text text = { .data = statement->text, .size = strlen(statement->text) };
+
+    return sql_token_is(sql_text_next(&text), "INSERT");
+}
+
+void task_looks_after(struct task_batch *b, const struct task_tag *statement,
+                      const struct prepared_file *file, size_t index)
+{
+    bool between = index + 1 < file->script.count && task_looks_is_insert(statement->statement) &&
+                   task_looks_is_insert(statement->statement + 1);
+
+    if (task_looks_wanted(b) && !file->changes_settings && !between &&
+        b->order->log->asked < MEASURE_LOOKS_MAX) {
+        struct task_tag tag = *statement;
+
+        b->order->log->asked++;
+        tag.step = TASK_STEP_END;
+        task_looks_add(b, tag);
+    }
+}
+
+void task_looks_behind(struct task_batch *b, const struct prepared_operation *operation, bool down)
+{
+    const struct prepared_file *file = down ? &operation->down : &operation->up;
+    bool left_out = file->changes_settings ||
+                    (b->order->log != NULL && b->order->log->asked >= MEASURE_LOOKS_MAX);
+
+    if (task_looks_wanted(b) && left_out && file->script.count > 0) {
+        const struct sql_statement *last = &file->script.statements[file->script.count - 1];
+
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END,
+                                             .operation = operation,
+                                             .statement = last,
+                                             .down = down });
+    }
+}
+
+void task_looks_end(struct task_batch *b)
+{
+    task_looks_bound(b);
+    if (b->order->log != NULL) {
+        b->order->log->complete = true;
+    }
+}
+
+/* "UPDATE 500", "INSERT 0 3", "SELECT 7": the last word. */
+static uint64_t task_looks_rows(const struct pg_result *result)
+{
+    const char *tag = pg_result_tag(result);
+    const char *last = strrchr(tag, ' ');
+
+    return last == NULL ? 0 : strtoull(last, NULL, 10);
+}
+
+void task_looks_absorb(struct task_batch *b, const struct pg_batch_report *answers)
+{
+    struct measure_log *log = b->order->log;
+
+    for (size_t i = 0; log != NULL && i < answers->count; i++) {
+        const struct pg_batch_item *item = &answers->items[i];
+        const struct task_tag *tag = &b->tags[item->tag];
+
+        if (item->step == PG_STEP_DONE && tag->step == TASK_STEP_SCRIPT) {
+            log->rows += task_looks_rows(item->result);
+        } else if (item->step == PG_STEP_DONE && tag->look) {
+            const char *locks = pg_result_text(item->result, 0, 2);
+
+            measure_log_add(log, &(struct measure_look){ .operation = tag->operation,
+                                                         .statement = tag->statement,
+                                                         .down = tag->down,
+                                                         .at_us = pg_result_u64(item->result, 0, 0),
+                                                         .wal = pg_result_u64(item->result, 0, 1),
+                                                         .rows = log->rows,
+                                                         .locks = locks == NULL ? "" : locks });
+            log->rows = 0;
+        }
+    }
+}

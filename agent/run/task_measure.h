@@ -1,0 +1,16 @@
+/* task_measure.h - a dry run's log made into the measure of its result.
+ *
+ * Blocks for one query, after the transaction was rolled back; on the worker's thread. */
+#ifndef SKEIN_AGENT_RUN_TASK_MEASURE_H
+#define SKEIN_AGENT_RUN_TASK_MEASURE_H
+
+#include "agent/run/measure_log.h"
+#include "agent/run/task_run.h"
+
+/* Puts what was measured into the result of a dry run that has passed; of all others nothing. If
+ * that is more than the task's lock budget, it has failed (LINT). Where the names cannot be read
+ * nothing is told. */
+void task_measure_tell(struct task_context *context, struct executor_task *task,
+                       const struct measure_log *log, struct task_result *result);
+
+#endif

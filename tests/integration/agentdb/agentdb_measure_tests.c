@@ -1,0 +1,277 @@
+/* agentdb_measure_tests.c - what a dry run measures, and what follows from it. */
+#include <stdlib.h>
+
+#include "agentdb_fixture.h"
+#include "common/core/limits.h"
+
+static struct agentdb_pool *measure_pool(struct agentdb *db)
+{
+    return agentdb_pool_new(db, &(struct executor_options){ .workers = 2 });
+}
+
+/* A tenant with tables that were there before, at 0.0.1 of the set. */
+static void measure_tenant(struct agentdb *db, const char *tenant, size_t rows)
+{
+    agentdb_exec(db,
+                 "CREATE SCHEMA %s; CREATE TABLE %s.orders (id serial PRIMARY KEY, n int, t text);"
+                 "CREATE TABLE %s.items (id int PRIMARY KEY, o int);"
+                 "INSERT INTO %s.orders (n) SELECT g FROM generate_series(1, %zu) AS g;"
+                 "INSERT INTO skein.tenant VALUES ('%s', '%s', '0.0.1')",
+                 tenant, tenant, tenant, tenant, rows, tenant, tenant);
+}
+
+static const struct measured_statement *measure_find(const struct task_result *result,
+                                                     uint32_t number)
+{
+    assert_non_null(result->measure);
+    for (size_t i = 0; i < result->measure->worst_count; i++) {
+        if (result->measure->worst[i].statement == number) {
+            return &result->measure->worst[i];
+        }
+    }
+    fail_msg("statement %u is not among the worst", number);
+    return NULL;
+}
+
+static void check_lock(const struct measured_statement *statement, const char *relation,
+                       const char *mode)
+{
+    for (size_t i = 0; i < statement->lock_count; i++) {
+        if (strcmp(statement->locks[i].relation, relation) == 0) {
+            assert_string_equal(statement->locks[i].mode, mode);
+            return;
+        }
+    }
+    fail_msg("statement %u took no lock on %s", statement->statement, relation);
+}
+
+static void locks_rewrites_and_scans_are_told_by_statement(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set =
+        AGENTDB_SET(db, "measured",
+                    { "1.0.0__a.sql", "CREATE TABLE fresh (n int);\n"
+                                      "ALTER TABLE fresh ADD COLUMN m int DEFAULT 7;\n"
+                                      "ALTER TABLE orders ALTER COLUMN n TYPE bigint;\n"
+                                      "ALTER TABLE items ALTER COLUMN o SET NOT NULL;\n"
+                                      "UPDATE orders SET t = 'x';\n" });
+
+    measure_tenant(db, "measured", 2000);
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "measured", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    const struct task_measure *measure = result->measure;
+    assert_non_null(measure);
+    assert_int_equal(measure->statements, 5);
+    assert_int_equal(measure->rewrites, 1);
+    assert_true(measure->wal_bytes > 2000 * 20);
+    assert_int_equal(measure->rows, 2000);
+    assert_string_equal(measure->blocked_relation, "orders");
+    assert_true(measure->blocked_us > 0 && measure->blocked_us <= measure->took_us);
+    assert_int_equal(measure->exclusive_us, measure->blocked_us);
+
+    const struct measured_statement *rewrite = measure_find(result, 3);
+    assert_string_equal(rewrite->file, "1.0.0__a.sql");
+    assert_int_equal(rewrite->line, 3);
+    check_lock(rewrite, "orders", "ACCESS EXCLUSIVE");
+    assert_int_equal(rewrite->rewrite_count, 1);
+    assert_string_equal(rewrite->rewrites[0], "orders");
+    assert_true(rewrite->blocked_us >= rewrite->took_us);
+
+    const struct measured_statement *not_null = measure_find(result, 4);
+    check_lock(not_null, "items", "ACCESS EXCLUSIVE");
+    assert_int_equal(not_null->scan_count, 1);
+    assert_string_equal(not_null->scans[0], "items");
+    assert_int_equal(not_null->rewrite_count, 0);
+
+    const struct measured_statement *update = measure_find(result, 5);
+    assert_int_equal(update->rows, 2000);
+    assert_int_equal(update->lock_count, 0); /* it had them all */
+    assert_true(update->wal_bytes > 0);
+
+    const struct measured_statement *fresh = measure_find(result, 1);
+    assert_int_equal(fresh->lock_count, 0);
+    assert_int_equal(fresh->blocked_us, 0);
+
+    /* A real run measures nothing. */
+    result = agentdb_run(
+        pool,
+        &(struct agentdb_order){
+            .mode = TASK_RUN, .tenant = "measured", .from = "0.0.1", .token = 2, .set = set });
+    agentdb_assert_succeeded(result);
+    assert_null(result->measure);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+static void what_is_dropped_keeps_its_name(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set = AGENTDB_SET(db, "dropping",
+                                           { "1.0.0__a.sql", "DROP TABLE items;\n"
+                                                             "ALTER TABLE orders RENAME TO sales;\n"
+                                                             "CREATE INDEX ON sales (n);\n" });
+
+    measure_tenant(db, "dropping", 10);
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "dropping", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    check_lock(measure_find(result, 1), "items", "ACCESS EXCLUSIVE");
+    check_lock(measure_find(result, 2), "orders", "ACCESS EXCLUSIVE");
+    assert_string_equal(measure_find(result, 3)->scans[0], "orders");
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+static void sequences_that_stay_moved_are_named(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set =
+        AGENTDB_SET(db, "counting",
+                    { "1.0.0__a.sql", "INSERT INTO orders (n) VALUES (1);\n"
+                                      "INSERT INTO orders (n) VALUES (2), (3);\n" });
+
+    measure_tenant(db, "counting", 10);
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "counting", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    assert_int_equal(result->measure->sequence_count, 1);
+    assert_string_equal(result->measure->sequences[0], "orders_id_seq");
+    assert_int_equal(result->measure->blocked_us, 0);
+    assert_string_equal(result->measure->blocked_relation, "");
+    assert_int_equal(result->measure->statements, 1); /* inserts in a row are one */
+    assert_int_equal(result->measure->worst[0].rows, 3);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* The lock is taken by a statement that is quick, and held while another one is slow. */
+static void a_lock_is_counted_until_the_transaction_ends(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set =
+        AGENTDB_SET(db, "holding",
+                    { "1.0.0__a.sql", "ALTER TABLE orders ADD COLUMN m int;\n"
+                                      "SELECT pg_catalog.pg_sleep(0.3);\n" });
+    struct agentdb_order order = {
+        .mode = TASK_DRY_RUN, .tenant = "holding", .from = "0.0.1", .set = set
+    };
+
+    measure_tenant(db, "holding", 10);
+    const struct task_result *result = agentdb_run(pool, &order);
+    agentdb_assert_succeeded(result);
+    assert_true(result->measure->exclusive_us >= 300000);
+    assert_true(measure_find(result, 1)->blocked_us >= 300000);
+    assert_int_equal(measure_find(result, 2)->blocked_us, 0);
+    assert_true(measure_find(result, 2)->took_us >= 300000);
+
+    order.lock_budget_ms = 200;
+    result = agentdb_run(pool, &order);
+    agentdb_assert_code(result, TASK_FAILED, TASK_CODE_LINT);
+    assert_string_equal(result->error.file, "1.0.0__a.sql");
+    assert_int_equal(result->error.statement, 2);
+    assert_non_null(strstr(result->error.message, "orders would be locked"));
+    assert_non_null(strstr(result->error.message, "200 ms"));
+    assert_non_null(result->measure);
+
+    order.lock_budget_ms = 600000;
+    agentdb_assert_succeeded(agentdb_run(pool, &order));
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* Roles and settings of a script do not get in the way of looking, nor does a broken search_path.
+ */
+static void settings_of_a_script_do_not_hide_what_it_does(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set =
+        AGENTDB_SET(db, "settings",
+                    { "1.0.0__a.sql", "SET LOCAL ROLE measure_nobody;\nSELECT 1;\n"
+                                      "RESET ROLE;\nSET LOCAL search_path = '';\n"
+                                      "ALTER TABLE settings.orders ADD COLUMN m int;\n" });
+
+    measure_tenant(db, "settings", 10);
+    agentdb_exec(db, "CREATE ROLE measure_nobody");
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "settings", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    assert_int_equal(result->measure->statements, 1); /* all of the file at once */
+    check_lock(measure_find(result, 5), "orders", "ACCESS EXCLUSIVE");
+    agentdb_exec(db, "DROP ROLE measure_nobody");
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+static void a_script_of_many_statements_is_measured_all_the_same(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct buf text = { .size_max = 1 << 20 };
+
+    for (size_t i = 0; i < MEASURE_LOOKS_MAX + 50; i++) {
+        buf_printf(&text, "COMMENT ON TABLE items IS 'number %zu';\n", i);
+    }
+    buf_puts(&text, "LOCK TABLE orders IN SHARE MODE;\n");
+    struct prepared_set *set = AGENTDB_SET(db, "many", { "1.0.0__a.sql", buf_text(&text) });
+
+    measure_tenant(db, "many", 10);
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "many", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    assert_int_equal(result->measure->statements, MEASURE_LOOKS_MAX + 1);
+    assert_string_equal(result->measure->blocked_relation, "orders");
+    assert_int_equal(result->measure->exclusive_us, 0);
+    buf_release(&text);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* Each step of a walk is a transaction of its own: locks of one are not held during the next. */
+static void steps_of_a_walk_are_measured_one_by_one(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set = AGENTDB_SET(
+        db, "steps", { "1.0.0__a/10_a.sql", "ALTER TABLE orders ADD COLUMN m int;\n" },
+        { "1.0.0__a/20_b.sql",
+          "-- skein:transaction none\nCREATE INDEX CONCURRENTLY by_n ON orders (n);\n" },
+        { "1.0.0__a/30_c.sql", "SELECT pg_catalog.pg_sleep(0.2);\n" });
+
+    measure_tenant(db, "steps", 10);
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "steps", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    assert_non_null(result->measure);
+    assert_string_equal(result->measure->blocked_relation, "orders");
+    assert_true(result->measure->blocked_us < result->measure->took_us);
+    assert_true(result->measure->took_us >= 200000);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+int agentdb_test_measure(struct agentdb *db)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(locks_rewrites_and_scans_are_told_by_statement, db),
+        cmocka_unit_test_prestate(what_is_dropped_keeps_its_name, db),
+        cmocka_unit_test_prestate(sequences_that_stay_moved_are_named, db),
+        cmocka_unit_test_prestate(a_lock_is_counted_until_the_transaction_ends, db),
+        cmocka_unit_test_prestate(settings_of_a_script_do_not_hide_what_it_does, db),
+        cmocka_unit_test_prestate(a_script_of_many_statements_is_measured_all_the_same, db),
+        cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
+    };
+
+    return cmocka_run_group_tests_name("measure", tests, NULL, NULL);
+}
