@@ -64,6 +64,8 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->rehearse_rollback = assignment->rehearse_rollback;
     task->size_limit_bytes = assignment->size_limit_bytes;
     task->allow_large = assignment->allow_large;
+    task->dry_run_step = assignment->dry_run_step;
+    task->stamp = item->stamp;
     task->source = arena_strdup(&task->arena, assignment->source == NULL ? "" : assignment->source);
     task->from_ledger =
         arena_strdup(&task->arena, assignment->from_ledger == NULL ? "" : assignment->from_ledger);

@@ -37,6 +37,8 @@ struct executor_task {
     bool rehearse_rollback;    /* a dry run goes up, down and up again */
     uint64_t size_limit_bytes; /* of a dry run, see rollout_spec; 0: the agent's own */
     bool allow_large;
+    enum dry_run_step dry_run_step;
+    uint64_t stamp;           /* RUN: of the schema at the dry run; 0: it is not compared */
     const char *source;       /* CREATE: the tenant that is copied; "" for none */
     const char *from_ledger;  /* of a baseline: whose table tells the version; "": `target` is it */
     enum rollout_kind kind;   /* what the rollout is about: a SETTLE of it, too */

@@ -11,6 +11,7 @@
 #include "agent/run/task_hook.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_looks.h"
+#include "agent/run/task_opening.h"
 #include "agent/run/task_piece.h"
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
@@ -19,20 +20,8 @@
 #include "common/core/memory.h"
 #include "common/model/semver.h"
 
-#define TASK_BEGIN                                                                                 \
-    ", skein.task_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
-    " set_config('skein.m1', clock_timestamp()::text, true)"
+enum { TASK_DROP_COUNT = 3 };
 
-#define TASK_UNDO                                                                                  \
-    ", skein.undo_begin($5, $6, $7, $8, $9, $10, $11::bigint, $12, $13::text[], $14::text[]),"     \
-    " set_config('skein.m1', clock_timestamp()::text, true)"
-
-enum { TASK_BEGIN_COUNT = 14, TASK_DROP_COUNT = 3 };
-
-static const char task_begin_sql[] = "SELECT " TASK_SETTINGS TASK_BEGIN;
-static const char task_begin_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_BEGIN;
-static const char task_undo_sql[] = "SELECT " TASK_SETTINGS TASK_UNDO;
-static const char task_undo_14_sql[] = "SELECT " TASK_SETTINGS TASK_SETTINGS_14 TASK_UNDO;
 static const char task_settings_sql[] = "SELECT " TASK_SETTINGS;
 /* When a script began, by its place in the task. */
 static const char task_mark_format[] =
@@ -124,6 +113,8 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             report->committed = strcmp(pg_result_tag(item->result), "COMMIT") == 0;
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CLEAN) {
             cleaned++;
+        } else if (item->step == PG_STEP_DONE && b->tags[item->tag].stamps) {
+            report->stamp = task_opening_stamp(b, item->result);
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_SETTLE) {
             task_batch_absorb_settled(report, item->result);
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CHANGED) {
@@ -199,15 +190,14 @@ static void task_batch_set_settings(struct task_batch *b)
     b->settings[3] = asynchronous ? "off" : NULL;
 }
 
-static void task_batch_add_settings_first(struct task_batch *b)
+void task_batch_add_settings_first(struct task_batch *b)
 {
     task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_settings_sql, b->settings,
                    TASK_SETTING_COUNT);
 }
 
-static void task_batch_say(struct task_batch *b, enum task_step step,
-                           const struct task_words *words)
+void task_batch_say(struct task_batch *b, enum task_step step, const struct task_words *words)
 {
     task_batch_add(b, (struct task_tag){ .step = step }, words->sql, words->parameters,
                    words->count);
@@ -220,16 +210,6 @@ static void task_batch_add_settle(struct task_batch *b)
 {
     task_batch_add_settings_first(b);
     task_batch_say(b, TASK_STEP_SETTLE, task_words_settle(&b->arena, b->order->task));
-}
-
-static const char *task_batch_begin_sql(const struct task_batch *b)
-{
-    bool new_server = pg_conn_server_version(b->conn) >= 140000;
-
-    if (b->order->undo != NULL) {
-        return new_server ? task_undo_14_sql : task_undo_sql;
-    }
-    return new_server ? task_begin_14_sql : task_begin_sql;
 }
 
 void task_batch_find_changed(struct task_batch *b)
@@ -259,56 +239,6 @@ static void task_batch_add_drop(struct task_batch *b)
                         arena_printf(arena, "DROP SCHEMA IF EXISTS %s CASCADE", b->settings[0]));
     task_batch_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_drop_end_sql, p + 3,
                    TASK_DROP_COUNT);
-}
-
-void task_batch_add_begin(struct task_batch *b)
-{
-    const struct task_undo *undo = b->order->undo;
-    const struct executor_options *options = b->order->options;
-    const struct executor_task *task = b->order->task;
-    const struct set *set = prepared_set_model(task->set);
-    struct arena *arena = &b->arena;
-    const char **p = arena_alloc_array(arena, TASK_BEGIN_COUNT, sizeof(*p));
-    struct task_text_rows applied = { 0 };
-
-    const char *from = task_text_start(task);
-
-    if (undo != NULL) {
-        applied.scripts = task_text_array(arena, undo->scripts, undo->count);
-    } else if (from[0] != '\0') {
-        task_text_applied(arena, set, from, &applied);
-    }
-    memcpy(p, b->settings, sizeof(b->settings));
-    p[4] = task->tenant;
-    p[5] = set->name;
-    p[6] = task->rollout;
-    /* A walk goes on with what is half done. */
-    p[7] = b->order->step != NULL ? "dry_walk" : task_mode_name(task->mode);
-    p[8] = undo != NULL ? undo->from : from;
-    p[9] = undo != NULL ? undo->start : task_ledger_reads(task) ? "" : task->target;
-    p[10] = arena_printf(arena, "%" PRIu64, task->token);
-    p[11] = options->database_mode ? "" : task->tenant;
-    p[12] = applied.scripts != NULL ? applied.scripts : "{}";
-    p[13] = applied.checksums != NULL ? applied.checksums : "{}";
-    if (task->mode == TASK_CREATE || task->baseline[0] != '\0') {
-        task_batch_add_settings_first(b); /* how long locks are waited for, too */
-    } else {
-        task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
-    }
-    task_batch_cut(b, "before_fence");
-    if (task->mode == TASK_CREATE && !task_batch_is_broken(b)) {
-        task_batch_say(b, TASK_STEP_BEGIN, task_words_create(arena, task));
-    }
-    if (task->baseline[0] != '\0' && undo == NULL) {
-        task_batch_say(b, TASK_STEP_BEGIN, task_words_adopt(arena, options, task));
-    }
-    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_batch_begin_sql(b), p,
-                   TASK_BEGIN_COUNT);
-    task_looks_begin(b);
-    task_batch_cut(b, "after_begin");
-    if (b->order->plan->repeatables && b->order->step == NULL && !task_batch_is_broken(b)) {
-        task_batch_find_changed(b);
-    }
 }
 
 void task_batch_add_ledger(void *batch, enum task_step step, const char *sql,
@@ -511,7 +441,7 @@ static void task_batch_add_whole(struct task_batch *b)
     if (b->order->task->mode == TASK_DROP) {
         task_batch_add_drop(b);
     } else {
-        task_batch_add_begin(b);
+        task_opening_add(b);
         if (!task_batch_is_broken(b)) {
             task_batch_add_scripts(b);
         }

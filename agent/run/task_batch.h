@@ -73,6 +73,7 @@ struct task_outcome_report {
     struct task_warning warnings[WARNINGS_PER_TRY_MAX];
     size_t warning_count;
     size_t repeated; /* repeatable scripts that were run */
+    uint64_t stamp;  /* of a dry run: of the tenant's schema before it; 0: not known */
 };
 
 /* Of a step only the connection's being clean is not looked at: see task_clean. */

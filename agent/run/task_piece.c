@@ -6,6 +6,7 @@
 #include "agent/run/step_order.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_looks.h"
+#include "agent/run/task_opening.h"
 #include "agent/run/unwind_words.h"
 
 #define TASK_OPENING                                                                               \
@@ -143,7 +144,7 @@ void task_piece_add(struct task_batch *b)
         return;
     }
     if (step->opens && step->rehearses) {
-        task_batch_add_begin(b);
+        task_opening_add(b);
     } else if (step->opens) {
         task_piece_begin(b);
     }

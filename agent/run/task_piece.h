@@ -7,6 +7,7 @@
 #include "agent/run/task_batch.h"
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
+#include "agent/run/task_words.h"
 #include "common/core/arena.h"
 
 struct task_tag {
@@ -14,7 +15,8 @@ struct task_tag {
     const struct prepared_operation *operation;
     const struct sql_statement *statement;
     bool down;
-    bool look; /* none of the task's own: see task_looks.h */
+    bool look;   /* none of the task's own: see task_looks.h */
+    bool stamps; /* its answer has the stamp of the schema */
 };
 
 struct task_batch {
@@ -39,13 +41,14 @@ void task_batch_add_step(struct task_batch *b, enum task_step step, const char *
 /* The statements of an operation, or of its rollback, between its settings. */
 void task_batch_add_operation(struct task_batch *b, const struct prepared_operation *operation,
                               bool down);
+/* BEGIN, and the settings before anything else of the task. */
+void task_batch_add_settings_first(struct task_batch *b);
+void task_batch_say(struct task_batch *b, enum task_step step, const struct task_words *words);
 /* Asks which repeatable scripts have to run, while the tenant's row is locked. */
 void task_batch_find_changed(struct task_batch *b);
 /* A point in the middle of the transaction at which a test build may die or stand still. */
 void task_batch_cut(struct task_batch *b, const char *crash_name);
 bool task_batch_is_broken(const struct task_batch *b);
-/* BEGIN and skein.task_begin. */
-void task_batch_add_begin(struct task_batch *b);
 /* A task_ledger_add, whose context is the batch. */
 void task_batch_add_ledger(void *batch, enum task_step step, const char *sql,
                            const char *const *parameters, size_t parameter_count);

@@ -349,6 +349,7 @@ static bool task_run_conclude(struct task_try *t, const struct task_outcome_repo
             task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
                           "the server rolled the transaction back at COMMIT");
         } else {
+            t->result->stamp = report->stamp;
             task_run_succeed(t, report->found_version, report->repeated);
             *ret_to_barrier = report->committed && t->order.asynchronous;
         }
@@ -393,6 +394,7 @@ static bool task_run_walk(struct task_try *t, bool *ret_to_barrier)
     }
     switch (end) {
     case WALK_DONE:
+        t->result->stamp = walk->stamp;
         task_run_succeed(t, "", walk->repeated);
         return false;
     case WALK_ENDED:

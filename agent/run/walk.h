@@ -30,6 +30,7 @@ struct walk {
     struct task_result *result;
     const struct runner_table *runners;
     const char *version; /* where the tenant is, as far as is known: the last complete migration */
+    uint64_t stamp;      /* of a rehearsal: see task_outcome_report */
     bool looked;         /* this try has the guard, and knows what the journal says */
     size_t repeated;     /* repeatable scripts that ran behind it */
     bool advanced;       /* this try has got further than the one before */

@@ -25,6 +25,7 @@ static const char walk_begin_sql[] =
     "SELECT skein.walk_begin($1, $2, $3, $4, $5, $6::text[], $7::bigint, $8, $9::text[],"
     " $10::text[])";
 static const char walk_adopt_sql[] = "SELECT skein.task_adopt($1, $2, $3, $4, $5::bigint, $6, $7)";
+static const char walk_unchanged_sql[] = "SELECT skein.walk_unchanged($1, $2, $3, $4, $5::bigint)";
 static const char walk_rows_sql[] =
     "SELECT script, operation, state = 'done', direction = 'down', coalesce(position::text, ''),"
     " coalesce(undone::text, ''), rollout FROM skein.operation WHERE tenant = $1 AND set_name = $2";
@@ -43,6 +44,7 @@ enum {
     WALK_BEGIN_COUNT = 10,
     WALK_START_COUNT = 10,
     WALK_ADOPT_COUNT = 7,
+    WALK_UNCHANGED_COUNT = 5,
     WALK_FAIL_COUNT = 7,
 };
 
@@ -184,6 +186,20 @@ void walk_journal_add_begin(struct walk *walk, struct arena *arena)
                  TASK_STEP_BEGIN);
 }
 
+static void walk_journal_add_unchanged(struct walk *walk, struct arena *arena)
+{
+    const struct executor_task *task = walk->task;
+    const char **p = arena_alloc_array(arena, WALK_UNCHANGED_COUNT, sizeof(*p));
+
+    p[0] = task->tenant;
+    p[1] = prepared_set_model(task->set)->name;
+    p[2] = task_text_start(task);
+    p[3] = walk_journal_schema(walk);
+    p[4] = arena_printf(arena, "%" PRIu64, task->stamp);
+    pg_batch_add(walk->context->link->batch, walk_unchanged_sql, p, WALK_UNCHANGED_COUNT,
+                 TASK_STEP_BEGIN);
+}
+
 bool walk_journal_look(struct walk *walk)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
@@ -212,6 +228,9 @@ bool walk_journal_look(struct walk *walk)
         walk_journal_add_adopt(walk, &arena);
     }
     pg_batch_add(batch, walk_begin_sql, p, WALK_BEGIN_COUNT, TASK_STEP_BEGIN);
+    if (task->stamp != 0) {
+        walk_journal_add_unchanged(walk, &arena);
+    }
     const char *who[] = { task->tenant, set->name, task->rollout };
     pg_batch_add(batch, walk_begun_sql, who, COUNT_OF(who), TASK_STEP_BEGIN);
     walk_journal_add_rows(walk, &arena);
@@ -221,7 +240,8 @@ bool walk_journal_look(struct walk *walk)
         return false;
     }
     const struct pg_batch_item *last = &answers->items[answers->count - 1]; /* COMMIT */
-    walk->version = arena_strdup(&walk->task->arena, pg_result_text(last[-3].result, 0, 0));
+    const struct pg_batch_item *reached = task->stamp != 0 ? &last[-4] : &last[-3];
+    walk->version = arena_strdup(&walk->task->arena, pg_result_text(reached->result, 0, 0));
     walk->begun = pg_result_bool(last[-2].result, 0, 0);
     walk_journal_keep(walk, last[-1].result);
     return true;

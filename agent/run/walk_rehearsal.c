@@ -20,6 +20,7 @@ bool walk_rehearse_piece(struct walk *walk, const struct step_order *piece)
 
     task_batch_run(walk->context->link->conn, walk->context->link->batch, &order, &walk->report);
     walk_call_absorb(walk);
+    walk->stamp = walk->report.stamp != 0 ? walk->report.stamp : walk->stamp;
     return !walk->report.failed && !walk->report.lost;
 }
 

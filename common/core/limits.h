@@ -111,6 +111,8 @@ enum {
     TENANTS_PER_SHARD_MAX = 100000,
     FINGERPRINT_BYTES = 64 + 1,            /* hex digits of SHA-256, and NUL */
     FINGERPRINT_LOCK_MS = 500,             /* for somebody who changes that very schema */
+    CLASSES_SHOWN_MAX = 50,                /* of a dry run by classes, in its report */
+    STALE_TRIES_MAX = 5,                   /* a schema that changes again after each dry run */
     FINGERPRINT_LINES_MAX = 10000,         /* objects of one tenant that are told apart */
     FINGERPRINT_LINE_BYTES_MAX = 200,      /* characters of each that are shown */
     FINGERPRINT_LINES_BYTES_MAX = 3 << 20, /* of all of them: they travel in one message */

@@ -117,6 +117,8 @@ struct task_result {
     uint32_t scripts;
     uint64_t duration_us;
     const struct task_measure *measure; /* of a dry run that came to its end; else NULL */
+    uint64_t stamp;                     /* of a dry run: of the tenant's schema; 0 when not known */
+    const char *fingerprint;            /* of a look: its digest; "" or NULL for none */
 };
 
 struct task_results {
@@ -234,6 +236,15 @@ struct task_item {
     const char *from; /* "" for none */
     uint64_t repeatables;
     const char *baseline; /* what an unmanaged tenant is recorded at first; "" for none */
+    uint64_t stamp;       /* RUN: of the schema at the dry run; 0: it is not compared */
+};
+
+/* How much of a dry run a task is. */
+enum dry_run_step {
+    DRY_RUN_STEP_WHOLE, /* the plan on the tenant, rolled back */
+    DRY_RUN_STEP_LOOK,  /* only what its schema is */
+    DRY_RUN_STEP_CLONE, /* the plan on an empty copy of it */
+    DRY_RUN_STEP_COUNT,
 };
 
 struct task_assignment {
@@ -247,6 +258,7 @@ struct task_assignment {
     const struct task_item *tasks;
     size_t task_count;
     bool rehearse_rollback; /* of a dry run */
+    enum dry_run_step dry_run_step;
     const char *source; /* CREATE: the tenant of this shard that is copied; "": made by scripts */
     const char *from_ledger;   /* of a baseline, see rollout_spec */
     enum rollout_kind kind;    /* what the rollout is about, whatever the mode */
@@ -348,6 +360,15 @@ enum rollout_policy {
     POLICY_COUNT,
 };
 
+/* What is tried before the first tenant is changed. */
+enum dry_run_mode {
+    DRY_RUN_TENANTS, /* the plan on every tenant */
+    DRY_RUN_CLASSES, /* on one of each class: a shard's tenants of the same schema and version */
+    DRY_RUN_CLONE,   /* on an empty copy of one of each class */
+    DRY_RUN_OFF,
+    DRY_RUN_MODE_COUNT,
+};
+
 struct rollout_spec {
     const char *id;
     enum rollout_kind kind;
@@ -381,6 +402,7 @@ struct rollout_spec {
     bool allow_large;        /* it is a warning then */
     uint64_t patience_ms;    /* 0: the default */
     uint64_t lock_budget_ms; /* how long a dry run may find tables locked; 0: any */
+    enum dry_run_mode dry_run;
 };
 
 /* Whether the version is not the target, but what each tenant's table says. */
@@ -400,6 +422,12 @@ struct rollout_counts {
     uint64_t dry_run_passed;
 };
 
+/* Of a dry run by classes. */
+struct dry_run_class {
+    const char *tenant; /* shard/name of the one that stood for all */
+    uint64_t tenants;
+};
+
 struct rollout_state {
     enum rollout_phase phase;
     enum rollout_phase resume_phase;
@@ -413,6 +441,9 @@ struct rollout_state {
     const char *first_script;        /* the lowest that a plan of it began with; "" for none */
     bool hooks_done[SET_HOOK_COUNT]; /* those of a rollout */
     uint32_t hook_asked;             /* 1 + that which was handed out and not answered; 0: none */
+    uint64_t dry_run_class_total;
+    const struct dry_run_class *dry_run_classes; /* the first CLASSES_SHOWN_MAX of them */
+    size_t dry_run_class_count;
 };
 
 struct shard_progress {
@@ -483,6 +514,7 @@ struct audit_event {
 /* Names as the JSON output and the logs have them: "DRY_RUN", "pause", "migrate". */
 const char *rollout_phase_name(enum rollout_phase phase);
 const char *rollout_policy_name(enum rollout_policy policy);
+const char *dry_run_mode_name(enum dry_run_mode mode);
 bool rollout_phase_is_final(enum rollout_phase phase);
 
 #endif

@@ -60,6 +60,9 @@ static const char *const rollout_phase_names[] = {
 };
 static_assert(COUNT_OF(rollout_phase_names) == ROLLOUT_PHASE_COUNT, "every phase has a name");
 
+static const char *const dry_run_mode_names[] = { "tenants", "classes", "clone", "off" };
+static_assert(COUNT_OF(dry_run_mode_names) == DRY_RUN_MODE_COUNT, "every mode has a name");
+
 static const char *const rollout_policy_names[] = { "pause", "abort", "continue", "rollback" };
 static_assert(COUNT_OF(rollout_policy_names) == POLICY_COUNT, "every policy has a name");
 
@@ -100,6 +103,12 @@ const char *rollout_phase_name(enum rollout_phase phase)
 bool rollout_spec_has_ledger(const struct rollout_spec *spec)
 {
     return spec->from_ledger != NULL && spec->from_ledger[0] != '\0';
+}
+
+const char *dry_run_mode_name(enum dry_run_mode mode)
+{
+    assert(mode < DRY_RUN_MODE_COUNT);
+    return dry_run_mode_names[mode];
 }
 
 const char *rollout_policy_name(enum rollout_policy policy)

@@ -104,6 +104,9 @@ static Skein__V1__TaskResult *wire_agent_of_result(const struct task_result *res
     if (result->measure != NULL) {
         message->measure = wire_measure_of_task(result->measure, arena);
     }
+    message->stamp = result->stamp;
+    message->fingerprint =
+        wire_codec_borrow(result->fingerprint == NULL ? "" : result->fingerprint);
     return message;
 }
 
@@ -302,6 +305,8 @@ static struct task_result wire_agent_to_result(struct wire_check *check,
         .repeatables = result->repeatables,
         .duration_us = result->duration_us,
         .measure = wire_measure_to_task(check, result->measure, arena),
+        .stamp = result->stamp,
+        .fingerprint = wire_check_name_or_empty(check, "fingerprint", result->fingerprint),
     };
 
     if (to.outcome != TASK_SUCCEEDED && to.error.code == TASK_CODE_NONE) {

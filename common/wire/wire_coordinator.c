@@ -44,6 +44,7 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
     message->allow_large = assign->allow_large;
     message->source = wire_codec_borrow(assign->source);
     message->from_ledger = wire_codec_borrow(assign->from_ledger);
+    message->dry_run_step = (Skein__V1__DryRunStep)assign->dry_run_step; /* the same numbers */
     message->kind = wire_enum_of_kind(assign->kind);
     message->labels = wire_parts_of_labels(&assign->labels, arena);
     message->n_labels = assign->labels.count;
@@ -58,6 +59,7 @@ wire_coordinator_of_assignment(const struct task_assignment *assign, struct aren
         message->tasks[i]->from = wire_codec_borrow(assign->tasks[i].from);
         message->tasks[i]->repeatables = assign->tasks[i].repeatables;
         message->tasks[i]->baseline = wire_codec_borrow(assign->tasks[i].baseline);
+        message->tasks[i]->stamp = assign->tasks[i].stamp;
     }
     return message;
 }
@@ -188,6 +190,7 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .allow_large = assign->allow_large != 0,
         .source = wire_check_name_or_empty(check, "source", assign->source),
         .from_ledger = wire_check_text(check, "from_ledger", assign->from_ledger, TEXT_BYTES_MAX),
+        .dry_run_step = (enum dry_run_step)assign->dry_run_step,
         .kind = wire_coordinator_to_kind(check, assign->kind),
         .labels = wire_parts_to_labels(check, assign->labels, assign->n_labels, arena),
         .force = assign->force != 0,
@@ -195,6 +198,8 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         .lock_budget_ms = assign->lock_budget_ms,
     };
 
+    wire_check_number(check, "dry_run_step", (uint64_t)assign->dry_run_step,
+                      DRY_RUN_STEP_COUNT - 1);
     wire_check_number(check, "tasks", assign->n_tasks, TENANTS_PER_MESSAGE_MAX);
     if (check->failed) {
         return result;
@@ -207,6 +212,7 @@ wire_coordinator_to_assignment(struct wire_check *check, const Skein__V1__TaskAs
         tasks[i].from = wire_check_name_or_empty(check, "from", assign->tasks[i]->from);
         tasks[i].repeatables = assign->tasks[i]->repeatables;
         tasks[i].baseline = wire_check_name_or_empty(check, "baseline", assign->tasks[i]->baseline);
+        tasks[i].stamp = assign->tasks[i]->stamp;
     }
     result.tasks = tasks;
     return result;

@@ -84,6 +84,14 @@ static const int wire_enum_kinds[] = {
 };
 static_assert(COUNT_OF(wire_enum_kinds) == ROLLOUT_KIND_COUNT, "every kind travels");
 
+static const int wire_enum_dry_runs[] = {
+    [DRY_RUN_TENANTS] = SKEIN__V1__DRY_RUN_MODE__DRY_RUN_MODE_TENANTS,
+    [DRY_RUN_CLASSES] = SKEIN__V1__DRY_RUN_MODE__DRY_RUN_MODE_CLASSES,
+    [DRY_RUN_CLONE] = SKEIN__V1__DRY_RUN_MODE__DRY_RUN_MODE_CLONE,
+    [DRY_RUN_OFF] = SKEIN__V1__DRY_RUN_MODE__DRY_RUN_MODE_OFF,
+};
+static_assert(COUNT_OF(wire_enum_dry_runs) == DRY_RUN_MODE_COUNT, "every mode travels");
+
 static const int wire_enum_rollbacks[] = {
     [ROLLBACK_NONE] = SKEIN__V1__ROLLBACK_STAGE__ROLLBACK_STAGE_UNSPECIFIED,
     [ROLLBACK_STOPPING] = SKEIN__V1__ROLLBACK_STAGE__ROLLBACK_STAGE_STOPPING,
@@ -196,4 +204,20 @@ enum rollback_stage wire_enum_to_rollback(struct wire_check *check, const char *
 {
     return (enum rollback_stage)wire_enum_find(check, field, wire_enum_rollbacks,
                                                COUNT_OF(wire_enum_rollbacks), (int)value);
+}
+
+Skein__V1__DryRunMode wire_enum_of_dry_run(enum dry_run_mode value)
+{
+    return (Skein__V1__DryRunMode)wire_enum_of(wire_enum_dry_runs, COUNT_OF(wire_enum_dry_runs),
+                                               value);
+}
+
+enum dry_run_mode wire_enum_to_dry_run(struct wire_check *check, const char *field,
+                                       Skein__V1__DryRunMode value)
+{
+    if (value == SKEIN__V1__DRY_RUN_MODE__DRY_RUN_MODE_UNSPECIFIED) {
+        return DRY_RUN_TENANTS; /* also what was stored before there was a choice */
+    }
+    return (enum dry_run_mode)wire_enum_find(check, field, wire_enum_dry_runs,
+                                             COUNT_OF(wire_enum_dry_runs), (int)value);
 }

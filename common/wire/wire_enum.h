@@ -17,6 +17,7 @@ Skein__V1__RolloutPhase wire_enum_of_phase(enum rollout_phase value);
 Skein__V1__RolloutPolicy wire_enum_of_policy(enum rollout_policy value);
 Skein__V1__RolloutKind wire_enum_of_kind(enum rollout_kind value);
 Skein__V1__RollbackStage wire_enum_of_rollback(enum rollback_stage value);
+Skein__V1__DryRunMode wire_enum_of_dry_run(enum dry_run_mode value);
 
 /* The first constant of the model, and a failed check, for a value that this version does not
  * know. */
@@ -34,5 +35,8 @@ enum rollout_kind wire_enum_to_kind(struct wire_check *check, const char *field,
                                     Skein__V1__RolloutKind value);
 enum rollback_stage wire_enum_to_rollback(struct wire_check *check, const char *field,
                                           Skein__V1__RollbackStage value);
+
+enum dry_run_mode wire_enum_to_dry_run(struct wire_check *check, const char *field,
+                                       Skein__V1__DryRunMode value);
 
 #endif

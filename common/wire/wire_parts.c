@@ -196,6 +196,32 @@ struct rollout_counts wire_parts_to_counts(const Skein__V1__RolloutCounts *count
     };
 }
 
+Skein__V1__DryRunClass **wire_parts_of_classes(const struct dry_run_class *classes, size_t count,
+                                               struct arena *arena)
+{
+    Skein__V1__DryRunClass **items = arena_alloc_array(arena, count, sizeof(*items));
+
+    for (size_t i = 0; i < count; i++) {
+        items[i] = wire_codec_new(&skein__v1__dry_run_class__descriptor, arena);
+        items[i]->tenant = wire_codec_borrow(classes[i].tenant);
+        items[i]->tenants = classes[i].tenants;
+    }
+    return items;
+}
+
+const struct dry_run_class *wire_parts_to_classes(struct wire_check *check,
+                                                  Skein__V1__DryRunClass *const *items,
+                                                  size_t count, struct arena *arena)
+{
+    struct dry_run_class *classes = arena_alloc_array(arena, count, sizeof(*classes));
+
+    for (size_t i = 0; i < count; i++) {
+        classes[i].tenant = wire_check_tenant(check, "dry_run_classes.tenant", items[i]->tenant);
+        classes[i].tenants = items[i]->tenants;
+    }
+    return classes;
+}
+
 Skein__V1__SkipCount **wire_parts_of_skips(const uint64_t skips[TASK_CODE_COUNT],
                                            struct arena *arena, size_t *ret_count)
 {

@@ -33,6 +33,11 @@ Skein__V1__RolloutCounts *wire_parts_of_counts(const struct rollout_counts *coun
 struct rollout_counts wire_parts_to_counts(const Skein__V1__RolloutCounts *counts);
 
 /* Only the codes that count something. */
+Skein__V1__DryRunClass **wire_parts_of_classes(const struct dry_run_class *classes, size_t count,
+                                               struct arena *arena);
+const struct dry_run_class *wire_parts_to_classes(struct wire_check *check,
+                                                  Skein__V1__DryRunClass *const *items,
+                                                  size_t count, struct arena *arena);
 Skein__V1__SkipCount **wire_parts_of_skips(const uint64_t skips[TASK_CODE_COUNT],
                                            struct arena *arena, size_t *ret_count);
 void wire_parts_to_skips(struct wire_check *check, Skein__V1__SkipCount *const *items, size_t count,

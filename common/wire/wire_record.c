@@ -39,6 +39,7 @@ Skein__V1__RolloutSpec *wire_record_of_spec(const struct rollout_spec *spec, str
     message->tenant = wire_codec_borrow(spec->tenant);
     message->from_reference = spec->from_reference;
     message->from_ledger = wire_codec_borrow(spec->from_ledger);
+    message->dry_run = wire_enum_of_dry_run(spec->dry_run);
     message->labels = wire_parts_of_labels(&spec->labels, arena);
     message->n_labels = spec->labels.count;
     message->force = spec->force;
@@ -88,6 +89,7 @@ bool wire_decode_rollout_spec(struct bytes wire, struct arena *arena,
         .tenant = wire_check_text(&check, "tenant", from->tenant, SELECTOR_BYTES_MAX),
         .from_reference = from->from_reference != 0,
         .from_ledger = wire_check_text(&check, "from_ledger", from->from_ledger, TEXT_BYTES_MAX),
+        .dry_run = wire_enum_to_dry_run(&check, "dry_run", from->dry_run),
         .labels = wire_parts_to_labels(&check, from->labels, from->n_labels, arena),
         .force = from->force != 0,
         .patience_ms = from->patience_ms,
@@ -117,6 +119,10 @@ struct bytes wire_encode_rollout_state(const struct rollout_state *record, struc
     message->before_rollout_done = record->hooks_done[SET_HOOK_BEFORE_ROLLOUT];
     message->after_rollout_done = record->hooks_done[SET_HOOK_AFTER_ROLLOUT];
     message->hook_asked = record->hook_asked;
+    message->dry_run_class_total = record->dry_run_class_total;
+    message->n_dry_run_classes = record->dry_run_class_count;
+    message->dry_run_classes =
+        wire_parts_of_classes(record->dry_run_classes, record->dry_run_class_count, arena);
     return wire_codec_pack(&message->base, arena);
 }
 
@@ -143,6 +149,10 @@ bool wire_decode_rollout_state(struct bytes wire, struct arena *arena,
         .hooks_done = { [SET_HOOK_BEFORE_ROLLOUT] = from->before_rollout_done != 0,
                         [SET_HOOK_AFTER_ROLLOUT] = from->after_rollout_done != 0 },
         .hook_asked = from->hook_asked <= SET_HOOK_COUNT ? from->hook_asked : 0,
+        .dry_run_class_total = from->dry_run_class_total,
+        .dry_run_class_count = from->n_dry_run_classes,
+        .dry_run_classes =
+            wire_parts_to_classes(&check, from->dry_run_classes, from->n_dry_run_classes, arena),
     };
     wire_parts_to_skips(&check, from->skips, from->n_skips, state.skips);
     if (!check.failed) {

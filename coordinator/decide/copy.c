@@ -64,6 +64,18 @@ struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *fr
     return copy;
 }
 
+const struct dry_run_class *copy_classes(struct arena *arena, const struct dry_run_class *from,
+                                         size_t count)
+{
+    struct dry_run_class *copy = arena_alloc_array(arena, count, sizeof(*copy));
+
+    for (size_t i = 0; i < count; i++) {
+        copy[i].tenant = copy_text(arena, from[i].tenant);
+        copy[i].tenants = from[i].tenants;
+    }
+    return copy;
+}
+
 struct session_record copy_session(struct arena *arena, const struct session_record *from)
 {
     struct session_record copy = *from;

@@ -13,6 +13,8 @@ struct labels copy_labels(struct arena *arena, const struct labels *from);
 struct task_error copy_error(struct arena *arena, const struct task_error *from);
 struct rollout_measures copy_measures(struct arena *arena, const struct rollout_measures *from);
 struct rollout_spec copy_spec(struct arena *arena, const struct rollout_spec *from);
+const struct dry_run_class *copy_classes(struct arena *arena, const struct dry_run_class *from,
+                                         size_t count);
 struct session_record copy_session(struct arena *arena, const struct session_record *from);
 struct shard_record copy_shard(struct arena *arena, const struct shard_record *from);
 struct lock_record copy_lock(struct arena *arena, const struct lock_record *from);

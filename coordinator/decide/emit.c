@@ -31,6 +31,8 @@ void emit_put_state(struct step *step, const char *rollout, const struct rollout
     effect->state.phase_reason = copy_text(&step->effects->arena, state->phase_reason);
     effect->state.changed_by = copy_text(&step->effects->arena, state->changed_by);
     effect->state.first_script = copy_text(&step->effects->arena, state->first_script);
+    effect->state.dry_run_classes =
+        copy_classes(&step->effects->arena, state->dry_run_classes, state->dry_run_class_count);
 }
 
 void emit_put_progress(struct step *step, const char *rollout,

@@ -6,6 +6,7 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/part.h"
@@ -98,6 +99,8 @@ static void fleet_load_rollout(struct step *step, const struct loaded_rollout *f
     rollout->state.first_script = rollout->first_script;
     rollout->state.phase_reason = rollout->reason;
     rollout->state.changed_by = rollout->changed_by;
+    rollout->state.dry_run_classes =
+        copy_classes(&rollout->arena, from->state.dry_run_classes, from->state.dry_run_class_count);
     rollout->loaded = true;
     rollout->told = rollout_told_phase(rollout);
     rollout->started_token =

@@ -84,6 +84,32 @@ static bool operator_rollout_target(const struct set *set, const struct rollout_
     return true;
 }
 
+static bool operator_rollout_check_dry_run(const struct rollout_spec *spec, const char *reason,
+                                           struct error *err)
+{
+    if (spec->dry_run >= DRY_RUN_MODE_COUNT) {
+        return error_set(err, ERR_INVALID, "unknown mode of the dry run");
+    }
+    if (spec->dry_run == DRY_RUN_TENANTS) {
+        return true;
+    }
+    if (spec->kind != ROLLOUT_MIGRATE) {
+        return error_set(err, ERR_INVALID, "only a migration has a dry run");
+    }
+    if (spec->rehearse_rollback && spec->dry_run != DRY_RUN_CLASSES) {
+        return error_set(err, ERR_INVALID,
+                         "a rollback is rehearsed on tenants: not with the dry run '%s'",
+                         dry_run_mode_name(spec->dry_run));
+    }
+    if (spec->dry_run == DRY_RUN_OFF && spec->dry_run_only) {
+        return error_set(err, ERR_INVALID, "a dry run that is off is nothing to stop after");
+    }
+    if (spec->dry_run == DRY_RUN_OFF && spec->reason[0] == '\0' && reason[0] == '\0') {
+        return error_set(err, ERR_INVALID, "a rollout without a dry run needs a reason");
+    }
+    return true;
+}
+
 static bool operator_rollout_check_spec(const struct rollout_spec *spec, struct error *err)
 {
     if (spec->id[0] == '\0' || strlen(spec->id) > NAME_BYTES_MAX) {
@@ -177,9 +203,10 @@ static void operator_rollout_note(struct step *step, const struct operator_reque
         return;
     }
     audit_add(step, request->actor, "rollout.start", spec->id, request->reason,
-              "set %s to %s, tenants '%s'%s%s", spec->set, spec->target, spec->selector,
+              "set %s to %s, tenants '%s'%s%s%s%s", spec->set, spec->target, spec->selector,
               spec->baseline_unmanaged[0] == '\0' ? "" : ", unmanaged ones recorded at ",
-              spec->baseline_unmanaged);
+              spec->baseline_unmanaged, spec->dry_run == DRY_RUN_TENANTS ? "" : ", dry run: ",
+              spec->dry_run == DRY_RUN_TENANTS ? "" : dry_run_mode_name(spec->dry_run));
 }
 
 bool operator_rollout_start(struct step *step, const struct operator_request *request,
@@ -195,7 +222,9 @@ bool operator_rollout_start(struct step *step, const struct operator_request *re
         operator_rollout_confirm(step, same);
         return true;
     }
-    if (!operator_rollout_check_spec(&spec, err) || !tenant_life_start(step, &spec, err)) {
+    if (!operator_rollout_check_spec(&spec, err) ||
+        !operator_rollout_check_dry_run(&spec, request->reason, err) ||
+        !tenant_life_start(step, &spec, err)) {
         return false;
     }
     const struct set_head *head = set_shelf_head(shelf, spec.set);

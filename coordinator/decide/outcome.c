@@ -6,6 +6,7 @@
 
 #include "common/core/limits.h"
 #include "coordinator/decide/copy.h"
+#include "coordinator/decide/dry_class.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/part.h"
@@ -73,8 +74,17 @@ static void outcome_on_succeeded(struct step *step, struct tenant_task *task,
     const struct rollout_spec *spec = &task->part->rollout->spec;
     bool back = result->mode == TASK_ROLLBACK;
 
+    if (result->mode == TASK_DRY_RUN && result->fingerprint != NULL &&
+        result->fingerprint[0] != '\0') {
+        task->tries = 0;
+        dry_class_join(step, task, result->fingerprint, result->stamp);
+        return;
+    }
     if (task_mode_is_dry(result->mode)) {
         task->tries = 0;
+        if (result->mode == TASK_DRY_RUN && result->stamp != 0) {
+            task->stamp = result->stamp;
+        }
         tenant_task_step(step, task, TENANT_TASK_ON_PASS,
                          result->mode == TASK_DRY_RUN ? TASK_RUN : TASK_ROLLBACK, 0);
         return;
@@ -128,6 +138,25 @@ static void outcome_on_skipped(struct step *step, struct tenant_task *task,
               result->error.code == TASK_CODE_NONE ? TASK_CODE_UP_TO_DATE : result->error.code);
 }
 
+/* Somebody has changed the schema since its dry run: that is only to be known, and it is dry-run
+ * again. Nothing has happened to the tenant in this try; what an earlier one may have done is
+ * looked up as ever. False: it changes again and again. */
+static bool outcome_on_stale(struct step *step, struct tenant_task *task,
+                             const struct task_error *error)
+{
+    struct task_error warning = *error;
+
+    if (task->stale_tries >= STALE_TRIES_MAX) {
+        return false;
+    }
+    task->stale_tries++;
+    warning.tenant = part_path(step, task);
+    rollout_warn(step, task->part->rollout, &warning);
+    part_keep_error(step, task, error);
+    part_look_up(step, task);
+    return true;
+}
+
 static void outcome_on_failed(struct step *step, struct tenant_task *task,
                               const struct task_result *result)
 {
@@ -148,6 +177,9 @@ static void outcome_on_failed(struct step *step, struct tenant_task *task,
     }
     if (error->code == TASK_CODE_CANCELLED && task->part->rollout->aborting) {
         part_cancel(step, task);
+        return;
+    }
+    if (error->code == TASK_CODE_STALE && outcome_on_stale(step, task, error)) {
         return;
     }
     if (outcome_is_worth_another(task, error->code)) {

@@ -8,6 +8,7 @@
 #include "common/core/memory.h"
 #include "common/model/selector.h"
 #include "coordinator/decide/copy.h"
+#include "coordinator/decide/dry_class.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/overtaken.h"
@@ -353,6 +354,8 @@ void part_retry(struct step *step, struct tenant_task *task)
     task->looked_up = false;
     task->fenced = false;
     task->held_since_ms = 0;
+    task->stale_tries = 0;
+    dry_class_leave(step, task);
     if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN,
                          tenant_plan_first_mode(task->part->rollout), 0)) {
         part_classify(step, task);
@@ -520,10 +523,14 @@ static void part_resolve(struct step *step, struct tenant_task *task)
     }
     uint64_t due = task->tries == 0 ? 0 : step->now_ms + part_backoff_ms(task);
     /* A tenant that somebody else has moved takes another path: it is looked at before it leaps. */
-    bool moved = task->last != NULL && task->last->error.code == TASK_CODE_VERSION_MOVED;
+    bool moved = task->last != NULL && (task->last->error.code == TASK_CODE_VERSION_MOVED ||
+                                        task->last->error.code == TASK_CODE_STALE);
     bool anew = moved || task->mode == TASK_SETTLE;
     enum task_mode mode =
         anew ? tenant_plan_first_mode(task->part->rollout) : (enum task_mode)task->mode;
+    if (anew) {
+        dry_class_leave(step, task);
+    }
     if (tenant_task_step(step, task, TENANT_TASK_ON_AGAIN, mode, due)) {
         part_classify(step, task);
     }

@@ -6,6 +6,7 @@
 
 #include "common/core/memory.h"
 #include "coordinator/decide/copy.h"
+#include "coordinator/decide/dry_class.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/overtaken.h"
 #include "coordinator/decide/part.h"
@@ -49,6 +50,7 @@ struct rollout *rollout_add(struct step *step, const struct rollout_spec *spec)
 
 static void rollout_free(struct rollout *rollout)
 {
+    dry_class_forget(rollout);
     for (size_t i = 0; i < rollout->part_count; i++) {
         part_free(rollout->parts[i]);
     }
@@ -104,7 +106,8 @@ bool rollout_is_active(const struct rollout *rollout)
 
 bool rollout_has_dry_run(const struct rollout *rollout)
 {
-    return rollout->spec.kind == ROLLOUT_MIGRATE;
+    return rollout->spec.kind == ROLLOUT_MIGRATE &&
+           (rollout->spec.dry_run != DRY_RUN_OFF || rollback_is_on(rollout));
 }
 
 bool rollout_serves(const struct rollout *rollout, enum task_mode mode)
@@ -261,6 +264,7 @@ void rollout_close(struct step *step, struct rollout *rollout)
         return;
     }
     wave_forget_rollout(step->fleet, rollout);
+    dry_class_forget(rollout);
     for (size_t i = 0; i < rollout->part_count; i++) {
         part_free(rollout->parts[i]);
     }
@@ -447,6 +451,9 @@ static void rollout_act(struct step *step, struct rollout *rollout, enum rollout
     }
     if (rollout_phase_is_final(to) || (on == ROLLOUT_ON_DRAINED && to == ROLLOUT_ROLLING_BACK)) {
         rollout_hook_give_up(step, rollout);
+    }
+    if (from == ROLLOUT_DRY_RUN && to != ROLLOUT_PAUSED) {
+        dry_class_report(rollout);
     }
     if (rollout_phase_is_final(to)) {
         rollout->state.finished_at_ms = step->wall_ms;

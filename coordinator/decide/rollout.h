@@ -15,6 +15,7 @@
 #include "coordinator/decide/measures.h"
 #include "coordinator/decide/rate.h"
 
+struct dry_class;
 struct part;
 struct tenant;
 struct tenant_task;
@@ -103,6 +104,8 @@ struct rollout {
     struct hook_call hook;
     struct rate rate;
     struct plan_cache plan_cache;
+    struct dry_class *dry_classes; /* dry_class.h */
+    size_t dry_held; /* tasks that wait for one of their class which has failed: nobody goes on */
 
     bool progress_dirty, state_dirty;
     uint64_t progress_due_ms, state_due_ms;
@@ -128,7 +131,8 @@ void rollout_release(struct fleet *fleet);
 
 /* Has not ended: others of its set must keep away from its tenants. */
 bool rollout_is_active(const struct rollout *rollout);
-/* Its tenants are looked at before one is changed: so for migrations alone. */
+/* Its tenants are tried before one is changed: so for migrations alone, if they did not renounce
+ * it, and for every rollback. */
 bool rollout_has_dry_run(const struct rollout *rollout);
 /* Hands out tasks of this list now. */
 bool rollout_serves(const struct rollout *rollout, enum task_mode mode);

@@ -78,7 +78,7 @@ static enum rollout_event rollout_due_event(const struct rollout *rollout)
         return ROLLOUT_ON_SHARDS_KNOWN;
     }
     if (rollout->state.phase == ROLLOUT_DRY_RUN && known &&
-        (rollout->open[0] == 0 || reference_stops_dry_run(rollout))) {
+        (rollout->open[0] == rollout->dry_held || reference_stops_dry_run(rollout))) {
         return ROLLOUT_ON_TASKS_DONE;
     }
     if (rollout->state.phase == ROLLOUT_ROLLING_BACK && known) {

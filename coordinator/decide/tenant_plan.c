@@ -15,7 +15,12 @@ enum task_mode tenant_plan_first_mode(const struct rollout *rollout)
         [ROLLOUT_DROP] = TASK_DROP,
     };
 
-    return rollback_is_on(rollout) ? TASK_ROLLBACK_DRY_RUN : modes[rollout->spec.kind];
+    if (rollback_is_on(rollout)) {
+        return TASK_ROLLBACK_DRY_RUN;
+    }
+    return rollout->spec.kind == ROLLOUT_MIGRATE && !rollout_has_dry_run(rollout)
+               ? TASK_RUN
+               : modes[rollout->spec.kind];
 }
 
 bool tenant_plan_is_migrated(const struct rollout *rollout, const struct tenant *tenant)

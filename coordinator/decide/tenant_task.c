@@ -5,6 +5,7 @@
 
 #include <utlist.h>
 
+#include "coordinator/decide/dry_class.h"
 #include "coordinator/decide/part.h"
 #include "coordinator/decide/reference.h"
 #include "coordinator/decide/registry.h"
@@ -24,24 +25,37 @@ static bool tenant_task_is_in_flight(const struct tenant_task *task)
 
 /* ---- lists ---- */
 
+static struct tenant_task_queue *tenant_task_queue(const struct tenant_task *task,
+                                                   enum tenant_task_list list)
+{
+    return list == TENANT_TASK_LIST_CLASS ? &task->dry_class->waiting : &task->part->queues[list];
+}
+
 static void tenant_task_unlink(struct tenant_task *task)
 {
     if (task->list != TENANT_TASK_LIST_NONE) {
-        struct tenant_task_queue *queue = &task->part->queues[task->list];
+        struct tenant_task_queue *queue =
+            tenant_task_queue(task, (enum tenant_task_list)task->list);
         DL_DELETE(queue->head, task);
         queue->count--;
+        if (task->list == TENANT_TASK_LIST_CLASS && task->dry_class->held) {
+            task->part->rollout->dry_held--;
+        }
         task->list = TENANT_TASK_LIST_NONE;
     }
 }
 
 static void tenant_task_link(struct tenant_task *task, enum tenant_task_list list)
 {
-    struct tenant_task_queue *queue = &task->part->queues[list];
+    struct tenant_task_queue *queue = tenant_task_queue(task, list);
 
     assert(task->list == TENANT_TASK_LIST_NONE);
     DL_APPEND(queue->head, task);
     queue->count++;
     task->list = (uint8_t)list;
+    if (list == TENANT_TASK_LIST_CLASS && task->dry_class->held) {
+        task->part->rollout->dry_held++;
+    }
     if (list == TENANT_TASK_LIST_LATER && (queue->count == 1 || task->due_ms < queue->due_ms)) {
         queue->due_ms = task->due_ms;
     }
@@ -54,6 +68,9 @@ static enum tenant_task_list tenant_task_home(const struct tenant_task *task)
     case TENANT_TASK_PASSED:
         if (task->mode == TASK_SETTLE) {
             return TENANT_TASK_LIST_SETTLE;
+        }
+        if (dry_class_waits(task)) {
+            return TENANT_TASK_LIST_CLASS;
         }
         if (task == task->part->rollout->reference && !task_mode_is_rollback(task->mode)) {
             return TENANT_TASK_LIST_REFERENCE;
@@ -79,7 +96,7 @@ static void tenant_task_place(struct step *step, struct tenant_task *task)
     enum tenant_task_list list = tenant_task_home(task);
 
     if (list != TENANT_TASK_LIST_NONE && list != TENANT_TASK_LIST_UNKNOWN &&
-        task->due_ms > step->now_ms) {
+        list != TENANT_TASK_LIST_CLASS && task->due_ms > step->now_ms) {
         list = TENANT_TASK_LIST_LATER;
     }
     if (list != TENANT_TASK_LIST_NONE) {
@@ -180,6 +197,13 @@ static void tenant_task_note_change(struct step *step, struct part *part)
     part->rollout->change++;
 }
 
+void tenant_task_requeue(struct step *step, struct tenant_task *task)
+{
+    tenant_task_unlink(task);
+    tenant_task_place(step, task);
+    tenant_task_note_change(step, task->part);
+}
+
 struct tenant_task *tenant_task_add(struct step *step, struct part *part, struct tenant *tenant,
                                     enum task_mode mode)
 {
@@ -236,6 +260,7 @@ bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_t
         free(task->last);
         task->last = NULL;
     }
+    dry_class_follow(step, task);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "common/core/fsm.h"
 #include "coordinator/decide/fleet_state.h"
 
+struct dry_class;
 struct part;
 struct tenant;
 
@@ -45,6 +46,7 @@ enum tenant_task_list {
     TENANT_TASK_LIST_RUN,
     TENANT_TASK_LIST_SETTLE,
     TENANT_TASK_LIST_REFERENCE, /* the set's reference tenant, in either mode */
+    TENANT_TASK_LIST_CLASS,     /* another of its class is dry-run: dry_class.h */
     TENANT_TASK_LIST_LATER,     /* until due_ms */
     TENANT_TASK_LIST_UNKNOWN,   /* until the refresh in due_ms is answered */
     TENANT_TASK_LIST_COUNT,
@@ -67,11 +69,14 @@ struct tenant_task {
     uint64_t due_ms;                 /* LATER: when; UNKNOWN: the refresh that tells */
     uint64_t held_since_ms;          /* found its tenant locked; 0: did not */
     uint64_t ticket;                 /* LOCKING: of the window it waits in */
+    uint64_t stamp;                  /* of the tenant's schema at its dry run; 0: not known */
+    struct dry_class *dry_class;     /* once it is known; its rollout's */
     uint8_t state;                   /* enum tenant_task_state */
     uint8_t mode;                    /* enum task_mode */
     uint8_t list;                    /* enum tenant_task_list */
     uint8_t skip_code;               /* SKIPPED: enum task_code */
     uint8_t tries;                   /* that ended without an outcome */
+    uint8_t stale_tries;             /* the schema had changed since the dry run */
     bool passed;                     /* counted in dry_run_passed */
     bool measured;                   /* counted among the rollout's measures */
     bool looked_up;                  /* a surprising answer was looked up once */
@@ -94,6 +99,8 @@ bool tenant_task_step(struct step *step, struct tenant_task *task, enum tenant_t
                       enum task_mode mode, uint64_t due);
 /* Moves a task that waits to LATER. */
 void tenant_task_postpone(struct step *step, struct tenant_task *task, uint64_t due_ms);
+/* A task that waits belongs to another list now. */
+void tenant_task_requeue(struct step *step, struct tenant_task *task);
 /* Its time has come: from LATER to where it belongs. */
 void tenant_task_wake(struct tenant_task *task);
 bool tenant_task_is_final(const struct tenant_task *task);

@@ -7,6 +7,7 @@
 #include "common/core/memory.h"
 #include "common/model/duration.h"
 #include "coordinator/decide/copy.h"
+#include "coordinator/decide/dry_class.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/lock_table.h"
 #include "coordinator/decide/lock_wait.h"
@@ -29,6 +30,7 @@ struct window {
     struct part *part;
     int64_t lease_id;
     enum task_mode mode;
+    enum dry_run_step dry_run_step;
     size_t count;
     struct tenant_task *tasks[TASK_WINDOW];
 };
@@ -189,7 +191,8 @@ static struct window *wave_open(struct step *step, struct part *part,
     *waiting->window = (struct window){ .rollout = part->rollout,
                                         .part = part,
                                         .lease_id = part->shard->session.lease_id,
-                                        .mode = (enum task_mode)first->mode };
+                                        .mode = (enum task_mode)first->mode,
+                                        .dry_run_step = dry_class_step_of(first) };
     *ret_ticket = waiting->id;
     return waiting->window;
 }
@@ -204,7 +207,8 @@ static bool wave_take(struct step *step, struct part *part, enum tenant_task_lis
 
     while (queue->head != NULL && (window == NULL ? 0 : window->count) < room) {
         struct tenant_task *task = queue->head;
-        if (window != NULL && (enum task_mode)task->mode != window->mode) {
+        if (window != NULL && ((enum task_mode)task->mode != window->mode ||
+                               dry_class_step_of(task) != window->dry_run_step)) {
             break;
         }
         if (!wave_is_free(step, task)) {
@@ -306,6 +310,7 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
         items[count].from = copy_text(arena, start.from);
         items[count].repeatables = start.repeatables;
         items[count].baseline = copy_text(arena, start.baseline);
+        items[count].stamp = window->mode == TASK_RUN ? task->stamp : 0;
         count++;
         lock_table_find(shard, task->tenant->info->name)->token = token;
         task->token = token;
@@ -327,6 +332,7 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .rehearse_rollback = rollout->spec.rehearse_rollback,
                                   .size_limit_bytes = rollout->spec.size_limit_bytes,
                                   .allow_large = rollout->spec.allow_large,
+                                  .dry_run_step = window->dry_run_step,
                                   .source = tenant_life_source(rollout),
                                   .from_ledger = copy_text(arena, rollout->spec.from_ledger),
                                   .kind = rollout->spec.kind,

@@ -154,6 +154,7 @@ bool operator_change_start(struct bytes wire, struct event *event, struct error 
         .concurrency = request->concurrency,
         .concurrency_per_shard = request->concurrency_per_shard,
         .dry_run_only = request->dry_run_only != 0,
+        .dry_run = wire_enum_to_dry_run(&check, "dry_run", request->dry_run),
         .rehearse_rollback = request->rehearse_rollback != 0,
         .size_limit_bytes = request->size_limit_bytes,
         .allow_large = request->allow_large != 0,

@@ -72,6 +72,10 @@ Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struc
     rollout->phase_reason = wire_codec_text(arena, view->state.phase_reason, TEXT_BYTES_MAX);
     rollout->changed_by = wire_codec_text(arena, view->state.changed_by, TEXT_BYTES_MAX);
     rollout->skips = wire_parts_of_skips(view->state.skips, arena, &rollout->n_skips);
+    rollout->dry_run_class_total = view->state.dry_run_class_total;
+    rollout->n_dry_run_classes = view->state.dry_run_class_count;
+    rollout->dry_run_classes =
+        wire_parts_of_classes(view->state.dry_run_classes, view->state.dry_run_class_count, arena);
     operator_view_add_locked(rollout, view, arena);
     operator_view_add_progress(rollout, view, arena);
     return rollout;

@@ -8,8 +8,8 @@
 
 #include "agent/task_list.h"
 
-static const struct task_item item_a = { "a", "", 0, "" };
-static const struct task_item item_b = { "b", "0.1.0", 0, "" };
+static const struct task_item item_a = { "a", "", 0, "", 0 };
+static const struct task_item item_b = { "b", "0.1.0", 0, "", 0 };
 
 static struct task_assignment assignment_with(uint64_t token)
 {

@@ -122,7 +122,7 @@ static void what_an_agent_says_arrives_whole(void **state)
     const struct running_task running[] = { { "r7", TASK_RUN, "t_7", 42 } };
     const struct task_result results[] = {
         { "r7", TASK_RUN, "t_7", 42, TASK_FAILED, task_error, &task_error, 1, "0.4.3", 77, 3, 5000,
-          &task_measure },
+          &task_measure, 99, "ab12" },
     };
     const struct history_entry entries[] = {
         { 1, "billing", "0.4.3", "0.4.3__x", "up", "ab12", "r7", "a1", 42, "done", 1000, 2.5 },
@@ -185,7 +185,7 @@ static void check_coordinator_message(const struct coordinator_message *message)
 
 static void what_the_coordinator_says_arrives_whole(void **state)
 {
-    const struct task_item tasks[] = { { "t_7", "0.4.2", 77, "0.1.0" } };
+    const struct task_item tasks[] = { { "t_7", "0.4.2", 77, "0.1.0", 99 } };
     const char *const names[] = { "t_7", "t_8" };
     struct coordinator_message message = { .term = 12, .kind = COORDINATOR_MESSAGE_WELCOME };
 
@@ -223,6 +223,7 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     message.assign.allow_large = true;
     message.assign.patience_ms = 600000;
     message.assign.lock_budget_ms = 2000;
+    message.assign.dry_run_step = DRY_RUN_STEP_CLONE;
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_CANCEL;
     message.cancel = (struct task_cancel){ "r7", names, 2 };
@@ -261,6 +262,8 @@ static void what_the_coordinator_says_arrives_whole(void **state)
 
 static void what_the_store_keeps_comes_back_whole(void **state)
 {
+    const struct dry_run_class classes[] = { { "eu-1/t_7", 12 } };
+
     (void)state;
     CHECK_RECORD(rollout_spec, rollout_spec,
                  { "r7",
@@ -290,7 +293,8 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    1 << 30,
                    true,
                    600000,
-                   2000 });
+                   2000,
+                   DRY_RUN_CLASSES });
     CHECK_RECORD(rollout_state, rollout_state,
                  { ROLLOUT_PAUSED,
                    ROLLOUT_RUNNING,
@@ -303,7 +307,10 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    ROLLBACK_LOOKING,
                    "0.2.0__a",
                    { true, true, false, false },
-                   2 });
+                   2,
+                   7,
+                   classes,
+                   1 });
     CHECK_RECORD(shard_progress, shard_progress, { "eu-1", counts, 5, 3, 4, 900, 500 });
     CHECK_RECORD(rollout_measures, rollout_measures,
                  { 3, { 1, 2 }, { 0, 0, 3 }, &worst_measure, 1 });
