@@ -1,6 +1,7 @@
 #include "coordinator/cli/cli_options.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/core/limits.h"
@@ -36,6 +37,9 @@ static const struct option_spec cli_global_options[] = {
 
 static const struct option_spec cli_verb_options[] = {
     { "dry-run", OPTION_FLAG, CLI_FIELD(dry_run), .help = "check everything, store nothing" },
+    { "dry-run", OPTION_CHOICE, CLI_FIELD(dry_run_mode), .argument = "MODE",
+      .choices = "tenants|classes|clone|off", .fallback = "tenants", .flag_only = true,
+      .help = "what is tried first: tenants, classes, clone or off; see above" },
     { "to", OPTION_TEXT, CLI_FIELD(to), .argument = "VERSION", .fallback = "",
       .help = "target version; the set's latest where it is not given" },
     { "tenants", OPTION_TEXT, CLI_FIELD(tenants), .argument = "SELECTOR", .fallback = "",
@@ -114,7 +118,7 @@ static const struct option_spec cli_verb_options[] = {
 static_assert(COUNT_OF(cli_global_options) + COUNT_OF(cli_verb_options) <= CLI_OPTIONS_MAX,
               "any verb's rows fit");
 
-static bool cli_options_has(const char *names, const char *name)
+static bool cli_options_has_word(const char *names, const char *name)
 {
     const size_t size = strlen(name);
 
@@ -127,12 +131,28 @@ static bool cli_options_has(const char *names, const char *name)
     return false;
 }
 
+/* Where two rows have one name, "name" means the first of them, and "name=ARGUMENT" the one with
+ * this argument. */
+static bool cli_options_has(const char *names, const struct option_spec *spec)
+{
+    char exact[64];
+
+    (void)snprintf(exact, sizeof(exact), "%s=%s", spec->name,
+                   spec->argument == NULL ? "" : spec->argument);
+    if (cli_options_has_word(names, exact)) {
+        return true;
+    }
+    const struct option_spec *first =
+        options_find(cli_verb_options, COUNT_OF(cli_verb_options), spec->name);
+    return (first == spec || first == NULL) && cli_options_has_word(names, spec->name);
+}
+
 size_t cli_options_own_count(const char *names)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < COUNT_OF(cli_verb_options); i++) {
-        count += cli_options_has(names, cli_verb_options[i].name) ? 1 : 0;
+        count += cli_options_has(names, &cli_verb_options[i]) ? 1 : 0;
     }
     return count;
 }
@@ -142,12 +162,12 @@ size_t cli_options_collect(const char *names, struct option_spec ret_specs[CLI_O
     size_t count = 0;
 
     for (size_t i = 0; i < COUNT_OF(cli_verb_options); i++) {
-        if (cli_options_has(names, cli_verb_options[i].name)) {
+        if (cli_options_has(names, &cli_verb_options[i])) {
             ret_specs[count++] = cli_verb_options[i];
         }
     }
     for (size_t i = 0; i < COUNT_OF(cli_global_options); i++) {
-        if (!cli_options_has(names, cli_global_options[i].name)) {
+        if (!cli_options_has_word(names, cli_global_options[i].name)) {
             ret_specs[count++] = cli_global_options[i];
         }
     }

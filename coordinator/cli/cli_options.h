@@ -38,6 +38,7 @@ struct cli_options {
     const char *lock_timeout;
     const char *patience;
     bool dry_run_only;
+    const char *dry_run_mode;
     bool rehearse_rollback;
     const char *size_limit;
     bool allow_large;

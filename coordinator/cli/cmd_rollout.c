@@ -65,6 +65,20 @@ static void cmd_rollout_put_sizes(const struct cli_options *options, uint64_t li
     json_object_set_new(request, "allow_large", json_boolean(options->allow_large || off));
 }
 
+static bool cmd_rollout_wants_reason(const struct cli_options *options)
+{
+    return strcmp(options->dry_run_mode, "off") == 0 && options->reason[0] == '\0';
+}
+
+/* The audit events keep that somebody was asked. */
+static void cmd_rollout_put_dry_run(const struct cli_options *options, json_t *request)
+{
+    json_object_set_new(request, "dry_run", json_string(options->dry_run_mode));
+    if (cmd_rollout_wants_reason(options)) {
+        json_object_set_new(request, "reason", json_string("confirmed: no dry run"));
+    }
+}
+
 /* NULL after saying why. */
 static json_t *cmd_rollout_make_request(const struct cli *cli)
 {
@@ -91,6 +105,7 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
         (json_int_t)lock_timeout_ms, "patience_ms", (json_int_t)patience_ms, "reason",
         options->reason, "idempotency_key", cmd_rollout_new_key(), "kind", "migrate",
         "baseline_unmanaged", options->baseline_unmanaged);
+    cmd_rollout_put_dry_run(options, request);
     cmd_rollout_put_sizes(options, size_limit_bytes, request);
     if (!cmd_rollout_put_budget(cli, request)) {
         json_decref(request);
@@ -119,15 +134,25 @@ static int cmd_rollout_wait(struct cli *cli, const char *id, bool goes_back)
     return code;
 }
 
+/* Nobody goes without a dry run by accident. */
+static int cmd_rollout_confirm_off(struct cli *cli)
+{
+    if (!cmd_rollout_wants_reason(&cli->options)) {
+        return EXIT_CODE_DONE;
+    }
+    return cli_confirm(cli, "Change the tenants of %s without a dry run?", cli->arguments[0]);
+}
+
 int cmd_rollout_start(struct cli *cli)
 {
-    json_t *request = cmd_rollout_make_request(cli);
+    int confirmed = cmd_rollout_confirm_off(cli);
+    json_t *request = confirmed == EXIT_CODE_DONE ? cmd_rollout_make_request(cli) : NULL;
     json_t *response = NULL;
     struct rpc_end end;
     struct error err = { 0 };
 
     if (request == NULL) {
-        return EXIT_CODE_USAGE;
+        return confirmed == EXIT_CODE_DONE ? EXIT_CODE_USAGE : confirmed;
     }
     bool started =
         call_unary(&cli->caller, "StartRollout", request, CALL_REPEATABLE, &response, &end, &err);

@@ -191,6 +191,33 @@ static void cmd_rollout_report_list(const struct cli *cli, const char *title, co
     table_print(&table, &cli->style, text);
 }
 
+/* Which tenant was dry-run for how many. */
+static void cmd_rollout_report_classes(const struct cli *cli, const json_t *rollout,
+                                       struct buf *text)
+{
+    static const struct table_column columns[] = { { "TENANT", false }, { "STOOD FOR", true } };
+    CLEANUP(table_release) struct table table = { 0 };
+    const json_t *classes = field_get(rollout, "dry_run_classes");
+    const uint64_t total = field_u64(rollout, "dry_run_class_total");
+
+    if (total == 0) {
+        return;
+    }
+    table_init(&table, columns, COUNT_OF(columns));
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        const json_t *class = json_array_get(classes, i);
+        table_cell(&table, field_text(class, "tenant"));
+        table_cell_f(&table, "%" PRIu64, field_u64(class, "tenants"));
+    }
+    buf_printf(text, "\n%" PRIu64 " %s, of which one %s was dry-run each\n", total,
+               total == 1 ? "class of tenants" : "classes of tenants",
+               strcmp(field_text(rollout, "dry_run"), "clone") == 0 ? "copy" : "tenant");
+    table_print(&table, &cli->style, text);
+    if (total > json_array_size(classes)) {
+        buf_printf(text, "(%" PRIu64 " more)\n", total - json_array_size(classes));
+    }
+}
+
 int cmd_rollout_report(struct cli *cli)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
@@ -214,6 +241,7 @@ int cmd_rollout_report(struct cli *cli)
     buf_printf(&text, "set      %s\n", field_text(rollout, "digest"));
     watch_shards_draw(rollout, &cli->style, SIZE_MAX, &text);
     watch_draw_failures(rollout, &cli->style, SIZE_MAX, &text);
+    cmd_rollout_report_classes(cli, rollout, &text);
     cmd_rollout_report_list(cli, "errors", field_get(rollout, "errors"), &text);
     if (failed > listed) {
         buf_printf(&text, "(%" PRIu64 " more are not listed; --errors N lists more)\n",

@@ -67,13 +67,19 @@ static const struct command commands[] = {
       false, false },
     { "rollout start", cmd_rollout_start, "SET", 1, 1,
       "to tenants policy max-failures concurrency concurrency-per-shard lock-timeout patience "
-      "dry-run-only baseline-unmanaged rehearse-rollback size-limit allow-large wait detach",
+      "dry-run=MODE dry-run-only baseline-unmanaged rehearse-rollback size-limit allow-large wait "
+      "detach",
       "dry-run every tenant, then migrate them; prints the rollout's id",
       "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
       "acts: pause (the default), abort, continue (collect every error, stop for none), or\n"
       "rollback (undo what this rollout did; every script needs a .down for that,\n"
-      "which runs in the tenant's transaction).\n\n"
+      "which runs in the tenant's transaction).\n"
+      "--dry-run says what is tried first: the scripts on all tenants (tenants, the default), on\n"
+      "one of each class with the same schema and version (classes), on an empty copy of one of\n"
+      "each class, where also what cannot run in a transaction is run (clone), or nothing (off).\n"
+      "A tenant whose schema has changed by its turn is tried again first.\n\n"
       "  skein rollout start billing\n"
+      "  skein rollout start billing --dry-run clone --dry-run-only --wait\n"
       "  skein rollout start billing --to 0.4.3 --tenants 'region=eu,tier!=free' --wait\n"
       "  skein rollout start billing --policy continue --max-failures 2% --concurrency 16\n",
       false, false },

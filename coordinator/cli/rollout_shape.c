@@ -101,6 +101,23 @@ static json_t *rollout_shape_progress(const json_t *progress)
     return shaped;
 }
 
+/* Which tenant was dry-run for how many. */
+static void rollout_shape_classes(json_t *shaped, const json_t *rollout)
+{
+    static const char *const keys[] = { "tenant", "tenants" };
+    const json_t *classes = field_get(rollout, "dry_run_classes");
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        json_t *item = json_object();
+        rollout_shape_copy_all(item, json_array_get(classes, i), keys, COUNT_OF(keys));
+        json_array_append_new(list, item);
+    }
+    json_object_set_new(shaped, "dry_run_class_total",
+                        json_integer((json_int_t)field_u64(rollout, "dry_run_class_total")));
+    json_object_set_new(shaped, "dry_run_classes", list);
+}
+
 static void rollout_shape_spec(json_t *shaped, const json_t *spec)
 {
     static const char *const keys[] = { "selector",
@@ -109,6 +126,7 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "concurrency",
                                         "concurrency_per_shard",
                                         "dry_run_only",
+                                        "dry_run",
                                         "rehearse_rollback",
                                         "size_limit_bytes",
                                         "allow_large",
@@ -138,6 +156,7 @@ json_t *rollout_shape(const json_t *rollout)
     json_object_set_new(shaped, "warnings", rollout_shape_errors(field_get(rollout, "warnings")));
     rollout_shape_copy_all(shaped, rollout, tail, COUNT_OF(tail));
     rollout_shape_spec(shaped, field_get(rollout, "spec"));
+    rollout_shape_classes(shaped, rollout);
     json_object_set_new(shaped, "locked", rollout_shape_locked(field_get(rollout, "locked")));
     json_object_set_new(shaped, "locked_total",
                         json_integer((json_int_t)field_u64(rollout, "locked_total")));
