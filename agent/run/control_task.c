@@ -454,7 +454,9 @@ void control_task_run(const struct control_task_options *options, struct worker_
                               .tenant = arena_printf(arena, "%s/%s",
                                                      run->hook[0] == '\0' ? run->shard : "",
                                                      run->call.tenant) };
-    const struct task_error nothing = { .tenant = t.tenant,
+    const char *subject =
+        run->hook[0] == '\0' ? t.tenant : arena_printf(arena, "hooks/%s", run->hook);
+    const struct task_error nothing = { .tenant = subject,
                                         .mode = run->call.mode,
                                         .sqlstate = "",
                                         .message = "",

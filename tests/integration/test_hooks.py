@@ -172,3 +172,133 @@ def test_a_program_as_a_hook(fleet):
     world.fleet.roll_out("billing")
     assert "after_tenant run t_2 0.2.0>0.3.0" in lines()
     assert [tenant.version() for tenant in world.tenants] == ["0.3.0", "0.3.0"]
+
+
+# ---- hooks of a rollout ----
+
+TELL = """-- Sequences are not rolled back: the first number is that of the dry run.
+SELECT 1 / (allowed OR nextval('tries') % 2 = 1)::int FROM gate WHERE hook = current_setting('skein.hook');
+INSERT INTO told SELECT current_setting('skein.hook'), current_setting('skein.rollout'), current_setting('skein.to');
+"""
+CONTROL = """CREATE TABLE told (hook text, rollout text, version text, at timestamptz DEFAULT clock_timestamp());
+CREATE TABLE gate (hook text, allowed boolean);
+INSERT INTO gate VALUES ('before_rollout', true), ('after_rollout', true);
+CREATE SEQUENCE tries;
+"""
+HOOKS = {"hooks/before_rollout.sql": TELL, "hooks/after_rollout.sql": TELL}
+
+
+class ControlWorld(World):
+    """The control database is next to us-1, which has no tenants."""
+
+    def __init__(self, fleet):
+        super().__init__(fleet)
+        fleet.create_databases(self.pg, ["control"])
+        self.control(CONTROL)
+        self.us = fleet.start_agent("us-1", self.pg, match=["none_*"], flags=["--control-database", "control"])
+        self.publish({**steps("0.2.0"), **HOOKS}, control="us-1/control")
+
+    def control(self, statement):
+        return self.pg.sql(statement, database="control")
+
+    def told(self):
+        return self.control("SELECT hook, rollout, version FROM told ORDER BY at")
+
+    def allow(self, hook, allowed):
+        self.control(f"UPDATE gate SET allowed = {allowed} WHERE hook = '{hook}'; SELECT setval('tries', 1, false)")
+
+    def assert_told_once(self, rollout, version="0.2.0"):
+        assert self.told() == [("before_rollout", rollout, version), ("after_rollout", rollout, version)]
+        assert self.control("SELECT tenant, operation, direction FROM skein.control ORDER BY operation") == [
+            (f"/{rollout}", f"hooks/{hook}.sql", "up") for hook in ("after_rollout", "before_rollout")]
+
+
+@pytest.fixture(name="shared")
+def fixture_shared(fleet):
+    return ControlWorld(fleet)
+
+
+def test_hooks_of_a_rollout_run_once_before_and_behind_all_tenants(shared):
+    rollout = shared.fleet.roll_out("billing")["id"]
+    shared.assert_told_once(rollout)
+    before, after = [row[0] for row in shared.control("SELECT at FROM told ORDER BY at")]
+    for tenant in shared.tenants:
+        assert tenant.version() == "0.2.0"
+        assert tenant.sql(f"SELECT bool_and(at > '{before}' AND at < '{after}') FROM ledger") == [(True,)]
+    # Nothing to do, or only to be looked at: no hooks.
+    shared.fleet.roll_out("billing")
+    shared.publish({**steps("0.2.0", "0.3.0"), **HOOKS}, control="us-1/control")
+    shared.fleet.roll_out("billing", "--dry-run-only")
+    assert len(shared.told()) == 2
+
+
+def test_before_rollout_that_fails_leaves_everything_as_it_was(shared):
+    shared.allow("before_rollout", False)
+    shared.control("SELECT nextval('tries')")
+    status = shared.fleet.roll_out("billing", phase="DRY_RUN_FAILED")
+    error = status["errors"][0]
+    assert (error["code"], error["sqlstate"], error["file"]) == ("SQL", "22012", "hooks/before_rollout.sql"), error
+    assert (error["statement"], error["line"]) == (1, 2), error
+    # The dry run passes, and the run does not.
+    shared.control("SELECT setval('tries', 1, false)")
+    shared.fleet.skein("rollout", "retry", status["id"])
+    status = shared.fleet.wait_phase(status["id"], "PAUSED")
+    assert [error["file"] for error in status["errors"]] == ["hooks/before_rollout.sql"], status
+    assert "before_rollout failed: division by zero" in shared.fleet.skein("rollout", "status", status["id"]).out
+    assert shared.told() == [] and all(tenant.version() is None for tenant in shared.tenants)
+    shared.allow("before_rollout", True)
+    shared.fleet.skein("rollout", "retry", status["id"])
+    status = shared.fleet.wait_phase(status["id"], "SUCCEEDED")
+    assert not status.get("errors"), status
+    shared.assert_told_once(status["id"])
+
+
+def test_after_rollout_that_fails_fails_the_rollout(shared):
+    shared.allow("after_rollout", False)
+    shared.control("SELECT nextval('tries')")
+    status = shared.fleet.roll_out("billing", "--policy", "continue", phase="FAILED")
+    assert [error["file"] for error in status["errors"]] == ["hooks/after_rollout.sql"], status
+    assert status["counts"]["migrated"] == 2 and len(shared.told()) == 1
+    shared.allow("after_rollout", True)
+    shared.fleet.skein("rollout", "retry", status["id"])
+    shared.fleet.wait_phase(status["id"], "SUCCEEDED")
+    shared.assert_told_once(status["id"])
+    assert all(shared.ledger(tenant) == ["0.1.0", "0.2.0"] for tenant in shared.tenants)
+
+
+def test_the_agent_dies_at_the_hooks_commit_and_the_coordinator_meanwhile(shared):
+    shared.us.process.stop()
+    shared.us.start(SKEIN_CRASH_AT="control_after_commit")
+    rollout = shared.fleet.start_rollout("billing")
+    wait_until(lambda: not shared.us.process.is_running(), "the agent to die")
+    assert len(shared.told()) == 1
+    assert "hook(before_rollout)" in shared.fleet.status(rollout)["waiting_for"]
+    coordinator = shared.fleet.coordinator
+    coordinator.kill()
+    coordinator.start()
+    wait_until(lambda: "hook(before_rollout)" in (shared.fleet.status(rollout) or {}).get("waiting_for", ""),
+               "the new leader to wait for the hook")
+    assert all(tenant.version() is None for tenant in shared.tenants)
+    shared.us.start()
+    shared.fleet.wait_phase(rollout, "SUCCEEDED", timeout=120)
+    shared.assert_told_once(rollout)
+
+
+def test_an_abort_waits_for_the_hook(shared):
+    waits = "SELECT CASE WHEN nextval('tries') > 1 THEN pg_advisory_xact_lock(7) END;\n"
+    shared.publish({**steps("0.2.0"), "hooks/before_rollout.sql": waits + TELL}, control="us-1/control")
+    shared.control("DROP SEQUENCE tries; CREATE SEQUENCE tries; UPDATE gate SET allowed = true")
+    holder = shared.pg.connect("control")
+    try:
+        holder.cursor().execute("SELECT pg_advisory_lock(7)")
+        rollout = shared.fleet.start_rollout("billing", "--lock-timeout", "5m")
+        wait_until(lambda: shared.control("SELECT count(*) FROM pg_locks WHERE NOT granted") != [(0,)],
+                   "the hook to wait")
+        shared.fleet.skein("rollout", "abort", rollout, "--yes")
+        status = shared.fleet.status(rollout)
+        assert status["phase"] == "RUNNING" and "hook(before_rollout)" in status["waiting_for"], status
+    finally:
+        holder.close()
+    shared.fleet.wait_phase(rollout, "ABORTED")
+    assert [row[0] for row in shared.told()] == ["before_rollout"]
+    assert all(tenant.version() is None for tenant in shared.tenants)
