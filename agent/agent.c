@@ -274,6 +274,13 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .helper = helper,
         .tenants = &agent->tenants,
         .registry = &agent->registry,
+        .watch = { .enabled = true,
+                   .yield_sessions = (uint32_t)options->yield_sessions,
+                   .yield_after_ms = options->yield_after_ms,
+                   .lag_max_ms = options->max_lag_ms,
+                   .disk_min_percent = options->min_disk_percent,
+                   .connections_min = options->min_connections,
+                   .active_max = options->max_active },
         .on_result = agent_on_result,
         .context = agent,
     };

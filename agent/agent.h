@@ -33,6 +33,12 @@ struct agent_options {
     uint64_t workers;
     char *commit; /* "single" or "group" */
     uint64_t statement_timeout_ms;
+    uint64_t yield_sessions;
+    uint64_t yield_after_ms;
+    uint64_t max_lag_ms;
+    uint64_t min_disk_percent;
+    uint64_t min_connections;
+    uint64_t max_active;
     struct option_list allow_exec; /* patterns of programs */
     char *plugin_dir;
     uint64_t refresh_ms;

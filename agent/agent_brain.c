@@ -42,6 +42,7 @@ struct agent_brain {
     uint64_t working_since_ms; /* when the newest welcome came */
     bool has_worked;           /* it had a session, so another agent may have had one since */
     uint64_t lease_told_ms;    /* what the executor knows of the lease */
+    uint32_t workers_told;     /* how many may work, as the last heartbeat had it */
     char trouble[TEXT_BYTES_MAX];
     struct complaint complaint;
     uint64_t now_ms;
@@ -350,12 +351,19 @@ static void agent_set_status(struct agent_brain *brain)
 {
     enum uplink_state state = brain->uplink.state;
     bool connected = agent_is_heard(brain);
+    const char *workers_reason = "";
     char reason[AGENT_REASON_BYTES];
     uint64_t until_ms = uplink_works_until_ms(&brain->uplink);
 
     agent_metrics_update(brain->metrics, state, task_list_count(brain->tasks),
                          mailbox_depth(brain->parts.inbox),
                          until_ms > brain->now_ms ? until_ms - brain->now_ms : 0);
+    uint32_t workers = executor_workers_now(brain->parts.executor, &workers_reason);
+    agent_metrics_set_workers(brain->metrics, workers);
+    if (workers != brain->workers_told) {
+        brain->workers_told = workers;
+        brain->uplink.heartbeat_at_ms = brain->now_ms; /* operators should see it soon */
+    }
     if (!connected) {
         snprintf(reason, sizeof(reason), "no session: coordinator %.180s",
                  line_address(brain->line));

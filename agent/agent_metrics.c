@@ -7,7 +7,7 @@
 
 struct agent_metrics {
     struct metric *states[UPLINK_STATE_COUNT];
-    struct metric *tenants, *tasks, *mailbox, *lease;
+    struct metric *tenants, *tasks, *mailbox, *lease, *workers;
     struct metric *results[TASK_MODE_COUNT][TASK_OUTCOME_COUNT];
     struct metric *seconds[TASK_MODE_COUNT];
 };
@@ -29,6 +29,8 @@ struct agent_metrics *agent_metrics_new(struct metrics *metrics)
                                "Events that wait for the brain.");
     all->lease = metrics_get(metrics, METRIC_GAUGE, "skein_lease_seconds", "",
                              "How much longer the session's lease holds.");
+    all->workers = metrics_get(metrics, METRIC_GAUGE, "skein_workers_allowed", "",
+                               "Workers that may work now; fewer while the server suffers.");
     for (int mode = 0; mode < TASK_MODE_COUNT; mode++) {
         const char *name = task_mode_name((enum task_mode)mode);
         snprintf(labels, sizeof(labels), "mode=\"%s\"", name);
@@ -70,4 +72,9 @@ void agent_metrics_update(struct agent_metrics *metrics, enum uplink_state state
     metric_set(metrics->tasks, (double)tasks_in_flight);
     metric_set(metrics->mailbox, (double)mailbox_depth);
     metric_set(metrics->lease, (double)lease_ms / 1000);
+}
+
+void agent_metrics_set_workers(struct agent_metrics *metrics, uint32_t allowed)
+{
+    metric_set(metrics->workers, (double)allowed);
 }

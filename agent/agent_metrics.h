@@ -15,6 +15,7 @@ void agent_metrics_free(struct agent_metrics **metrics);
 
 void agent_metrics_count_result(struct agent_metrics *metrics, const struct task_result *result);
 void agent_metrics_set_tenants(struct agent_metrics *metrics, size_t count);
+void agent_metrics_set_workers(struct agent_metrics *metrics, uint32_t allowed);
 void agent_metrics_update(struct agent_metrics *metrics, enum uplink_state state,
                           size_t tasks_in_flight, size_t mailbox_depth, uint64_t lease_ms);
 

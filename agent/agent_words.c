@@ -38,6 +38,8 @@ void agent_words_heartbeat(struct line *line, const struct agent_brain_parts *pa
     message.heartbeat.trouble = trouble[0] != '\0' ? trouble : waits;
     message.heartbeat.progress_count = executor_progress(parts->executor, &arena, &progress);
     message.heartbeat.progress = progress;
+    message.heartbeat.workers_now =
+        executor_workers_now(parts->executor, &message.heartbeat.workers_reason);
     line_send(line, &message);
 }
 

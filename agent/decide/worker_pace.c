@@ -31,9 +31,11 @@ bool worker_pace_step(struct worker_pace *pace, enum worker_strain strain, uint6
     }
     pace->changed_ms = now_ms;
     if (strain != WORKER_STRAIN_NONE) {
-        pace->now = pace->now > 1 ? pace->now / 2 : 1;
+        uint32_t before = pace->now;
+
+        pace->now = before > 1 ? before / 2 : 1;
         pace->reason = strain;
-        return true;
+        return pace->now != before;
     }
     pace->now++;
     if (pace->now == pace->most) {

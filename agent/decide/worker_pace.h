@@ -27,7 +27,7 @@ struct worker_pace {
 };
 
 void worker_pace_init(struct worker_pace *pace, uint32_t workers, uint64_t now_ms);
-/* What the last moments were like. Returns whether anything changed. */
+/* What the last moments were like. Returns whether the number has changed. */
 bool worker_pace_step(struct worker_pace *pace, enum worker_strain strain, uint64_t now_ms);
 /* "sessions wait for locks", ...; "" for NONE. */
 const char *worker_pace_words(enum worker_strain strain);

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "agent/run/barrier.h"
+#include "agent/run/executor_notes.h"
 #include "agent/run/executor_queue.h"
+#include "agent/run/executor_rest.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_run.h"
+#include "agent/run/watcher.h"
 #include "agent/run/worker_link.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
@@ -22,6 +25,7 @@ struct executor_worker {
     bool started;
     struct worker_link link;
     char application[NAME_BYTES_MAX];
+    uint64_t random; /* of the pauses' jitter */
 };
 
 struct executor {
@@ -29,6 +33,7 @@ struct executor {
     struct executor_options options;
     struct executor_queue *queue;
     struct executor_worker *workers;
+    struct watcher *watcher; /* NULL: nothing is looked at */
     struct barrier *barrier; /* NULL: every commit waits for the WAL itself */
     pthread_t canceller;
     bool canceller_started;
@@ -61,6 +66,7 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->token = assignment->token;
     task->lock_timeout_ms = assignment->lock_timeout_ms;
     task->lock_budget_ms = assignment->lock_budget_ms;
+    task->patience_ms = assignment->patience_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;
     task->size_limit_bytes = assignment->size_limit_bytes;
     task->allow_large = assignment->allow_large;
@@ -103,11 +109,14 @@ static void executor_answer(struct executor *executor, struct executor_task *tas
 
 static void executor_answer_cancelled(struct executor *executor, struct executor_task *task)
 {
-    struct task_result *result = task_answer_new(task);
+    struct task_result *result = executor_rest_dropped(task);
 
-    task_answer_fail(result, task, executor->options.shard, TASK_FAILED, TASK_CODE_CANCELLED,
-                     "cancelled before it began");
-    result->version = task->from;
+    if (result == NULL) {
+        result = task_answer_new(task);
+        task_answer_fail(result, task, executor->options.shard, TASK_FAILED, TASK_CODE_CANCELLED,
+                         "cancelled before it began");
+        result->version = task->from;
+    }
     executor_answer(executor, task, result);
 }
 
@@ -142,29 +151,74 @@ static void executor_note_barrier(void *context, const char *words)
 {
     struct executor *executor = context;
 
-    executor_queue_note_trouble(executor->queue, EXECUTOR_QUEUE_BARRIER, words);
+    executor_notes_trouble(executor->queue, EXECUTOR_NOTES_BARRIER, words);
+}
+
+/* Whether the server is fit for the task. If not, the result says why. What changes nothing, or
+ * only what is asked of people, needs no fit server. */
+static bool executor_may_begin(struct executor_worker *worker, const struct executor_turn *turn,
+                               struct task_result **ret_result)
+{
+    struct executor *executor = worker->executor;
+    struct executor_task *task = turn->task;
+    bool heavy = task->mode == TASK_RUN || task->mode == TASK_CREATE || task->mode == TASK_ROLLBACK;
+    char words[TEXT_BYTES_MAX];
+
+    if (executor->watcher == NULL || !watcher_task_begins(executor->watcher, words) || !heavy ||
+        turn->settle) {
+        return true;
+    }
+    *ret_result = task_answer_new(task);
+    task_answer_fail(*ret_result, task, executor->options.shard, TASK_FAILED, TASK_CODE_SERVER_BUSY,
+                     "%s", words);
+    (*ret_result)->version = task->from;
+    return false;
+}
+
+static uint64_t executor_random(struct executor_worker *worker)
+{
+    worker->random ^= worker->random << 13;
+    worker->random ^= worker->random >> 7;
+    worker->random ^= worker->random << 17;
+    return worker->random;
+}
+
+/* One turn: the task is answered, waits for the barrier, or rests. */
+static void executor_do(struct executor_worker *worker, const struct executor_turn *turn)
+{
+    struct executor *executor = worker->executor;
+    struct task_context context = { .options = &executor->options,
+                                    .queue = executor->queue,
+                                    .link = &worker->link,
+                                    .worker = worker->index };
+    const struct executor_try attempt = { .queue = executor->queue,
+                                          .worker = worker->index,
+                                          .turn = *turn,
+                                          .began_ms = clock_monotonic_ms(),
+                                          .random = executor_random(worker) };
+    struct task_result *result = NULL;
+    bool to_barrier =
+        executor_may_begin(worker, turn, &result) && task_run(&context, turn, &result);
+
+    if (!to_barrier && executor_rest(&attempt, result)) {
+        return;
+    }
+    executor_queue_end_turn(executor->queue, worker->index);
+    if (to_barrier) {
+        barrier_add(executor->barrier, turn->task, result);
+    } else {
+        executor_answer(executor, turn->task, result);
+    }
 }
 
 static void *executor_work(void *argument)
 {
     struct executor_worker *worker = argument;
     struct executor *executor = worker->executor;
-    struct task_context context = { .options = &executor->options,
-                                    .queue = executor->queue,
-                                    .link = &worker->link,
-                                    .worker = worker->index };
     struct executor_turn turn;
 
     while (executor_queue_take(executor->queue, worker->index, &turn)) {
-        struct task_result *result = NULL;
-        bool to_barrier = task_run(&context, &turn, &result);
-
-        executor_queue_end_turn(executor->queue, worker->index);
-        if (to_barrier) {
-            barrier_add(executor->barrier, turn.task, result);
-        } else {
-            executor_answer(executor, turn.task, result);
-        }
+        executor_do(worker, &turn);
         if (executor->barrier != NULL && executor_queue_is_quiet(executor->queue)) {
             barrier_hurry(executor->barrier);
         }
@@ -173,6 +227,34 @@ static void *executor_work(void *argument)
         }
     }
     return NULL;
+}
+
+static size_t executor_find_targets(void *context, struct watch_target *ret_targets)
+{
+    struct executor *executor = context;
+    size_t count = 0;
+
+    for (size_t i = 0; i < executor->options.workers; i++) {
+        struct watch_target *target = &ret_targets[count];
+
+        target->worker = i;
+        if (worker_link_backend(&executor->workers[i].link, &target->serial, &target->pid)) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static bool executor_start_watcher(struct executor *executor, struct error *err)
+{
+    const struct watcher_options options = { .conninfo = executor->options.conninfo,
+                                             .queue = executor->queue,
+                                             .workers = executor->options.workers,
+                                             .watch = executor->options.watch,
+                                             .targets = executor_find_targets,
+                                             .context = executor };
+
+    return !executor->options.watch.enabled || watcher_new(&options, &executor->watcher, err);
 }
 
 /* A thread of its own, because asking a server that is away may block for long. */
@@ -203,6 +285,9 @@ static bool executor_start_threads(struct executor *executor, struct error *err)
                                        .note_trouble = executor_note_barrier,
                                        .context = executor };
 
+    if (!executor_start_watcher(executor, err)) {
+        return false;
+    }
     if (executor->options.commit_group && !barrier_new(&barrier, &executor->barrier, err)) {
         return false;
     }
@@ -263,6 +348,7 @@ bool executor_start(const struct executor_options *options, struct executor **re
 
         worker->executor = executor;
         worker->index = i;
+        worker->random = clock_monotonic_us() * 64 + i + 1;
         (void)snprintf(worker->application, sizeof(worker->application), "skein-agent worker %zu",
                        i + 1);
         worker_link_init(&worker->link, executor->options.conninfo, worker->application);
@@ -293,12 +379,19 @@ void executor_cancel(struct executor *executor, const char *rollout, const char 
 size_t executor_progress(struct executor *executor, struct arena *arena,
                          struct task_progress **ret_items)
 {
-    return executor_queue_progress(executor->queue, arena, ret_items);
+    return executor_notes_read_progress(executor->queue, arena, ret_items);
 }
 
 void executor_trouble(struct executor *executor, char ret_words[TEXT_BYTES_MAX])
 {
-    executor_queue_trouble(executor->queue, ret_words);
+    executor_notes_read_trouble(executor->queue, ret_words);
+}
+
+uint32_t executor_workers_now(struct executor *executor, const char **ret_reason)
+{
+    *ret_reason = "";
+    return executor->watcher == NULL ? executor->options.workers
+                                     : watcher_workers_now(executor->watcher, ret_reason);
 }
 
 size_t executor_load(struct executor *executor)
@@ -321,6 +414,7 @@ void executor_stop(struct executor *executor, uint64_t grace_ms)
             (void)pthread_join(executor->workers[i].thread, NULL);
         }
     }
+    watcher_free(&executor->watcher);
     barrier_free(&executor->barrier);
     if (executor->canceller_started) {
         executor_queue_finish(executor->queue);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "agent/check/prepared_set.h"
+#include "agent/decide/patience.h"
 #include "agent/keep/tenants.h"
 #include "agent/run/tenant_register.h"
 #include "common/core/arena.h"
@@ -45,6 +46,11 @@ struct executor_task {
     struct labels labels;     /* CREATE: of the new tenant's own */
     bool force;               /* DROP: whoever is connected to it is sent away */
     struct prepared_set *set; /* one reference, released with the task */
+    uint64_t patience_ms;     /* how long it is tried again; 0: not at all */
+    /* Of one that was tried and did not get through (executor_rest). */
+    struct patience patience;
+    const char *waits_for; /* NULL: it was not tried yet */
+    struct task_result *last;
 };
 
 /* Copies the texts, takes a reference to the set. */
@@ -52,6 +58,17 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
                                         const struct task_item *item, struct prepared_set *set);
 /* Frees the task, its arena and its reference. The struct itself is from memory_alloc. */
 void executor_task_free(struct executor_task **task);
+
+/* How the agent keeps out of the application's way; see watcher.h. */
+struct executor_watch {
+    bool enabled; /* false: nothing is looked at, and all workers work */
+    uint32_t yield_sessions;
+    uint64_t yield_after_ms;
+    uint64_t lag_max_ms;       /* of a standby; 0: any */
+    uint64_t disk_min_percent; /* free; 0: none is needed */
+    uint64_t connections_min;  /* free */
+    uint64_t active_max;       /* sessions at work, with more of them fewer workers; 0: any */
+};
 
 struct executor_options {
     const char *conninfo;
@@ -71,6 +88,7 @@ struct executor_options {
     const struct runner_table *runners; /* NULL: what this agent can run (tests bring their own) */
     /* Where a new tenant is registered first. Borrowed; NULL, or without a conninfo: nowhere. */
     const struct tenant_register_options *registry;
+    struct executor_watch watch;
     /* On a thread of the executor. `result` and what it points to live in `arena`, which the callee
      * takes over. Called exactly once per task unless the executor is stopped without grace. */
     void (*on_result)(void *context, struct arena *arena, const struct task_result *result);
@@ -96,7 +114,9 @@ void executor_trouble(struct executor *executor, char ret_words[TEXT_BYTES_MAX])
  */
 size_t executor_progress(struct executor *executor, struct arena *arena,
                          struct task_progress **ret_items);
-/* Tasks queued and running. */
+/* How many workers may have a task now, and why not more ("" for all). Any thread. */
+uint32_t executor_workers_now(struct executor *executor, const char **ret_reason);
+/* Tasks queued, resting and running. */
 size_t executor_load(struct executor *executor);
 /* Lets running tasks end for `grace_ms`, answers queued ones with CANCELLED at once, then cancels
  * what still runs, and joins. */

@@ -6,48 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/run/executor_queue_parts.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/core/memory.h"
-
-struct executor_entry {
-    struct executor_task *task;
-    bool settle;
-    bool cancelled;
-};
-
-struct executor_list {
-    struct executor_entry *items;
-    size_t count;
-    size_t capacity;
-};
-
-struct executor_slot {
-    struct executor_turn turn; /* task NULL: the worker is idle */
-    bool cancelled;
-    uint64_t next_cancel_ms;
-    char trouble[TEXT_BYTES_MAX];
-    uint64_t done; /* of `total`, in words: how far its task is; no words: nothing to tell */
-    uint64_t total;
-    char progress[PROGRESS_BYTES_MAX + 1];
-};
-
-struct executor_queue {
-    pthread_mutex_t mutex;
-    pthread_cond_t work;    /* for workers: something waits, closed */
-    pthread_cond_t orders;  /* for the canceller */
-    pthread_cond_t changes; /* for those who pause or wait for the end */
-    struct executor_list waiting;
-    struct executor_list dropped;
-    struct executor_slot *slots;
-    size_t slot_count;
-    char barrier_trouble[TEXT_BYTES_MAX];
-    uint64_t serial;
-    uint64_t lease_until_ms;
-    size_t load;
-    bool closed;
-    bool finished;
-};
 
 struct executor_queue *executor_queue_new(size_t worker_count)
 {
@@ -59,6 +21,7 @@ struct executor_queue *executor_queue_new(size_t worker_count)
     clock_cond_init(&queue->changes);
     queue->slots = memory_alloc_array(worker_count, sizeof(*queue->slots));
     queue->slot_count = worker_count;
+    queue->allowed = worker_count;
     queue->lease_until_ms = UINT64_MAX;
     return queue;
 }
@@ -80,6 +43,7 @@ void executor_queue_free(struct executor_queue **queue)
         return;
     }
     executor_list_release(&q->waiting);
+    executor_list_release(&q->resting);
     executor_list_release(&q->dropped);
     free(q->slots);
     pthread_cond_destroy(&q->work);
@@ -136,6 +100,32 @@ bool executor_queue_put_back(struct executor_queue *queue, struct executor_task 
     return open;
 }
 
+/* Those that have rested long enough wait again, behind the others. Returns when the next is due.
+ */
+static uint64_t executor_queue_wake_rested(struct executor_queue *queue)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t next_ms = UINT64_MAX;
+
+    for (size_t i = 0; i < queue->resting.count;) {
+        uint64_t due_ms = queue->resting.items[i].due_ms;
+
+        if (due_ms <= now_ms) {
+            executor_list_insert(&queue->waiting, queue->waiting.count,
+                                 executor_list_take(&queue->resting, i));
+        } else {
+            next_ms = due_ms < next_ms ? due_ms : next_ms;
+            i++;
+        }
+    }
+    return next_ms;
+}
+
+static bool executor_queue_may_take(const struct executor_queue *queue)
+{
+    return queue->waiting.count > 0 && queue->at_work < queue->allowed;
+}
+
 bool executor_queue_take(struct executor_queue *queue, size_t worker,
                          struct executor_turn *ret_turn)
 {
@@ -143,8 +133,10 @@ bool executor_queue_take(struct executor_queue *queue, size_t worker,
 
     pthread_mutex_lock(&queue->mutex);
     assert(slot->turn.task == NULL);
-    while (queue->waiting.count == 0 && !queue->closed) {
-        (void)clock_cond_wait_until(&queue->work, &queue->mutex, UINT64_MAX);
+    uint64_t next_ms = executor_queue_wake_rested(queue);
+    while (!executor_queue_may_take(queue) && !(queue->closed && queue->waiting.count == 0)) {
+        (void)clock_cond_wait_until(&queue->work, &queue->mutex, next_ms);
+        next_ms = executor_queue_wake_rested(queue);
     }
     bool taken = queue->waiting.count > 0;
     if (taken) {
@@ -155,6 +147,7 @@ bool executor_queue_take(struct executor_queue *queue, size_t worker,
         slot->turn.serial = ++queue->serial;
         slot->cancelled = entry.cancelled;
         slot->next_cancel_ms = 0;
+        queue->at_work++;
         *ret_turn = slot->turn;
     }
     pthread_mutex_unlock(&queue->mutex);
@@ -180,14 +173,80 @@ bool executor_queue_is_quiet(struct executor_queue *queue)
     return quiet;
 }
 
+/* What is left of the turn is forgotten; another worker may have one. */
+static void executor_queue_clear(struct executor_queue *queue, struct executor_slot *slot)
+{
+    slot->turn.task = NULL;
+    slot->cancelled = false;
+    slot->trouble[0] = '\0';
+    slot->progress[0] = '\0';
+    slot->insists = false;
+    slot->yields = false;
+    slot->yielded[0] = '\0';
+    slot->waits_for[0] = '\0';
+    slot->waited_for[0] = '\0';
+    queue->at_work--;
+    pthread_cond_signal(&queue->work);
+}
+
 void executor_queue_end_turn(struct executor_queue *queue, size_t worker)
 {
     pthread_mutex_lock(&queue->mutex);
-    queue->slots[worker].turn.task = NULL;
-    queue->slots[worker].cancelled = false;
-    queue->slots[worker].trouble[0] = '\0';
-    queue->slots[worker].progress[0] = '\0';
+    executor_queue_clear(queue, &queue->slots[worker]);
     pthread_mutex_unlock(&queue->mutex);
+}
+
+bool executor_queue_rest(struct executor_queue *queue, size_t worker, uint64_t due_ms)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    bool rests = !queue->closed && !slot->cancelled;
+    if (rests) {
+        executor_list_insert(&queue->resting, queue->resting.count,
+                             (struct executor_entry){ .task = slot->turn.task, .due_ms = due_ms });
+        executor_queue_clear(queue, slot);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return rests;
+}
+
+void executor_queue_yield(struct executor_queue *queue, size_t worker, uint64_t serial,
+                          const char *words)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    if (slot->turn.task != NULL && slot->turn.serial == serial && !slot->insists) {
+        slot->yields = true;
+        (void)snprintf(slot->yielded, sizeof(slot->yielded), "%s", words);
+        pthread_cond_signal(&queue->orders);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_allow(struct executor_queue *queue, size_t workers)
+{
+    assert(workers > 0);
+    pthread_mutex_lock(&queue->mutex);
+    queue->allowed = workers;
+    pthread_cond_broadcast(&queue->work);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_queue_disturb(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->disturbances++;
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+uint64_t executor_queue_disturbances(struct executor_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    uint64_t count = queue->disturbances;
+    pthread_mutex_unlock(&queue->mutex);
+    return count;
 }
 
 void executor_queue_answered(struct executor_queue *queue)
@@ -273,6 +332,19 @@ static bool executor_queue_matches(const struct executor_task *task, const char 
     return tenants == NULL;
 }
 
+static void executor_queue_drop_rested(struct executor_queue *queue, const char *rollout,
+                                       const char *const *tenants, size_t tenant_count)
+{
+    for (size_t i = 0; i < queue->resting.count;) {
+        if (executor_queue_matches(queue->resting.items[i].task, rollout, tenants, tenant_count)) {
+            executor_list_insert(&queue->dropped, queue->dropped.count,
+                                 executor_list_take(&queue->resting, i));
+        } else {
+            i++;
+        }
+    }
+}
+
 void executor_queue_cancel(struct executor_queue *queue, const char *rollout,
                            const char *const *tenants, size_t tenant_count)
 {
@@ -290,6 +362,7 @@ void executor_queue_cancel(struct executor_queue *queue, const char *rollout,
                                  executor_list_take(&queue->waiting, i));
         }
     }
+    executor_queue_drop_rested(queue, rollout, tenants, tenant_count);
     for (size_t i = 0; i < queue->slot_count; i++) {
         struct executor_slot *slot = &queue->slots[i];
 
@@ -315,6 +388,7 @@ void executor_queue_close(struct executor_queue *queue)
                                  executor_list_take(&queue->waiting, i));
         }
     }
+    executor_queue_drop_rested(queue, NULL, NULL, 0);
     pthread_cond_broadcast(&queue->work);
     pthread_cond_signal(&queue->orders);
     pthread_mutex_unlock(&queue->mutex);
@@ -344,6 +418,13 @@ static bool executor_queue_find_order(struct executor_queue *queue,
     for (size_t i = 0; i < queue->slot_count; i++) {
         struct executor_slot *slot = &queue->slots[i];
 
+        if (slot->turn.task != NULL && slot->yields) {
+            slot->yields = false; /* the watcher looks again, and says so again */
+            *ret_order = (struct executor_order){ .kind = EXECUTOR_ORDER_CANCEL,
+                                                  .worker = i,
+                                                  .serial = slot->turn.serial };
+            return true;
+        }
         if (slot->turn.task == NULL || !slot->cancelled) {
             continue;
         }
@@ -371,63 +452,6 @@ void executor_queue_wait_order(struct executor_queue *queue, struct executor_ord
         (void)clock_cond_wait_until(&queue->orders, &queue->mutex, deadline_ms);
     }
     pthread_mutex_unlock(&queue->mutex);
-}
-
-void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words)
-{
-    char *trouble =
-        worker == EXECUTOR_QUEUE_BARRIER ? queue->barrier_trouble : queue->slots[worker].trouble;
-
-    pthread_mutex_lock(&queue->mutex);
-    (void)snprintf(trouble, TEXT_BYTES_MAX, "%s", words);
-    pthread_mutex_unlock(&queue->mutex);
-}
-
-void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX])
-{
-    pthread_mutex_lock(&queue->mutex);
-    memcpy(ret_words, queue->barrier_trouble, TEXT_BYTES_MAX);
-    for (size_t i = 0; i < queue->slot_count && ret_words[0] == '\0'; i++) {
-        memcpy(ret_words, queue->slots[i].trouble, TEXT_BYTES_MAX);
-    }
-    pthread_mutex_unlock(&queue->mutex);
-}
-
-void executor_queue_note_progress(struct executor_queue *queue, size_t worker, uint64_t done,
-                                  uint64_t total, const char *words)
-{
-    struct executor_slot *slot = &queue->slots[worker];
-
-    pthread_mutex_lock(&queue->mutex);
-    slot->done = done;
-    slot->total = total;
-    (void)snprintf(slot->progress, sizeof(slot->progress), "%s", words);
-    pthread_mutex_unlock(&queue->mutex);
-}
-
-size_t executor_queue_progress(struct executor_queue *queue, struct arena *arena,
-                               struct task_progress **ret_items)
-{
-    struct task_progress *items = arena_alloc_array(arena, PROGRESS_SHOWN_MAX, sizeof(*items));
-    size_t count = 0;
-
-    pthread_mutex_lock(&queue->mutex);
-    for (size_t i = 0; i < queue->slot_count && count < PROGRESS_SHOWN_MAX; i++) {
-        const struct executor_slot *slot = &queue->slots[i];
-
-        if (slot->turn.task != NULL && slot->progress[0] != '\0') {
-            items[count++] = (struct task_progress){
-                .rollout = arena_strdup(arena, slot->turn.task->rollout),
-                .tenant = arena_strdup(arena, slot->turn.task->tenant),
-                .done = slot->done,
-                .total = slot->total,
-                .words = arena_strdup(arena, slot->progress),
-            };
-        }
-    }
-    pthread_mutex_unlock(&queue->mutex);
-    *ret_items = items;
-    return count;
 }
 
 size_t executor_queue_load(struct executor_queue *queue)

@@ -36,10 +36,18 @@ MUST_CHECK bool executor_queue_take(struct executor_queue *queue, size_t worker,
                                     struct executor_turn *ret_turn);
 /* False when nothing waits just now. */
 bool executor_queue_has_more(struct executor_queue *queue);
-/* No task waits and none runs. */
+/* No task waits and none runs; some may rest. */
 bool executor_queue_is_quiet(struct executor_queue *queue);
 /* The worker's turn is over (its task may still wait for the barrier). */
 void executor_queue_end_turn(struct executor_queue *queue, size_t worker);
+/* The same, and the task is not answered: it is taken again at `due_ms` or later. Nobody can cancel
+ * it in between unseen: it is dropped then, to be answered. False (and the turn goes on) for a task
+ * that is cancelled, and after executor_queue_close. */
+MUST_CHECK bool executor_queue_rest(struct executor_queue *queue, size_t worker, uint64_t due_ms);
+/* What the worker runs in the turn `serial` is to be stopped, unless it insists; `words` say for
+ * whom. */
+void executor_queue_yield(struct executor_queue *queue, size_t worker, uint64_t serial,
+                          const char *words);
 /* A task was answered: it is no load any more. */
 void executor_queue_answered(struct executor_queue *queue);
 
@@ -72,17 +80,11 @@ struct executor_order {
 /* For the canceller: waits for what is to be done. A cancel comes again until its turn is over. */
 void executor_queue_wait_order(struct executor_queue *queue, struct executor_order *ret_order);
 
-/* What keeps the worker from working; "" when nothing does. The end of its turn clears it. The
- * barrier has a place of its own. */
-enum { EXECUTOR_QUEUE_BARRIER = AGENT_WORKERS_MAX };
-void executor_queue_note_trouble(struct executor_queue *queue, size_t worker, const char *words);
-/* How far the worker's task is with an operation that takes long; forgotten with the turn. */
-void executor_queue_note_progress(struct executor_queue *queue, size_t worker, uint64_t done,
-                                  uint64_t total, const char *words);
-size_t executor_queue_progress(struct executor_queue *queue, struct arena *arena,
-                               struct task_progress **ret_items);
-/* That of the first worker that has one. */
-void executor_queue_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX]);
+/* How many workers may have a task at once, from now on. */
+void executor_queue_allow(struct executor_queue *queue, size_t workers);
+/* A turn has ended for somebody's locks; and how many have. */
+void executor_queue_disturb(struct executor_queue *queue);
+uint64_t executor_queue_disturbances(struct executor_queue *queue);
 
 size_t executor_queue_load(struct executor_queue *queue);
 /* False when the deadline passed. */

@@ -55,8 +55,9 @@ bool runner_fail_pg(const struct runner_call *call, const struct pg_error *error
     report->interrupted = pg_conn_is_lost(call->conn) || accident_is(error);
     if (strcmp(error->sqlstate, "55P03") == 0) {
         code = TASK_CODE_LOCK_TIMEOUT;
-    } else if (strcmp(error->sqlstate, "57014") == 0 && call->is_cancelled(call->context)) {
-        code = TASK_CODE_CANCELLED;
+    } else if (strcmp(error->sqlstate, "57014") == 0 &&
+               call->why(call->context) != TASK_CODE_NONE) {
+        code = call->why(call->context);
     } else if (strcmp(error->sqlstate, "SK002") == 0) {
         code = TASK_CODE_FENCED;
     }

@@ -49,6 +49,11 @@ struct runner_call {
     /* Whoever waits for something else than the database asks every RUNNER_CANCEL_POLL_MS at least
      * (a statement on `conn` is cancelled from outside, and fails with 57014). */
     bool (*is_cancelled)(void *context);
+    /* Why a statement on `conn` was cancelled from outside: CANCELLED, YIELDED (it was in the
+     * application's way, and will be tried again), or NONE: it was not. */
+    enum task_code (*why)(void *context);
+    /* What runs from now on is not stopped for the application's sake, or may be again. */
+    void (*insist)(void *context, bool insists);
     /* Until when the agent may work on the tenant, by the monotonic clock; later when the lease has
      * been extended. NULL: without an end. For what would go on by itself if the agent stood still:
      * statements on `conn` are for the fence to stop. */

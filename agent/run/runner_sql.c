@@ -174,7 +174,9 @@ static bool runner_sql_run_bare(const struct runner_call *call,
     call->progress(call->context, statement->number - 1, runner_sql_file(call)->script.count,
                    call->operation->operation->path);
     crash_point("before_bare");
+    call->insist(call->context, loose->gentle); /* half done it is worth nothing */
     bool done = pg_query(call->conn, statement->text, NULL, 0, &rows, &words, &err);
+    call->insist(call->context, false);
     crash_point("after_bare");
     return done || runner_sql_after_failure(call, statement, loose, &words, report);
 }

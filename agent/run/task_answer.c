@@ -115,7 +115,7 @@ static void task_answer_place(struct task_result *result, struct executor_task *
 }
 
 void task_answer_refused(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct task_outcome_report *report, bool cancelled)
+                         const struct task_outcome_report *report, enum task_code why)
 {
     const struct pg_error *error = &report->error;
     enum task_outcome outcome = TASK_FAILED;
@@ -132,8 +132,8 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
         (report->failed_step == TASK_STEP_FOUND || report->failed_step == TASK_STEP_LEDGER)) {
         code = TASK_CODE_LEDGER; /* such as: there is no such table */
     }
-    if (cancelled && strcmp(error->sqlstate, "57014") == 0) {
-        code = TASK_CODE_CANCELLED;
+    if (why != TASK_CODE_NONE && strcmp(error->sqlstate, "57014") == 0) {
+        code = why;
     }
     task_answer_set(result, task, shard, outcome, code);
     result->error.message = arena_strdup(&task->arena, error->message);

@@ -22,9 +22,10 @@ void task_answer_succeed(struct task_result *result, const struct executor_task 
 void task_answer_fail(struct task_result *result, struct executor_task *task, const char *shard,
                       enum task_outcome outcome, enum task_code code, const char *format, ...)
     PRINTF(6, 7);
-/* What the server refused; `report->failed` is set. `cancelled`: somebody asked for it. */
+/* What the server refused; `report->failed` is set. `why` is what a statement that was cancelled
+ * from outside is called (executor_notes_why). */
 void task_answer_refused(struct task_result *result, struct executor_task *task, const char *shard,
-                         const struct task_outcome_report *report, bool cancelled);
+                         const struct task_outcome_report *report, enum task_code why);
 /* The WARNINGs of the last try; they never fail a task. */
 void task_answer_warn(struct task_result *result, struct executor_task *task, const char *shard,
                       const struct task_outcome_report *report);

@@ -16,6 +16,7 @@
 #include "agent/keep/journal.h"
 #include "agent/run/accident.h"
 #include "agent/run/barrier.h"
+#include "agent/run/executor_notes.h"
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_batch.h"
@@ -104,10 +105,10 @@ static bool task_run_connect(struct task_try *t)
         struct error err = { 0 };
 
         if (worker_link_open(t->context->link, database, &err)) {
-            executor_queue_note_trouble(t->context->queue, t->context->worker, "");
+            executor_notes_trouble(t->context->queue, t->context->worker, "");
             return true;
         }
-        executor_queue_note_trouble(t->context->queue, t->context->worker, err.message);
+        executor_notes_trouble(t->context->queue, t->context->worker, err.message);
         if (err.code == ERR_NOT_FOUND && options->database_mode) {
             task_answer_fail(t->result, t->task, options->shard, TASK_SKIPPED,
                              TASK_CODE_TENANT_MISSING, "the database does not exist any more");
@@ -139,7 +140,7 @@ static bool task_run_again(struct task_try *t, const struct task_outcome_report 
         return true;
     }
     if (refused && !t->uncertain) {
-        task_answer_refused(t->result, t->task, t->context->options->shard, report, false);
+        task_answer_refused(t->result, t->task, t->context->options->shard, report, TASK_CODE_NONE);
     } else {
         task_run_fail(t, task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
                       report->error.message);
@@ -175,7 +176,7 @@ static bool task_run_refused(struct task_try *t, const struct task_outcome_repor
         return false;
     }
     task_answer_refused(t->result, t->task, t->context->options->shard, report,
-                        task_run_is_cancelled(t));
+                        executor_notes_why(t->context->queue, t->context->worker));
     return false;
 }
 

@@ -4,23 +4,26 @@
 #include <string.h>
 
 #include "agent/run/accident.h"
+#include "agent/run/executor_notes.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_clean.h"
 #include "agent/run/walk_parts.h"
 #include "common/core/crash.h"
 
-static bool walk_is_cancelled(const struct walk *walk)
+/* Why a statement was cancelled. */
+static enum task_code walk_why(const struct walk *walk)
 {
-    return executor_queue_is_cancelled(walk->context->queue, walk->context->worker);
+    return executor_notes_why(walk->context->queue, walk->context->worker);
 }
 
 /* Whether what has failed is worth undoing. What will be tried again goes on from here, and who is
  * fenced out may not touch the tenant any more. */
 static bool walk_wants_undo(enum task_code code)
 {
-    static const enum task_code stay[] = { TASK_CODE_LOCK_TIMEOUT,   TASK_CODE_CANCELLED,
-                                           TASK_CODE_FENCED,         TASK_CODE_VERSION_MOVED,
-                                           TASK_CODE_TENANT_MISSING, TASK_CODE_DATABASE_LOST };
+    static const enum task_code stay[] = { TASK_CODE_LOCK_TIMEOUT,  TASK_CODE_YIELDED,
+                                           TASK_CODE_CANCELLED,     TASK_CODE_FENCED,
+                                           TASK_CODE_VERSION_MOVED, TASK_CODE_TENANT_MISSING,
+                                           TASK_CODE_DATABASE_LOST };
 
     for (size_t i = 0; i < COUNT_OF(stay); i++) {
         if (stay[i] == code) {
@@ -80,7 +83,7 @@ static enum walk_end walk_transaction_failed(struct walk *walk, const struct ste
     }
     if (report->failed) {
         task_answer_refused(walk->result, walk->task, walk->context->options->shard, report,
-                            walk_is_cancelled(walk));
+                            walk_why(walk));
     } else {
         task_answer_fail(walk->result, walk->task, walk->context->options->shard, TASK_FAILED,
                          TASK_CODE_TRANSACTION_CONTROL,
@@ -144,8 +147,12 @@ static enum walk_end walk_runner(struct walk *walk, const struct step *step)
     }
     crash_point("after_start");
     pg_conn_set_patience(call.conn, 0); /* its statements may take any time */
+    /* What a program or a plugin does cannot be begun again whenever somebody waits for it. */
+    executor_notes_insist(walk->context->queue, walk->context->worker,
+                          runner->kind == OPERATION_EXEC || runner->kind == OPERATION_PLUGIN);
     bool performed = walk_perform(runner, &call, &report);
     pg_conn_set_patience(call.conn, PG_QUERY_MAX_MS);
+    executor_notes_insist(walk->context->queue, walk->context->worker, false);
     walk_call_warn(walk, &call, &report, TASK_CODE_NONE);
     if (!performed && report.interrupted) {
         walk_call_break(walk, &report);
@@ -237,7 +244,7 @@ static enum walk_end walk_repeat(struct walk *walk)
         return WALK_BROKEN;
     }
     task_answer_refused(walk->result, walk->task, walk->context->options->shard, &walk->report,
-                        walk_is_cancelled(walk));
+                        walk_why(walk));
     walk->result->version = walk->task->target;
     return WALK_ENDED;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/run/executor_notes.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/walk_parts.h"
 
@@ -30,7 +31,21 @@ static void walk_call_progress(void *context, uint64_t done, uint64_t total, con
 {
     const struct walk *walk = context;
 
-    executor_queue_note_progress(walk->context->queue, walk->context->worker, done, total, words);
+    executor_notes_progress(walk->context->queue, walk->context->worker, done, total, words);
+}
+
+static enum task_code walk_call_why(void *context)
+{
+    const struct walk *walk = context;
+
+    return executor_notes_why(walk->context->queue, walk->context->worker);
+}
+
+static void walk_call_insist(void *context, bool insists)
+{
+    const struct walk *walk = context;
+
+    executor_notes_insist(walk->context->queue, walk->context->worker, insists);
 }
 
 struct runner_call walk_call_make(struct walk *walk, const struct migration *migration,
@@ -56,6 +71,8 @@ struct runner_call walk_call_make(struct walk *walk, const struct migration *mig
         .batch = walk->context->link->batch,
         .arena = &walk->task->arena,
         .is_cancelled = walk_call_is_cancelled,
+        .why = walk_call_why,
+        .insist = walk_call_insist,
         .lease_until = walk_call_lease_until,
         .pause = walk_call_pause,
         .progress = walk_call_progress,

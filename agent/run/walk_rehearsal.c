@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/run/accident.h"
+#include "agent/run/executor_notes.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/task_clean.h"
 #include "agent/run/walk_parts.h"
@@ -79,7 +80,7 @@ enum walk_end walk_rehearse_refused(struct walk *walk)
         return WALK_DONE;
     }
     task_answer_refused(walk->result, walk->task, walk->context->options->shard, report,
-                        executor_queue_is_cancelled(walk->context->queue, walk->context->worker));
+                        executor_notes_why(walk->context->queue, walk->context->worker));
     return WALK_ENDED;
 }
 

@@ -48,6 +48,18 @@ void worker_link_cancel(struct worker_link *link, uint64_t serial)
     pthread_mutex_unlock(&link->mutex);
 }
 
+bool worker_link_backend(struct worker_link *link, uint64_t *ret_serial, uint32_t *ret_pid)
+{
+    pthread_mutex_lock(&link->mutex);
+    bool at_work = link->serial != 0 && link->conn != NULL;
+    if (at_work) {
+        *ret_serial = link->serial;
+        *ret_pid = pg_conn_backend_pid(link->conn);
+    }
+    pthread_mutex_unlock(&link->mutex);
+    return at_work;
+}
+
 void worker_link_close(struct worker_link *link)
 {
     pg_batch_free(&link->batch);

@@ -33,6 +33,9 @@ void worker_link_release(struct worker_link *link);
 void worker_link_begin(struct worker_link *link, uint64_t serial);
 void worker_link_end(struct worker_link *link);
 void worker_link_cancel(struct worker_link *link, uint64_t serial);
+/* Whose turn it is and on which server process. False: nobody's, or there is no connection. Any
+ * thread. */
+bool worker_link_backend(struct worker_link *link, uint64_t *ret_serial, uint32_t *ret_pid);
 
 /* A usable connection to `database` ("": conninfo's): the one at hand, or a new one. Errors as
  * pg_conn_open. */

@@ -69,6 +69,19 @@ static json_t *cmd_shard_with_times(const json_t *list)
     return shaped;
 }
 
+/* "2 of 8: a standby is behind", or just how many there are. */
+static void cmd_shard_cell_workers(struct table *table, const json_t *shard)
+{
+    const char *reason = field_text(shard, "workers_reason");
+
+    if (reason[0] == '\0') {
+        table_cell_f(table, "%" PRIu64, field_u64(shard, "workers"));
+    } else {
+        table_cell_f(table, "%" PRIu64 " of %" PRIu64 ": %s", field_u64(shard, "workers_now"),
+                     field_u64(shard, "workers"), reason);
+    }
+}
+
 static void cmd_shard_list_table(const struct cli *cli, const json_t *shards)
 {
     static const struct table_column columns[] = {
@@ -85,7 +98,7 @@ static void cmd_shard_list_table(const struct cli *cli, const json_t *shards)
         table_cell(&table, field_text(shard, "name"));
         table_cell(&table, field_text(shard, "state"));
         table_cell_f(&table, "%" PRIu64, field_u64(shard, "tenants"));
-        table_cell_f(&table, "%" PRIu64, field_u64(shard, "workers"));
+        cmd_shard_cell_workers(&table, shard);
         table_cell_f(&table, "%" PRIu64, field_u64(shard, "tasks_in_flight"));
         table_cell_f(&table, "%" PRIu64, field_u64(shard, "standbys"));
         cmd_shard_cell_age(&table, field_u64(shard, "since_ms"));

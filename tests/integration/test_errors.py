@@ -79,7 +79,7 @@ def test_lock_timeout(flight):
     flight.roll_out("billing")
     blocker = Blocker(flight)
     grow(flight, {"0.2.0__l.sql": "-- skein:lock_timeout 200ms\n" + step("0.2.0")})
-    error = dry_run_fails(flight, "eu-1/t_1", "LOCK_TIMEOUT")
+    error = dry_run_fails(flight, "eu-1/t_1", "LOCK_TIMEOUT", "--patience", "1ms")
     assert error["sqlstate"] == "55P03" and error["file"] == "0.2.0__l.sql"
     blocker.release()
     flight.roll_out("billing")

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "agent/run/executor_notes.h"
 #include "agent/run/executor_queue.h"
 
 struct looker {
@@ -92,16 +93,16 @@ static void how_far_a_task_is_is_forgotten_with_its_turn(void **state)
     struct task_progress *progress = NULL;
 
     (void)state;
-    assert_int_equal(executor_queue_progress(queue, &arena, &progress), 0);
-    executor_queue_note_progress(queue, 0, 5, 10, "20_fill: 1 row/s");
-    executor_queue_note_progress(queue, 1, 1, 2, "nobody's"); /* its worker is idle */
-    assert_int_equal(executor_queue_progress(queue, &arena, &progress), 1);
+    assert_int_equal(executor_notes_read_progress(queue, &arena, &progress), 0);
+    executor_notes_progress(queue, 0, 5, 10, "20_fill: 1 row/s");
+    executor_notes_progress(queue, 1, 1, 2, "nobody's"); /* its worker is idle */
+    assert_int_equal(executor_notes_read_progress(queue, &arena, &progress), 1);
     assert_string_equal(progress[0].rollout, "r1");
     assert_string_equal(progress[0].words, "20_fill: 1 row/s");
     assert_int_equal(progress[0].done, 5);
     assert_int_equal(progress[0].total, 10);
     executor_queue_end_turn(queue, 0);
-    assert_int_equal(executor_queue_progress(queue, &arena, &progress), 0);
+    assert_int_equal(executor_notes_read_progress(queue, &arena, &progress), 0);
     end_turn(&queue, &turn);
     sql_parser_free(&parser);
 }

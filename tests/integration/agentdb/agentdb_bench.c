@@ -10,6 +10,11 @@ static bool bench_is_cancelled(void *context)
     return bench->cancel_after > 0 && bench->calls >= bench->cancel_after;
 }
 
+static enum task_code bench_why(void *context)
+{
+    return bench_is_cancelled(context) ? TASK_CODE_CANCELLED : TASK_CODE_NONE;
+}
+
 static bool bench_pause(void *context, uint64_t milliseconds)
 {
     const struct batch_bench *bench = context;
@@ -88,6 +93,7 @@ void bench_open(struct batch_bench *bench, struct agentdb *db, const char *tenan
                                         .position = "",
                                         .arena = &bench->arena,
                                         .is_cancelled = bench_is_cancelled,
+                                        .why = bench_why,
                                         .pause = bench_pause,
                                         .progress = bench_progress,
                                         .context = bench };

@@ -1,0 +1,147 @@
+#include "agent/run/executor_notes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/run/executor_queue_parts.h"
+#include "common/core/clock.h"
+#include "common/model/duration.h"
+
+void executor_notes_trouble(struct executor_queue *queue, size_t worker, const char *words)
+{
+    char *trouble =
+        worker == EXECUTOR_NOTES_BARRIER ? queue->barrier_trouble : queue->slots[worker].trouble;
+
+    pthread_mutex_lock(&queue->mutex);
+    (void)snprintf(trouble, TEXT_BYTES_MAX, "%s", words);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_notes_read_trouble(struct executor_queue *queue, char ret_words[TEXT_BYTES_MAX])
+{
+    pthread_mutex_lock(&queue->mutex);
+    memcpy(ret_words, queue->barrier_trouble, TEXT_BYTES_MAX);
+    for (size_t i = 0; i < queue->slot_count && ret_words[0] == '\0'; i++) {
+        memcpy(ret_words, queue->slots[i].trouble, TEXT_BYTES_MAX);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_notes_progress(struct executor_queue *queue, size_t worker, uint64_t done,
+                             uint64_t total, const char *words)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    slot->done = done;
+    slot->total = total;
+    (void)snprintf(slot->progress, sizeof(slot->progress), "%s", words);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+static struct task_progress executor_notes_item(struct arena *arena,
+                                                const struct executor_task *task, const char *words)
+{
+    return (struct task_progress){ .rollout = arena_strdup(arena, task->rollout),
+                                   .tenant = arena_strdup(arena, task->tenant),
+                                   .words = words };
+}
+
+static struct task_progress executor_notes_of_slot(struct arena *arena,
+                                                   const struct executor_slot *slot)
+{
+    bool waits = slot->waits_for[0] != '\0';
+    struct task_progress item = executor_notes_item(
+        arena, slot->turn.task, arena_strdup(arena, waits ? slot->waits_for : slot->progress));
+
+    item.done = slot->done;
+    item.total = slot->total;
+    return item;
+}
+
+static struct task_progress
+executor_notes_of_rest(struct arena *arena, const struct executor_entry *entry, uint64_t now_ms)
+{
+    char left[DURATION_TEXT_BYTES];
+    uint64_t left_ms = entry->due_ms > now_ms ? entry->due_ms - now_ms : 0;
+
+    duration_format_whole(left_ms, left);
+    return executor_notes_item(arena, entry->task,
+                               arena_printf(arena, "try %u in %s; %.400s",
+                                            (unsigned)entry->task->patience.tries + 1, left,
+                                            entry->task->waits_for));
+}
+
+size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *arena,
+                                    struct task_progress **ret_items)
+{
+    struct task_progress *items = arena_alloc_array(arena, PROGRESS_SHOWN_MAX, sizeof(*items));
+    uint64_t now_ms = clock_monotonic_ms();
+    size_t count = 0;
+
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < queue->slot_count && count < PROGRESS_SHOWN_MAX; i++) {
+        const struct executor_slot *slot = &queue->slots[i];
+
+        if (slot->turn.task != NULL && (slot->progress[0] != '\0' || slot->waits_for[0] != '\0')) {
+            items[count++] = executor_notes_of_slot(arena, slot);
+        }
+    }
+    for (size_t i = 0; i < queue->resting.count && count < PROGRESS_SHOWN_MAX; i++) {
+        items[count++] = executor_notes_of_rest(arena, &queue->resting.items[i], now_ms);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    *ret_items = items;
+    return count;
+}
+
+void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64_t serial,
+                             const char *words)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    if (slot->turn.task != NULL && slot->turn.serial == serial) {
+        (void)snprintf(slot->waits_for, sizeof(slot->waits_for), "%s", words);
+        if (words[0] != '\0') {
+            memcpy(slot->waited_for, slot->waits_for, sizeof(slot->waited_for));
+        }
+    }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_notes_read_blockers(struct executor_queue *queue, size_t worker,
+                                  char ret_words[PROGRESS_BYTES_MAX])
+{
+    pthread_mutex_lock(&queue->mutex);
+    memcpy(ret_words, queue->slots[worker].waited_for, PROGRESS_BYTES_MAX);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+bool executor_notes_has_yielded(struct executor_queue *queue, size_t worker,
+                                char ret_words[TEXT_BYTES_MAX])
+{
+    pthread_mutex_lock(&queue->mutex);
+    memcpy(ret_words, queue->slots[worker].yielded, TEXT_BYTES_MAX);
+    pthread_mutex_unlock(&queue->mutex);
+    return ret_words[0] != '\0';
+}
+
+enum task_code executor_notes_why(struct executor_queue *queue, size_t worker)
+{
+    const struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    enum task_code why = slot->cancelled            ? TASK_CODE_CANCELLED
+                         : slot->yielded[0] != '\0' ? TASK_CODE_YIELDED
+                                                    : TASK_CODE_NONE;
+    pthread_mutex_unlock(&queue->mutex);
+    return why;
+}
+
+void executor_notes_insist(struct executor_queue *queue, size_t worker, bool insists)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->slots[worker].insists = insists;
+    pthread_mutex_unlock(&queue->mutex);
+}

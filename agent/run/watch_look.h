@@ -1,0 +1,54 @@
+/* watch_look.h - what the watcher asks the server: who waits for whom, and how it is.
+ *
+ * Queries on the watcher's own connection; the watcher's thread. No query takes a lock that anybody
+ * could wait for, and none looks at a table of the users. */
+#ifndef SKEIN_AGENT_RUN_WATCH_LOOK_H
+#define SKEIN_AGENT_RUN_WATCH_LOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/decide/yield.h"
+#include "common/core/base.h"
+#include "common/core/error.h"
+#include "common/core/limits.h"
+#include "common/pg/pg_conn.h"
+
+/* A worker with a task, and its server process. */
+struct watch_target {
+    size_t worker;
+    uint64_t serial; /* the turn */
+    uint32_t pid;
+};
+
+struct watch_waits {
+    struct yield_wait items[WATCH_WAITS_MAX];
+    size_t count;
+    uint64_t stuck; /* bit I: targets[I] waits for somebody itself */
+    /* Some of those who wait for us: "pid 4711 web (alice), 2.1s". */
+    char who[AGENT_WORKERS_MAX][PROGRESS_BYTES_MAX];
+};
+
+/* Sessions of others that wait for a target (skein's own and the server's do not count). */
+MUST_CHECK bool watch_look_waits(struct pg_conn *conn, const struct watch_target *targets,
+                                 size_t count, struct watch_waits *ret_waits, struct error *err);
+
+/* Who is in the way of `pid`: "waits for accounts: pid 4711 psql (alice), idle in transaction for
+ * 4m 05s, holds AccessShareLock: SELECT ...". "" for nobody any more. */
+MUST_CHECK bool watch_look_blockers(struct pg_conn *conn, uint32_t pid,
+                                    char ret_words[PROGRESS_BYTES_MAX], struct error *err);
+
+struct watch_health {
+    uint64_t wal;      /* its end, in bytes */
+    uint64_t replayed; /* by the standby that is farthest behind; 0: none, or it is not told */
+    char standby[NAME_BYTES_MAX + 1];
+    uint64_t connections_left; /* for an ordinary user */
+    uint64_t active;           /* sessions at work, ours among them */
+    /* Of the file system with the data, in percent; 100: it cannot be seen from here. */
+    uint64_t disk_percent;
+};
+MUST_CHECK bool watch_look_health(struct pg_conn *conn, struct watch_health *ret_health,
+                                  struct error *err);
+
+#endif
