@@ -50,6 +50,8 @@ struct executor_task {
     /* Of one that was tried and did not get through (executor_rest). */
     struct patience patience;
     const char *waits_for; /* NULL: it was not tried yet */
+    const char *blocker;   /* whose transaction it waits for (watch_look.h); NULL, "": not known */
+    uint64_t gives_up_ms;  /* then it is tried for the last time */
     struct task_result *last;
 };
 

@@ -64,12 +64,13 @@ executor_notes_of_rest(struct arena *arena, const struct executor_entry *entry, 
 {
     char left[DURATION_TEXT_BYTES];
     uint64_t left_ms = entry->due_ms > now_ms ? entry->due_ms - now_ms : 0;
+    const char *when = entry->held_until_ms > now_ms
+                           ? "when that has ended"
+                           : arena_printf(arena, "in %s", duration_format_whole(left_ms, left));
 
-    duration_format_whole(left_ms, left);
     return executor_notes_item(arena, entry->task,
-                               arena_printf(arena, "try %u in %s; %.400s",
-                                            (unsigned)entry->task->patience.tries + 1, left,
-                                            entry->task->waits_for));
+                               arena_printf(arena, "%.400s; try %u %s", entry->task->waits_for,
+                                            (unsigned)entry->task->patience.tries + 1, when));
 }
 
 size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *arena,
@@ -96,7 +97,7 @@ size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *
 }
 
 void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64_t serial,
-                             const char *words)
+                             const char *words, const char *blocker)
 {
     struct executor_slot *slot = &queue->slots[worker];
 
@@ -105,16 +106,19 @@ void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64
         (void)snprintf(slot->waits_for, sizeof(slot->waits_for), "%s", words);
         if (words[0] != '\0') {
             memcpy(slot->waited_for, slot->waits_for, sizeof(slot->waited_for));
+            (void)snprintf(slot->blocker, sizeof(slot->blocker), "%s", blocker);
         }
     }
     pthread_mutex_unlock(&queue->mutex);
 }
 
 void executor_notes_read_blockers(struct executor_queue *queue, size_t worker,
-                                  char ret_words[PROGRESS_BYTES_MAX])
+                                  char ret_words[PROGRESS_BYTES_MAX],
+                                  char ret_blocker[WATCH_KEY_BYTES])
 {
     pthread_mutex_lock(&queue->mutex);
     memcpy(ret_words, queue->slots[worker].waited_for, PROGRESS_BYTES_MAX);
+    memcpy(ret_blocker, queue->slots[worker].blocker, WATCH_KEY_BYTES);
     pthread_mutex_unlock(&queue->mutex);
 }
 

@@ -25,12 +25,14 @@ void executor_notes_progress(struct executor_queue *queue, size_t worker, uint64
 size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *arena,
                                     struct task_progress **ret_items);
 
-/* From the watcher: in the turn `serial` the worker waits for these ("": for nobody). */
+/* From the watcher: in the turn `serial` the worker waits for these ("": for nobody). `blocker`
+ * stands for the transaction of the oldest; "" where that cannot be seen. */
 void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64_t serial,
-                             const char *words);
+                             const char *words, const char *blocker);
 /* Whom the worker's task waited for last in this turn; "" for nobody. */
 void executor_notes_read_blockers(struct executor_queue *queue, size_t worker,
-                                  char ret_words[PROGRESS_BYTES_MAX]);
+                                  char ret_words[PROGRESS_BYTES_MAX],
+                                  char ret_blocker[WATCH_KEY_BYTES]);
 /* For whom the worker's statement was stopped in this turn. False: for nobody. */
 bool executor_notes_has_yielded(struct executor_queue *queue, size_t worker,
                                 char ret_words[TEXT_BYTES_MAX]);

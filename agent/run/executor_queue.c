@@ -100,6 +100,15 @@ bool executor_queue_put_back(struct executor_queue *queue, struct executor_task 
     return open;
 }
 
+/* While it is known that the transaction is there which was in its way, there is no use in a try:
+ * it would only make a queue. The last try is made all the same. */
+static uint64_t executor_queue_due(const struct executor_entry *entry)
+{
+    uint64_t due_ms = entry->due_ms > entry->held_until_ms ? entry->due_ms : entry->held_until_ms;
+
+    return due_ms < entry->task->gives_up_ms ? due_ms : entry->task->gives_up_ms;
+}
+
 /* Those that have rested long enough wait again, behind the others. Returns when the next is due.
  */
 static uint64_t executor_queue_wake_rested(struct executor_queue *queue)
@@ -108,7 +117,7 @@ static uint64_t executor_queue_wake_rested(struct executor_queue *queue)
     uint64_t next_ms = UINT64_MAX;
 
     for (size_t i = 0; i < queue->resting.count;) {
-        uint64_t due_ms = queue->resting.items[i].due_ms;
+        uint64_t due_ms = executor_queue_due(&queue->resting.items[i]);
 
         if (due_ms <= now_ms) {
             executor_list_insert(&queue->waiting, queue->waiting.count,
@@ -185,6 +194,7 @@ static void executor_queue_clear(struct executor_queue *queue, struct executor_s
     slot->yielded[0] = '\0';
     slot->waits_for[0] = '\0';
     slot->waited_for[0] = '\0';
+    slot->blocker[0] = '\0';
     queue->at_work--;
     pthread_cond_signal(&queue->work);
 }
@@ -209,6 +219,53 @@ bool executor_queue_rest(struct executor_queue *queue, size_t worker, uint64_t d
     }
     pthread_mutex_unlock(&queue->mutex);
     return rests;
+}
+
+size_t executor_queue_blockers(struct executor_queue *queue, struct buf *ret_array)
+{
+    pthread_mutex_lock(&queue->mutex);
+    size_t count = queue->resting.count;
+    size_t named = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *blocker = queue->resting.items[i].task->blocker;
+
+        if (blocker != NULL && blocker[0] != '\0') {
+            buf_printf(ret_array, "%s%s", named == 0 ? "" : ",", blocker);
+            named++;
+        }
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return count;
+}
+
+static bool executor_queue_is_there(const char *blocker, const char *const *blockers, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && strcmp(blocker, blockers[i]) != 0) {
+        i++;
+    }
+    return i < count;
+}
+
+void executor_queue_hold(struct executor_queue *queue, const char *const *blockers, size_t count)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < queue->resting.count; i++) {
+        struct executor_entry *entry = &queue->resting.items[i];
+        const char *blocker = entry->task->blocker == NULL ? "" : entry->task->blocker;
+
+        if (blocker[0] != '\0' && executor_queue_is_there(blocker, blockers, count)) {
+            entry->held_until_ms = now_ms + WATCH_STALE_MS;
+        } else if (entry->held_until_ms > 0) {
+            entry->held_until_ms = 0;
+            entry->due_ms = now_ms; /* the way is free */
+        }
+    }
+    pthread_cond_broadcast(&queue->work);
+    pthread_mutex_unlock(&queue->mutex);
 }
 
 void executor_queue_yield(struct executor_queue *queue, size_t worker, uint64_t serial,

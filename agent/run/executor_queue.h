@@ -10,6 +10,7 @@
 
 #include "agent/run/executor.h"
 #include "common/core/base.h"
+#include "common/core/buf.h"
 #include "common/core/limits.h"
 
 struct executor_queue;
@@ -44,6 +45,12 @@ void executor_queue_end_turn(struct executor_queue *queue, size_t worker);
  * it in between unseen: it is dropped then, to be answered. False (and the turn goes on) for a task
  * that is cancelled, and after executor_queue_close. */
 MUST_CHECK bool executor_queue_rest(struct executor_queue *queue, size_t worker, uint64_t due_ms);
+/* How many tasks rest. The transactions that they wait for go to `ret_array`, separated by commas.
+ */
+size_t executor_queue_blockers(struct executor_queue *queue, struct buf *ret_array);
+/* Which of these transactions are there still: who waits for one goes on resting, for
+ * WATCH_STALE_MS at most; who has waited for one that has ended is tried at once. */
+void executor_queue_hold(struct executor_queue *queue, const char *const *blockers, size_t count);
 /* What the worker runs in the turn `serial` is to be stopped, unless it insists; `words` say for
  * whom. */
 void executor_queue_yield(struct executor_queue *queue, size_t worker, uint64_t serial,

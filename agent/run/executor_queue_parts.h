@@ -10,7 +10,8 @@
 
 struct executor_entry {
     struct executor_task *task;
-    uint64_t due_ms; /* of one that rests */
+    uint64_t due_ms;        /* of one that rests */
+    uint64_t held_until_ms; /* the same: whoever is in its way is there still; 0: never was */
     bool settle;
     bool cancelled;
 };
@@ -35,6 +36,7 @@ struct executor_slot {
     char yielded[TEXT_BYTES_MAX];        /* for whom one was sent; "": none in this turn */
     char waits_for[PROGRESS_BYTES_MAX];  /* who is in its way now; "": nobody */
     char waited_for[PROGRESS_BYTES_MAX]; /* the last that was */
+    char blocker[WATCH_KEY_BYTES];       /* the transaction of the oldest of those */
 };
 
 struct executor_queue {

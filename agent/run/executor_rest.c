@@ -27,6 +27,7 @@ static const char *executor_rest_words(const struct executor_try *attempt,
 {
     struct arena *arena = &attempt->turn.task->arena;
     char words[TEXT_BYTES_MAX];
+    char blocker[WATCH_KEY_BYTES];
 
     if (result->error.code == TASK_CODE_SERVER_BUSY) {
         return result->error.message;
@@ -36,7 +37,8 @@ static const char *executor_rest_words(const struct executor_try *attempt,
         result->error.message = arena_strdup(arena, words);
         return result->error.message;
     }
-    executor_notes_read_blockers(attempt->queue, attempt->worker, words);
+    executor_notes_read_blockers(attempt->queue, attempt->worker, words, blocker);
+    attempt->turn.task->blocker = arena_strdup(arena, blocker);
     return words[0] == '\0' ? "waits for a lock" : arena_strdup(arena, words);
 }
 
@@ -70,6 +72,7 @@ bool executor_rest(const struct executor_try *attempt, struct task_result *resul
     if (!executor_rest_is_worth_it(attempt, result)) {
         return false;
     }
+    task->blocker = "";
     const char *words = executor_rest_words(attempt, result);
     /* A tenant that is tried again and again says nothing new of the others. */
     if (result->error.code == TASK_CODE_YIELDED ||
@@ -81,6 +84,7 @@ bool executor_rest(const struct executor_try *attempt, struct task_result *resul
         executor_rest_give_up(attempt, result, words);
         return false;
     }
+    task->gives_up_ms = task->patience.began_ms + task->patience_ms;
     task->waits_for = words;
     task->last = result;
     log_debug("task_rests", "tenant=%s code=%s tries=%u ms=%llu why=\"%.300s\"", task->tenant,

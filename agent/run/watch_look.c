@@ -29,6 +29,15 @@ static const char watch_look_waits_sql[] = WATCH_LOOK_WAITS_SQL("a.query_start")
 static const char watch_look_waits_14_sql[] = WATCH_LOOK_WAITS_SQL("w.waitstart");
 static_assert(WATCH_WAITS_MAX == 200, "as many as the query's limit");
 
+/* A transaction that nobody else will ever be. */
+#define WATCH_LOOK_KEY_SQL                                                                         \
+    "a.pid::text || ':' || (1000000 * extract(epoch FROM a.xact_start))::bigint::text"
+
+static const char watch_look_remaining_sql[] =
+    "SELECT " WATCH_LOOK_KEY_SQL " FROM pg_catalog.pg_stat_activity a"
+    " WHERE a.xact_start IS NOT NULL"
+    " AND " WATCH_LOOK_KEY_SQL " = ANY (pg_catalog.string_to_array($1, ','))";
+
 /* Literals are left out of the query: they may be anybody's data. */
 static const char watch_look_blockers_sql[] =
     "SELECT CASE WHEN l.locktype IN ('relation', 'tuple', 'extend')"
@@ -46,7 +55,7 @@ static const char watch_look_blockers_sql[] =
     "  AND h.database = l.database AND h.relation = l.relation), ''),"
     " pg_catalog.left(pg_catalog.regexp_replace(pg_catalog.regexp_replace("
     "  pg_catalog.left(coalesce(a.query, ''), 2000), '''[^'']*(''|$)', '?', 'g'),"
-    "  '\\m[0-9]+\\M|\\s+', ' ', 'g'), 80)"
+    "  '\\m[0-9]+\\M|\\s+', ' ', 'g'), 80), coalesce(" WATCH_LOOK_KEY_SQL ", '')"
     " FROM (SELECT * FROM pg_catalog.pg_locks WHERE pid = $1::integer AND NOT granted LIMIT 1) AS l"
     " CROSS JOIN LATERAL (SELECT DISTINCT pid FROM pg_catalog.unnest("
     "  pg_catalog.pg_blocking_pids(l.pid)) AS u (pid)) AS b"
@@ -176,8 +185,14 @@ static void watch_look_put_blocker(struct buf *text, const struct pg_result *row
     }
 }
 
+bool watch_look_remaining(struct pg_conn *conn, const char *blockers, struct pg_result **ret_rows,
+                          struct error *err)
+{
+    return watch_look_query(conn, watch_look_remaining_sql, &blockers, 1, ret_rows, err);
+}
+
 bool watch_look_blockers(struct pg_conn *conn, uint32_t pid, char ret_words[PROGRESS_BYTES_MAX],
-                         struct error *err)
+                         char ret_blocker[WATCH_KEY_BYTES], struct error *err)
 {
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     CLEANUP(buf_release) struct buf text = { .size_max = ERROR_BYTES_MAX };
@@ -189,8 +204,10 @@ bool watch_look_blockers(struct pg_conn *conn, uint32_t pid, char ret_words[PROG
         return false;
     }
     ret_words[0] = '\0';
+    ret_blocker[0] = '\0';
     for (size_t i = 0; i < pg_result_row_count(rows); i++) {
         if (i == 0) {
+            (void)snprintf(ret_blocker, WATCH_KEY_BYTES, "%s", pg_result_text(rows, i, 8));
             buf_printf(&text, "waits for %.63s: ", pg_result_text(rows, i, 0));
         } else {
             buf_puts(&text, "; ");

@@ -35,9 +35,14 @@ MUST_CHECK bool watch_look_waits(struct pg_conn *conn, const struct watch_target
                                  size_t count, struct watch_waits *ret_waits, struct error *err);
 
 /* Who is in the way of `pid`: "waits for accounts: pid 4711 psql (alice), idle in transaction for
- * 4m 05s, holds AccessShareLock: SELECT ...". "" for nobody any more. */
+ * 4m 05s, holds AccessShareLock: SELECT ...". "" for nobody any more. `ret_blocker` stands for the
+ * transaction of the oldest of them; "" where that cannot be seen. */
 MUST_CHECK bool watch_look_blockers(struct pg_conn *conn, uint32_t pid,
-                                    char ret_words[PROGRESS_BYTES_MAX], struct error *err);
+                                    char ret_words[PROGRESS_BYTES_MAX],
+                                    char ret_blocker[WATCH_KEY_BYTES], struct error *err);
+/* Which of these transactions (separated by commas) are there still. */
+MUST_CHECK bool watch_look_remaining(struct pg_conn *conn, const char *blockers,
+                                     struct pg_result **ret_rows, struct error *err);
 
 struct watch_health {
     uint64_t wal;      /* its end, in bytes */

@@ -144,6 +144,7 @@ static bool watcher_look_at_locks(struct watcher *watcher, size_t count, struct 
                                            .look_ms = WATCH_LOOK_MS };
     struct yield_verdict verdict;
     char words[PROGRESS_BYTES_MAX];
+    char blocker[WATCH_KEY_BYTES];
 
     if (!watch_look_waits(watcher->conn, watcher->targets, count, &watcher->waits, err)) {
         return false;
@@ -160,12 +161,35 @@ static bool watcher_look_at_locks(struct watcher *watcher, size_t count, struct 
         const struct watch_target *target = &watcher->targets[i];
 
         words[0] = '\0';
+        blocker[0] = '\0';
         if ((watcher->waits.stuck & UINT64_C(1) << i) != 0 &&
-            !watch_look_blockers(watcher->conn, target->pid, words, err)) {
+            !watch_look_blockers(watcher->conn, target->pid, words, blocker, err)) {
             return false;
         }
-        executor_notes_blockers(watcher->options.queue, target->worker, target->serial, words);
+        executor_notes_blockers(watcher->options.queue, target->worker, target->serial, words,
+                                blocker);
     }
+    return true;
+}
+
+/* For tasks that rest: whether those they wait for are there still. */
+static bool watcher_look_at_rest(struct watcher *watcher, const char *blockers, struct error *err)
+{
+    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
+    const char *remaining[TASKS_IN_FLIGHT_PER_AGENT_MAX];
+    size_t count = 0;
+
+    if (blockers[0] == '\0') {
+        return true;
+    }
+    if (!watch_look_remaining(watcher->conn, blockers, &rows, err)) {
+        return false;
+    }
+    while (count < pg_result_row_count(rows) && count < COUNT_OF(remaining)) {
+        remaining[count] = pg_result_text(rows, count, 0);
+        count++;
+    }
+    executor_queue_hold(watcher->options.queue, remaining, count);
     return true;
 }
 
@@ -190,14 +214,17 @@ static bool watcher_connect(struct watcher *watcher, uint64_t now_ms, struct err
 
 static void watcher_look(struct watcher *watcher, uint64_t now_ms)
 {
+    CLEANUP(buf_release) struct buf blockers = { .size_max = WATCH_KEYS_BYTES_MAX };
     struct error err = { 0 };
 
     size_t count = watcher->options.targets(watcher->options.context, watcher->targets);
+    size_t resting = executor_queue_blockers(watcher->options.queue, &blockers);
     if (watcher->conn == NULL && now_ms < watcher->connect_ms) {
         return;
     }
     bool fine = watcher_connect(watcher, now_ms, &err) &&
                 (count == 0 || watcher_look_at_locks(watcher, count, &err)) &&
+                watcher_look_at_rest(watcher, buf_text(&blockers), &err) &&
                 (now_ms < watcher->health_ms || watcher_look_at_server(watcher, now_ms, &err));
     if (!fine) {
         if (!watcher->failed) {
@@ -208,7 +235,7 @@ static void watcher_look(struct watcher *watcher, uint64_t now_ms)
         watcher_note_health(watcher, WORKER_STRAIN_NONE, "", clock_monotonic_ms());
     }
     watcher->failed = !fine;
-    if (count > 0) {
+    if (count > 0 || resting > 0) {
         pthread_mutex_lock(&watcher->mutex);
         watcher->busy_ms = now_ms;
         pthread_mutex_unlock(&watcher->mutex);

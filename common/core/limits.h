@@ -245,10 +245,12 @@ enum {
     WATCH_IDLE_MS = 2000,          /* without a task; then the watcher hangs up */
     WATCH_PATIENCE_MS = 5000,      /* for an answer */
     WATCH_CONNECT_PAUSE_MS = 2000, /* after a connection that failed */
-    WATCH_WAITS_MAX = 200,         /* who waits for whom, of one look */
-    WORKER_PACE_STEP_MS = 1000,    /* how often the number of workers that may work changes */
-    GRANT_RETRY_MS = 1000,         /* after the store refused a lease */
-    LEASE_ANSWER_MAX_MS = 6000,    /* a keep-alive not answered by then was not answered at all */
+    WATCH_KEY_BYTES = 48,          /* what stands for a transaction */
+    WATCH_KEYS_BYTES_MAX = 32 << 10,
+    WATCH_WAITS_MAX = 200,      /* who waits for whom, of one look */
+    WORKER_PACE_STEP_MS = 1000, /* how often the number of workers that may work changes */
+    GRANT_RETRY_MS = 1000,      /* after the store refused a lease */
+    LEASE_ANSWER_MAX_MS = 6000, /* a keep-alive not answered by then was not answered at all */
     HISTORY_ANSWER_MAX_MS = 10000,
     ROLLOUT_STATE_INTERVAL_MS = 1000, /* counters of a rollout are written at most this often */
     RATE_SECONDS = 10,

@@ -140,12 +140,12 @@ def test_names_arrive_whole_in_the_dsn(fleet):
     bench.publish({"0.2.0__x.exec.yaml": bench.exec_yaml(
         "tell", 'echo "INSERT INTO marks VALUES (current_schema() || current_database() || '
                 'current_setting(\'lock_timeout\'))" | psql -Xq "$SKEIN_DSN"\n')})
-    bench.roll_out("--lock-timeout", "3s")
-    assert Tenant(bench.server, schema=name).sql("SELECT what FROM marks") == [(f"{name}postgres3s",)]
+    bench.roll_out("--lock-timeout", "1s")
+    assert Tenant(bench.server, schema=name).sql("SELECT what FROM marks") == [(f"{name}postgres1s",)]
     with psycopg2.connect(host="127.0.0.1", port=us.port, user="postgres", dbname=name) as database:
         cursor = database.cursor()
         cursor.execute("SELECT what FROM marks")
-        assert cursor.fetchall() == [(f"public{name}3s",)]
+        assert cursor.fetchall() == [(f"public{name}1s",)]
 
 
 def test_a_failed_program_undoes_what_was_before_it(bench):

@@ -105,6 +105,8 @@ def test_a_long_reader_is_named_and_waited_for(world):
     words = words_of(world.status(rollout), "eu-1/t_2")
     assert "waits for account" in words and "idle in transaction" in words, words
     assert "AccessShareLock" in words and "count" in words, words
+    # It makes no queue behind a transaction that is known to be there still.
+    wait_until(lambda: "when that has ended" in words_of(world.status(rollout), "eu-1/t_2"), "no try")
     # The others have not waited for it: their dry runs are done.
     wait_until(lambda: world.status(rollout)["counts"]["dry_run_passed"] == len(NAMES) - 1, "the others")
     text = world.skein("rollout", "status", rollout, check=0).out
