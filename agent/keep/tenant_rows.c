@@ -15,22 +15,26 @@ static const char tenant_rows_schemas_sql[] =
     " WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid"
     " AND d.deptype = 'n' AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classid"
-    " AND e.objid = d.objid AND e.deptype = 'e')),"
+    " AND e.objid = d.objid AND e.deptype = 'e'))"
+    " AND NOT EXISTS (SELECT FROM skein.operation o WHERE o.tenant = n.nspname::text),"
     " t.set_name, t.version, t.rollout, t.fence, t.undone, t.repeatables"
     " FROM pg_catalog.pg_namespace n"
     " LEFT JOIN skein.tenant t ON t.tenant = n.nspname::text"
-    " AND (t.version IS NOT NULL OR t.undone IS NOT NULL)"
+    " AND (t.version IS NOT NULL OR t.undone IS NOT NULL OR EXISTS (SELECT FROM skein.operation o"
+    " WHERE o.tenant = t.tenant AND o.set_name = t.set_name))"
     " AND (t.schema_oid IS NULL OR t.schema_oid = n.oid"
     " OR NOT skein.row_is_old(t.database_oid, t.schema_oid, n.oid))"
     " WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein')"
     " ORDER BY n.nspname::text COLLATE \"C\", t.set_name COLLATE \"C\"";
 
 static const char tenant_rows_database_sql[] =
-    "SELECT current_database(), skein.database_has_objects(), t.set_name, t.version, t.rollout, "
+    "SELECT current_database(), skein.database_has_objects() AND NOT EXISTS (SELECT FROM"
+    " skein.operation o WHERE o.tenant = current_database()::text), t.set_name, t.version, t.rollout, "
     "t.fence, t.undone, t.repeatables,"
     " m.version FROM (SELECT max(version) AS version FROM skein.meta) m"
     " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text"
-    " AND (t.version IS NOT NULL OR t.undone IS NOT NULL)"
+    " AND (t.version IS NOT NULL OR t.undone IS NOT NULL OR EXISTS (SELECT FROM skein.operation o"
+    " WHERE o.tenant = t.tenant AND o.set_name = t.set_name))"
     " ORDER BY t.set_name COLLATE \"C\"";
 
 static const char tenant_rows_databases_sql[] =

@@ -144,9 +144,9 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
 json_t *rollout_shape(const json_t *rollout)
 {
     static const char *const head[] = { "id", "set", "digest", "target", "phase", "waiting_for" };
-    static const char *const tail[] = { "started_at",  "finished_at", "tasks_per_second",
-                                        "left_min_ms", "left_max_ms", "phase_reason",
-                                        "changed_by" };
+    static const char *const tail[] = { "started_at",   "finished_at", "tasks_per_second",
+                                        "left_min_ms",  "left_max_ms", "rollback",
+                                        "phase_reason", "changed_by" };
     json_t *shaped = json_object();
 
     rollout_shape_copy_all(shaped, rollout, head, COUNT_OF(head));

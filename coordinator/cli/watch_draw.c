@@ -286,7 +286,7 @@ static const struct {
     { "ROLLING_BACK", { "pause", "abort" } },
     { "PAUSED", { "resume", "retry", "abort", "report" } },
     { "DRY_RUN_FAILED", { "retry", "report" } },
-    { "FAILED", { "retry", "rollback", "report" } },
+    { "FAILED", { "retry", "rollback", "abort", "report" } },
     { "ABORTED", { "rollback", "report" } },
     { "ROLLED_BACK", { "report" } },
     { "SUCCEEDED", { "retry", "report" } },
@@ -295,6 +295,9 @@ static const struct {
 void watch_draw_next(const json_t *rollout, const struct style *style, struct buf *buf)
 {
     const char *lead = "\nnext      ";
+    /* A rollback that failed may be tried again, or given up. */
+    const bool back = field_text(rollout, "rollback")[0] != '\0';
+    const bool failed = watch_draw_is(rollout, "FAILED");
     const bool again = watch_draw_count(rollout, "failed") > 0 ||
                        (watch_locks_skipped(rollout) > 0 && !field_flag(rollout, "dry_run_only"));
 
@@ -305,7 +308,9 @@ void watch_draw_next(const json_t *rollout, const struct style *style, struct bu
         for (size_t j = 0; j < COUNT_OF(watch_draw_verbs[i].verbs); j++) {
             const char *verb = watch_draw_verbs[i].verbs[j];
             if (verb == NULL || (strcmp(verb, "retry") == 0 && !again) ||
-                (strcmp(verb, "rollback") == 0 && watch_draw_count(rollout, "migrated") == 0)) {
+                (strcmp(verb, "abort") == 0 && failed && !back) ||
+                (strcmp(verb, "rollback") == 0 && !back &&
+                 watch_draw_count(rollout, "migrated") == 0)) {
                 continue;
             }
             buf_printf(buf, "%sskein rollout %s %s", lead, verb, field_text(rollout, "id"));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/core/memory.h"
+#include "common/model/lacking.h"
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/event.h"
@@ -162,41 +163,29 @@ static bool rollback_promised(const struct rollout_spec *spec)
     return spec->policy == POLICY_ROLLBACK || spec->rehearse_rollback;
 }
 
-/* A rollout is undone in one transaction of each tenant, and rehearsed in one. */
-static bool rollback_check_operation(const struct operation *operation, bool rehearse,
-                                     const char *what, struct error *err)
-{
-    if (!operation_has_rollback(operation)) {
-        return error_set(err, ERR_REFUSED,
-                         "ROLLBACK: '%s' has no rollback (%s.down.sql), %s: add one, and publish "
-                         "the set again",
-                         operation->path, operation->stem, what);
-    }
-    if (!operation_is_transactional(operation, true)) {
-        return error_set(err, ERR_REFUSED,
-                         "ROLLBACK: '%s' does not run in the tenant's transaction, %s: what it "
-                         "undoes is undone by a new migration",
-                         operation->down_path, what);
-    }
-    return !rehearse || operation_is_transactional(operation, false) ||
-           error_set(err, ERR_REFUSED,
-                     "ROLLBACK: '%s' does not run in the tenant's transaction, %s", operation->path,
-                     what);
-}
-
-/* False, with words, if an operation of these migrations cannot be undone. */
+/* False, with words, if an operation of these migrations has nothing that undoes it: all of them
+ * are named, of whatever kind. Whether an agent can run what undoes them it says itself, before
+ * anything is touched. */
 static bool rollback_check_migrations(const struct set *set, size_t first, size_t count,
-                                      bool rehearse, const char *what, struct error *err)
+                                      const char *what, struct error *err)
 {
+    struct lacking lacking = { 0 };
+    char words[LACKING_BYTES];
+
     for (size_t m = first; m < first + count; m++) {
         const struct migration *migration = &set->migrations[m];
         for (size_t o = 0; o < migration->operation_count; o++) {
-            if (!rollback_check_operation(&migration->operations[o], rehearse, what, err)) {
-                return false;
+            if (!operation_has_rollback(&migration->operations[o])) {
+                lacking_add(&lacking, &migration->operations[o]);
             }
         }
     }
-    return true;
+    if (lacking.count == 0) {
+        return true;
+    }
+    lacking_words(&lacking, words);
+    return error_set(err, ERR_REFUSED, "ROLLBACK: %s, %s: add one, and publish the set again",
+                     words, what);
 }
 
 void rollback_look_at_plan(struct rollout *rollout, struct plan *plan)
@@ -213,8 +202,7 @@ void rollback_look_at_plan(struct rollout *rollout, struct plan *plan)
     }
     if (rollback_promised(&rollout->spec) &&
         !rollback_check_migrations(rollout->set, plan->first, plan->count,
-                                   rollout->spec.rehearse_rollback, "which this rollout promises",
-                                   &plan->error)) {
+                                   "which this rollout promises", &plan->error)) {
         plan->code = TASK_CODE_ROLLBACK;
     }
 }
@@ -227,7 +215,7 @@ static bool rollback_check_tenant(const struct set *set, const struct rollout_sp
 
     plan_make(set, &start, spec->target, &plan);
     return plan.code != TASK_CODE_NONE ||
-           rollback_check_migrations(set, plan.first, plan.count, spec->rehearse_rollback,
+           rollback_check_migrations(set, plan.first, plan.count,
                                      spec->policy == POLICY_ROLLBACK ? "which the policy needs"
                                                                      : "which a rehearsal needs",
                                      err);
@@ -278,7 +266,7 @@ static bool rollback_check_scripts(const struct rollout *rollout, const struct s
             break;
         }
     }
-    return rollback_check_migrations(set, first, end - first, false, "so nothing was undone", err);
+    return rollback_check_migrations(set, first, end - first, "so nothing was undone", err);
 }
 
 /* ---- the button ---- */
@@ -301,7 +289,8 @@ static bool rollback_may_begin(const struct step *step, const struct rollout *ro
                          "rollout %s has made or dropped a tenant, which has no way back",
                          rollout->spec.id);
     }
-    if (at_rest && counts->migrated + counts->unknown == 0 &&
+    /* What has failed may have left a migration half done. */
+    if (at_rest && counts->migrated + counts->unknown + counts->failed == 0 &&
         rollout->state.rollback == ROLLBACK_NONE) {
         return error_set(err, ERR_REFUSED,
                          "rollout %s has changed no tenant: there is nothing to undo",

@@ -95,6 +95,12 @@ static bool rollout_looks(const struct rollout *rollout)
     return rollout->state.rollback == ROLLBACK_LOOKING;
 }
 
+/* Some tenant cannot, so none does. */
+static bool rollout_cannot_go_back(const struct rollout *rollout)
+{
+    return rollout_looks(rollout) && rollout->state.counts.failed > 0;
+}
+
 /* An abort was asked for while it was stopped, too: then that is what it comes to. */
 static bool rollout_stops_to_undo(const struct rollout *rollout)
 {
@@ -226,6 +232,9 @@ static const struct rollout_edge rollout_edges[] = {
       NULL },
     { { ROLLOUT_FAILED, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "the operator asked", false },
       NULL },
+    { { ROLLOUT_FAILED, ROLLOUT_ON_ABORT, ROLLOUT_ABORTED,
+        "it is given up: every tenant stays as it is", false },
+      NULL },
 
     { { ROLLOUT_ABORTED, ROLLOUT_ON_ROLLBACK, ROLLOUT_ROLLING_BACK, "the operator asked", false },
       NULL },
@@ -236,6 +245,9 @@ static const struct rollout_edge rollout_edges[] = {
     { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_DRAINED, ROLLOUT_ABORTED, "the last task has ended",
         false },
       NULL },
+    { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_TASKS_DONE, ROLLOUT_FAILED,
+        "the dry run of its rollback failed: no tenant was touched", true },
+      rollout_cannot_go_back },
     { { ROLLOUT_ROLLING_BACK, ROLLOUT_ON_TASKS_DONE, ROLLOUT_FAILED,
         "tenants could not be rolled back", true },
       rollout_has_failures },

@@ -50,6 +50,19 @@ static void operator_view_add_progress(Skein__V1__Rollout *rollout, const struct
     }
 }
 
+static char *operator_view_stage(enum rollback_stage stage)
+{
+    static const char *const names[ROLLBACK_STAGE_COUNT] = {
+        [ROLLBACK_NONE] = "",
+        [ROLLBACK_STOPPING] = "stopping",
+        [ROLLBACK_LOOKING] = "looking",
+        [ROLLBACK_UNDOING] = "undoing",
+    };
+
+    assert(stage < ROLLBACK_STAGE_COUNT);
+    return wire_codec_borrow(names[stage]);
+}
+
 Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struct arena *arena)
 {
     Skein__V1__Rollout *rollout = wire_codec_new(&skein__v1__rollout__descriptor, arena);
@@ -69,6 +82,7 @@ Skein__V1__Rollout *operator_view_rollout(const struct rollout_view *view, struc
     rollout->tasks_per_second = view->tasks_per_second;
     rollout->left_min_ms = view->left_min_ms;
     rollout->left_max_ms = view->left_max_ms;
+    rollout->rollback = operator_view_stage(view->state.rollback);
     rollout->phase_reason = wire_codec_text(arena, view->state.phase_reason, TEXT_BYTES_MAX);
     rollout->changed_by = wire_codec_text(arena, view->state.changed_by, TEXT_BYTES_MAX);
     rollout->skips = wire_parts_of_skips(view->state.skips, arena, &rollout->n_skips);

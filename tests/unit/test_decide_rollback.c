@@ -274,13 +274,13 @@ static void a_script_without_a_down_is_named(void **state)
     assert_int_equal(fixture_view(f, "r1").state.counts.migrated, TENANTS);
 }
 
-static void what_does_not_run_in_the_transaction_is_not_promised(void **state)
+static void what_does_not_run_in_the_transaction_is_undone_as_well(void **state)
 {
     struct fixture *f = *state;
     const struct set_file files[] = {
         { "0.1.0__a.sql", bytes_of_text("SELECT 1;") },
         { "0.2.0__b.sql", bytes_of_text("-- skein:transaction none\nVACUUM;") },
-        { "0.2.0__b.down.sql", bytes_of_text("SELECT 3;") },
+        { "0.2.0__b.down.exec.yaml", bytes_of_text("program: /bin/true\n") },
         { "0.3.0__c.sql", bytes_of_text("SELECT 4;") },
         { "0.3.0__c.down.sql", bytes_of_text("-- skein:transaction none\nVACUUM;") },
     };
@@ -291,21 +291,68 @@ static void what_does_not_run_in_the_transaction_is_not_promised(void **state)
     assert_int_equal(fixture_publish_set(f, set)->reply.code, ERR_NONE);
     fixture_shard(f, 1, "eu-1", TENANTS, "0.1.0");
     const struct effect *reply = fixture_start_spec(
-        f, (struct rollout_spec){ .id = "r7", .target = "0.2.0", .rehearse_rollback = true });
-    assert_int_equal(reply->reply.code, ERR_REFUSED);
-    assert_non_null(strstr(reply->reply.message, "0.2.0__b.sql"));
-    reply = fixture_start_spec(f, (struct rollout_spec){ .id = "r8", .policy = POLICY_ROLLBACK });
-    assert_int_equal(reply->reply.code, ERR_REFUSED);
-    assert_non_null(strstr(reply->reply.message, "0.3.0__c.down.sql"));
-    fixture_start_spec(f, r1);
+        f,
+        (struct rollout_spec){ .id = "r1", .policy = POLICY_ROLLBACK, .rehearse_rollback = true });
+    assert_int_equal(reply->reply.code, ERR_NONE);
     size_t mark = fixture_mark(f);
     fixture_report(f, 1, TENANTS, "0.1.0", fixture_refresh(f, 1));
     fixture_work(f, 1, mark);
     fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
-    reply = fixture_verb(f, OPERATOR_ROLLBACK, "r1");
-    assert_int_equal(reply->reply.code, ERR_REFUSED);
-    assert_non_null(strstr(reply->reply.message, "0.3.0__c.down.sql"));
-    fixture_expect_phase(f, "r1", ROLLOUT_SUCCEEDED);
+    mark = begin_rollback(f);
+    fixture_work(f, 1, mark);
+    fixture_expect_phase(f, "r1", ROLLOUT_ROLLED_BACK);
+}
+
+static void every_script_without_a_down_is_named(void **state)
+{
+    struct fixture *f = *state;
+    const struct set_file files[] = {
+        { "0.1.0__a.sql", bytes_of_text("SELECT 1;") },
+        { "0.2.0__b/10_x.exec.yaml", bytes_of_text("program: /bin/true\n") },
+        { "0.2.0__b/20_y.sql", bytes_of_text("SELECT 2;") },
+        { "0.2.0__b/20_y.down.sql", bytes_of_text("SELECT 2;") },
+        { "0.3.0__c.sql", bytes_of_text("-- skein:transaction none\nVACUUM;") },
+    };
+    struct set *set = memory_alloc(sizeof(*set));
+    struct error err = { 0 };
+
+    assert_true(set_parse(files, COUNT_OF(files), "billing", set, &err));
+    assert_int_equal(fixture_publish_set(f, set)->reply.code, ERR_NONE);
+    fixture_shard(f, 1, "eu-1", TENANTS, "0.1.0");
+    const struct effect *refused =
+        fixture_start_spec(f, (struct rollout_spec){ .id = "r9", .rehearse_rollback = true });
+    assert_int_equal(refused->reply.code, ERR_REFUSED);
+    assert_non_null(strstr(refused->reply.message, "0.2.0__b/10_x.exec.yaml"));
+    assert_non_null(strstr(refused->reply.message, "0.3.0__c.sql"));
+    assert_null(strstr(refused->reply.message, "20_y"));
+}
+
+/* Tried again from there, or given up; what it has undone by then stays undone. */
+static void a_rollback_that_failed_can_be_left(void **state)
+{
+    struct fixture *f = *state;
+
+    succeed(f);
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_REFUSED);
+    size_t mark = begin_rollback(f);
+    size_t leap = fixture_mark(f);
+    fixture_answer_tasks(f, 1, mark, NULL, TASK_SUCCEEDED, TASK_CODE_NONE);
+    fixture_answer_tasks(f, 1, leap, "t_002", TASK_FAILED, TASK_CODE_SQL);
+    fixture_expect_phase(f, "r1", ROLLOUT_FAILED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.rolled_back, TENANTS - 1);
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
+    fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+    struct rollout_view view = fixture_view(f, "r1");
+    assert_int_equal(view.state.counts.rolled_back, TENANTS - 1);
+    assert_int_equal(view.error_count, 1);
+    assert_string_equal(view.errors[0]->tenant, "eu-1/t_002");
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE); /* so it is */
+    /* Another may take its tenants; the rest can still follow. */
+    assert_int_equal(fixture_verb(f, OPERATOR_ROLLBACK, "r1")->reply.code, ERR_NONE);
+    mark = fixture_mark(f);
+    report_undone(f, fixture_refresh(f, 1), 0);
+    fixture_work(f, 1, mark);
+    fixture_expect_phase(f, "r1", ROLLOUT_ROLLED_BACK);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
@@ -324,7 +371,9 @@ int main(void)
         TEST(a_forgotten_shard_stays_migrated),
         TEST(nothing_to_undo_is_refused),
         TEST(a_script_without_a_down_is_named),
-        TEST(what_does_not_run_in_the_transaction_is_not_promised),
+        TEST(every_script_without_a_down_is_named),
+        TEST(what_does_not_run_in_the_transaction_is_undone_as_well),
+        TEST(a_rollback_that_failed_can_be_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
