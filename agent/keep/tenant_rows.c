@@ -29,7 +29,8 @@ static const char tenant_rows_schemas_sql[] =
 
 static const char tenant_rows_database_sql[] =
     "SELECT current_database(), skein.database_has_objects() AND NOT EXISTS (SELECT FROM"
-    " skein.operation o WHERE o.tenant = current_database()::text), t.set_name, t.version, t.rollout, "
+    " skein.operation o WHERE o.tenant = current_database()::text), t.set_name, t.version, "
+    "t.rollout, "
     "t.fence, t.undone, t.repeatables,"
     " m.version FROM (SELECT max(version) AS version FROM skein.meta) m"
     " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text"
