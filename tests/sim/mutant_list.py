@@ -158,4 +158,23 @@ MUTANTS = [
          changes=[("coordinator/decide/token.c",
                    "    if (greatest <= fleet->token_base + fleet->newest_revision) {",
                    "    if (greatest < fleet->token_base + fleet->newest_revision) {")]),
+    dict(name="runs_before_before_rollout",
+         why="tenants are migrated while the set's before_rollout is not done yet",
+         changes=[("coordinator/decide/rollout.c",
+                   "!task_mode_is_dry(mode) &&\n        rollout_hook_holds_runs(rollout)) {",
+                   "!task_mode_is_dry(mode) &&\n        rollout->hook.number == UINT64_MAX) {")]),
+    dict(name="end_before_after_rollout",
+         why="a rollout succeeds while its after_rollout is not done yet",
+         changes=[("coordinator/decide/rollout_hook.c",
+                   "        !rollout->state.hooks_done[SET_HOOK_AFTER_ROLLOUT]) {\n"
+                   "        rollout_hook_ask(step, rollout, SET_HOOK_AFTER_ROLLOUT, false);\n"
+                   "        return true;",
+                   "        !rollout->state.hooks_done[SET_HOOK_AFTER_ROLLOUT]) {\n"
+                   "        rollout_hook_ask(step, rollout, SET_HOOK_AFTER_ROLLOUT, false);\n"
+                   "        return false;")]),
+    dict(name="hook_answer_of_another_call",
+         why="an answer is taken for that of whichever call is under way, also of another hook",
+         changes=[("coordinator/decide/rollout_hook.c",
+                   "        if (fleet->rollouts[i]->hook.number == number) {",
+                   "        if (fleet->rollouts[i]->hook.number != 0) {")]),
 ]

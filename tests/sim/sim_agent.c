@@ -354,9 +354,11 @@ static void sim_agent_obey(struct sim *sim, struct sim_agent *agent,
     case COORDINATOR_MESSAGE_RESULTS_ACK:
         sim_agent_acknowledged(agent, message->sequence);
         break;
+    case COORDINATOR_MESSAGE_CONTROL_RUN: /* of tenants it is not drawn: it is only passed on */
+        sim_hook_run(sim, agent, &message->control_run);
+        break;
     case COORDINATOR_MESSAGE_HISTORY:
     case COORDINATOR_MESSAGE_SCHEMAS:
-    case COORDINATOR_MESSAGE_CONTROL_RUN: /* not drawn: the coordinator only passes it on */
     case COORDINATOR_MESSAGE_CONTROL_ANSWER:
     case COORDINATOR_MESSAGE_COUNT:
         break;

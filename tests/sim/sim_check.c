@@ -92,7 +92,8 @@ static uint64_t sim_check_unknown(const struct sim *sim, const struct rollout_vi
     /* Those whose shard was forgotten count as failed; those of an abort as unknown already. */
     for (size_t i = 0; i < view->error_count; i++) {
         count += (sim->forgot || view->state.phase != ROLLOUT_ABORTED) &&
-                 view->errors[i]->code == TASK_CODE_OUTCOME_UNKNOWN;
+                 view->errors[i]->code == TASK_CODE_OUTCOME_UNKNOWN &&
+                 strncmp(view->errors[i]->tenant, "hooks/", strlen("hooks/")) != 0;
     }
     return count;
 }
@@ -133,6 +134,11 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
                  (unsigned long long)gone);
     }
     sim_check_errors(sim, view);
+    if (sim->set_kind.hooks && view->state.phase == ROLLOUT_SUCCEEDED &&
+        view->spec->kind == ROLLOUT_MIGRATE && committed > 0 &&
+        !(sim_hook_is_done(sim, id, false) && sim_hook_is_done(sim, id, true))) {
+        sim_fail(sim, "%s has succeeded without its hooks", id);
+    }
 }
 
 static void sim_check_rollout(struct sim *sim, const struct rollout_view *view)
@@ -423,6 +429,10 @@ void sim_check_commit(struct sim *sim, const struct sim_shard *shard, struct sim
     bool awake = agent != NULL && sim->now_ms > agent->resume_ms + CHECK_CANCEL_MS;
 
     sim_check_fence(sim, shard, tenant, task);
+    if (sim->set_kind.hooks && task->mode == TASK_RUN &&
+        !sim_hook_is_done(sim, task->rollout, false)) {
+        sim_fail(sim, "%s changes %s before before_rollout is done", task->rollout, tenant->name);
+    }
     if (late && awake) {
         sim_fail(sim, "%s changes %s after its session has ended, and was not stopped", agent->id,
                  tenant->name);

@@ -142,6 +142,11 @@ void sim_net_to_agent(struct sim *sim, uint64_t number, const struct coordinator
         letter->message.cancel.rollout = copy_text(&letter->arena, message->cancel.rollout);
     } else if (message->kind == COORDINATOR_MESSAGE_STANDBY) {
         letter->message.standby_for = copy_text(&letter->arena, message->standby_for);
+    } else if (message->kind == COORDINATOR_MESSAGE_CONTROL_RUN) {
+        /* What the model looks at. */
+        letter->message.control_run.hook = copy_text(&letter->arena, message->control_run.hook);
+        letter->message.control_run.call.rollout =
+            copy_text(&letter->arena, message->control_run.call.rollout);
     }
     sim_after(sim, sim_net_delay(sim, stream, &stream->down_ms), sim_net_reach_agent, letter,
               number, UINT64_MAX);

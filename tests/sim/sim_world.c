@@ -177,8 +177,9 @@ void sim_init(struct sim *sim, uint64_t seed, bool verbose)
     sim->script_ms_max = (uint64_t[]){ 50, 400, 3000 }[sim_below(sim, 3)];
     sim->answer_loss = (unsigned[]){ 0, 5, 40 }[sim_below(sim, 3)];
     sim->clocks_jump = sim_chance(sim, 250);
-    sim->set_kind =
-        (struct sim_set_kind){ .reference = seed % 3 == 0, .repeatable = seed % 2 == 0 };
+    sim->set_kind = (struct sim_set_kind){ .reference = seed % 3 == 0,
+                                           .repeatable = seed % 2 == 0,
+                                           .hooks = seed % 4 == 1 };
     for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {
         struct set *set = sim_set_new_of(i, sim->set_kind);
         memcpy(sim->digests[i], set->digest, sizeof(sim->digests[i]));

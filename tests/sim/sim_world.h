@@ -212,6 +212,12 @@ struct sim_rollout {
     uint32_t per_shard;  /* tasks at once on one shard; 0: no limit */
 };
 
+/* What the control database's journal has of a rollout's hooks: before, after. */
+struct sim_hooks {
+    char rollout[SIM_TEXT_BYTES];
+    bool done[2];
+};
+
 /* What was committed for whom. */
 struct sim_commit {
     char rollout[SIM_TEXT_BYTES];
@@ -278,6 +284,8 @@ struct sim {
     unsigned rollout_count;
     struct sim_rollout rollouts[SIM_ROLLOUTS_MAX]; /* whose start was answered */
     unsigned rollout_known;
+    struct sim_hooks hooks[SIM_ROLLOUTS_MAX];
+    unsigned hook_count;
     struct sim_call calls[SIM_CALLS_MAX];
     uint64_t call_count;
     struct sim_hold holds[SIM_HOLDS_MAX];
@@ -416,6 +424,11 @@ void sim_operator_close_all(struct sim *sim, const struct sim_coordinator *coord
 /* Nothing moves: somebody may abort it soon. */
 void sim_operator_loses_patience(struct sim *sim, const char *rollout);
 struct sim_rollout *sim_operator_find(struct sim *sim, const char *id);
+
+/* ---- sim_hook.c ---- */
+/* The agent is asked for a hook of a rollout. */
+void sim_hook_run(struct sim *sim, struct sim_agent *agent, const struct control_run *run);
+bool sim_hook_is_done(struct sim *sim, const char *rollout, bool after);
 
 /* ---- sim_check.c ---- */
 void sim_check_begin(struct sim *sim);
