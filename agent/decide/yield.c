@@ -18,7 +18,7 @@ void yield_judge(const struct yield_options *options, const struct yield_wait *w
         if (waits[i].waited_ms > verdict.longest_ms[worker]) {
             verdict.longest_ms[worker] = waits[i].waited_ms;
         }
-        if (waits[i].waited_ms + options->look_ms > options->after_ms) {
+        if (waits[i].waited_ms + options->look_ms > options->after_ms[worker]) {
             late[worker]++;
         }
     }

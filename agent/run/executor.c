@@ -239,6 +239,7 @@ static size_t executor_find_targets(void *context, struct watch_target *ret_targ
 
         target->worker = i;
         if (worker_link_backend(&executor->workers[i].link, &target->serial, &target->pid)) {
+            target->budget_ms = executor_notes_budget(executor->queue, i, target->serial);
             count++;
         }
     }

@@ -34,7 +34,7 @@ struct executor_task {
     uint64_t repeatables; /* digest of what the tenant has, as the plan knows it */
     uint64_t token;
     uint64_t lock_timeout_ms;
-    uint64_t lock_budget_ms;   /* of a dry run; 0: any */
+    uint64_t lock_budget_ms;   /* how long it may be in others' way; 0: the agent's own */
     bool rehearse_rollback;    /* a dry run goes up, down and up again */
     uint64_t size_limit_bytes; /* of a dry run, see rollout_spec; 0: the agent's own */
     bool allow_large;

@@ -143,6 +143,17 @@ enum task_code executor_notes_why(struct executor_queue *queue, size_t worker)
     return why;
 }
 
+uint64_t executor_notes_budget(struct executor_queue *queue, size_t worker, uint64_t serial)
+{
+    const struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    bool same = slot->turn.task != NULL && slot->turn.serial == serial;
+    uint64_t budget_ms = same ? slot->turn.task->lock_budget_ms : 0;
+    pthread_mutex_unlock(&queue->mutex);
+    return budget_ms;
+}
+
 void executor_notes_insist(struct executor_queue *queue, size_t worker, bool insists)
 {
     pthread_mutex_lock(&queue->mutex);

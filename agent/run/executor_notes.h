@@ -39,6 +39,8 @@ bool executor_notes_has_yielded(struct executor_queue *queue, size_t worker,
 /* Why a statement of the worker was cancelled from outside (57014): TASK_CODE_CANCELLED,
  * TASK_CODE_YIELDED, or TASK_CODE_NONE if it was not. */
 enum task_code executor_notes_why(struct executor_queue *queue, size_t worker);
+/* The lock budget of the task that the worker has in the turn `serial`; 0: none. */
+uint64_t executor_notes_budget(struct executor_queue *queue, size_t worker, uint64_t serial);
 /* What the worker does next is not stopped for the application's sake, or may be again. The end of
  * the turn forgets it. */
 void executor_notes_insist(struct executor_queue *queue, size_t worker, bool insists);

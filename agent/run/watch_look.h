@@ -20,6 +20,7 @@ struct watch_target {
     size_t worker;
     uint64_t serial; /* the turn */
     uint32_t pid;
+    uint64_t budget_ms; /* of its task: how long it may be in others' way; 0: nothing is said */
 };
 
 struct watch_waits {

@@ -139,15 +139,19 @@ static void watcher_have_yield(struct watcher *watcher, const struct watch_targe
 static bool watcher_look_at_locks(struct watcher *watcher, size_t count, struct error *err)
 {
     const struct executor_watch *watch = &watcher->options.watch;
-    const struct yield_options options = { .sessions = watch->yield_sessions,
-                                           .after_ms = watch->yield_after_ms,
-                                           .look_ms = WATCH_LOOK_MS };
+    struct yield_options options = { .sessions = watch->yield_sessions, .look_ms = WATCH_LOOK_MS };
     struct yield_verdict verdict;
     char words[PROGRESS_BYTES_MAX];
     char blocker[WATCH_KEY_BYTES];
 
     if (!watch_look_waits(watcher->conn, watcher->targets, count, &watcher->waits, err)) {
         return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct watch_target *target = &watcher->targets[i];
+
+        options.after_ms[target->worker] =
+            target->budget_ms > 0 ? target->budget_ms : watch->yield_after_ms;
     }
     yield_judge(&options, watcher->waits.items, watcher->waits.count, &verdict);
     for (size_t i = 0; i < count; i++) {

@@ -231,7 +231,9 @@ enum {
     TASK_RESEND_GRACE_MS = 1000, /* a reconnected agent's results come before its tasks go again */
     LOCK_RECHECK_MS = 100,       /* how often a task looks whether its tenant is free */
     LOCK_WAIT_DEFAULT_MS = 10000,
-    TASK_LOCK_TIMEOUT_MAX_MS = 2000, /* of a task's statements, unless their script says more */
+    TASK_LOCK_TIMEOUT_DEFAULT_MS = 1000, /* of a task's statements, unless their script says so */
+    TASK_LOCK_TIMEOUT_MAX_MS = 2000,
+    DRY_RUN_LOCK_TIMEOUT_MS = 500, /* of a dry run's, at most */
     TENANT_HOLD_TTL_DEFAULT_MS = 3600 * 1000,
     PATIENCE_DEFAULT_MS = 600 * 1000, /* how long a task is tried that does not get its locks */
     PATIENCE_MAX_MS = 24 * 3600 * 1000,

@@ -47,12 +47,19 @@ uint64_t wave_lock_wait_ms(const struct rollout *rollout)
 }
 
 /* Who waits an hour for a tenant that somebody holds must not queue for an hour in front of its
- * live traffic. */
-static uint64_t wave_lock_timeout_ms(const struct rollout *rollout)
+ * live traffic: a task that does not get its locks in this time is tried again, up to the patience.
+ */
+static uint64_t wave_lock_timeout_ms(const struct rollout *rollout, enum task_mode mode)
 {
-    uint64_t wait_ms = wave_lock_wait_ms(rollout);
+    const struct rollout_spec *spec = &rollout->spec;
+    uint64_t wait_ms =
+        spec->lock_timeout_ms == 0 ? TASK_LOCK_TIMEOUT_DEFAULT_MS : spec->lock_timeout_ms;
+    uint64_t most_ms = task_mode_is_dry(mode) ? DRY_RUN_LOCK_TIMEOUT_MS : TASK_LOCK_TIMEOUT_MAX_MS;
 
-    return wait_ms < TASK_LOCK_TIMEOUT_MAX_MS ? wait_ms : TASK_LOCK_TIMEOUT_MAX_MS;
+    if (spec->lock_budget_ms > 0 && spec->lock_budget_ms < most_ms) {
+        most_ms = spec->lock_budget_ms;
+    }
+    return wait_ms < most_ms ? wait_ms : most_ms;
 }
 
 /* How many tasks of this part may be in flight at all. In a large fleet the parts that have
@@ -326,7 +333,7 @@ static void wave_send(struct step *step, const struct window *window, uint64_t t
                                   .digest = copy_text(arena, rollout->set->digest),
                                   .target = copy_text(arena, rollout->spec.target),
                                   .token = token,
-                                  .lock_timeout_ms = wave_lock_timeout_ms(rollout),
+                                  .lock_timeout_ms = wave_lock_timeout_ms(rollout, window->mode),
                                   .tasks = items,
                                   .task_count = count,
                                   .rehearse_rollback = rollout->spec.rehearse_rollback,

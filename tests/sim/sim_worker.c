@@ -195,7 +195,8 @@ static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uin
     }
     if (tenant->holder != NULL) {
         if (sim->now_ms >= task->lock_until_ms) {
-            sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_LOCK_TIMEOUT);
+            sim_worker_end(sim, task, TASK_FAILED,
+                           sim_chance(sim, 300) ? TASK_CODE_YIELDED : TASK_CODE_LOCK_TIMEOUT);
         } else {
             sim_after(sim, WORKER_ROW_POLL_MS, sim_worker_open, agent, number, life);
         }

@@ -306,7 +306,7 @@ static void waiting_for_people_is_no_waiting_in_the_database(void **state)
         f, 1, 1, (struct rollout_spec){ .id = "r1", .lock_timeout_ms = UINT64_C(3600) * 1000 });
 
     assert_int_equal(fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark)->assign.lock_timeout_ms,
-                     TASK_LOCK_TIMEOUT_MAX_MS);
+                     DRY_RUN_LOCK_TIMEOUT_MS);
 }
 
 static void what_was_locked_is_taken_up_by_a_retry_also_after_a_restart(void **state)

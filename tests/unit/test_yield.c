@@ -55,7 +55,9 @@ static void without_patience_there_is_one_try(void **state)
 
 /* ---- yield ---- */
 
-static const struct yield_options options = { .sessions = 2, .after_ms = 2000, .look_ms = 100 };
+static const struct yield_options options = { .sessions = 2,
+                                              .after_ms = { 2000, 2000, 2000, 500, [63] = 2000 },
+                                              .look_ms = 100 };
 
 static void enough_sessions_that_waited_long_enough_stop_a_worker(void **state)
 {
@@ -63,13 +65,14 @@ static void enough_sessions_that_waited_long_enough_stop_a_worker(void **state)
         { 0, 5000 },                            /* one is not enough */
         { 1, 1901 },  { 1, 2500 },              /* the first would be too late at the next look */
         { 2, 1900 },  { 2, 9000 },  { 2, 100 }, /* only one is late */
+        { 3, 401 },   { 3, 450 },               /* whose task has a budget of its own */
         { 63, 3000 }, { 63, 3000 }, { 63, 20 },
     };
     struct yield_verdict verdict;
 
     (void)state;
     yield_judge(&options, waits, COUNT_OF(waits), &verdict);
-    assert_true(verdict.stop == (UINT64_C(1) << 1 | UINT64_C(1) << 63));
+    assert_true(verdict.stop == (UINT64_C(1) << 1 | UINT64_C(1) << 3 | UINT64_C(1) << 63));
     assert_int_equal(verdict.sessions[2], 3);
     assert_int_equal(verdict.longest_ms[2], 9000);
     assert_int_equal(verdict.sessions[5], 0);
@@ -77,7 +80,7 @@ static void enough_sessions_that_waited_long_enough_stop_a_worker(void **state)
 
 static void with_no_number_of_sessions_nothing_yields(void **state)
 {
-    const struct yield_options off = { .sessions = 0, .after_ms = 1, .look_ms = 100 };
+    const struct yield_options off = { .sessions = 0, .after_ms = { 1 }, .look_ms = 100 };
     const struct yield_wait waits[] = { { 0, 5000 }, { 0, 5000 } };
     struct yield_verdict verdict;
 
