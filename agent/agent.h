@@ -30,6 +30,7 @@ struct agent_options {
     char *registry_version_column;
     char *registry_shard_column;
     struct option_list control_databases;
+    struct option_list state_databases; /* patterns */
     uint64_t workers;
     char *commit; /* "single" or "group" */
     uint64_t statement_timeout_ms;

@@ -83,6 +83,10 @@ struct executor_options {
     struct control_client *control; /* for operations of the scope control; NULL: refused */
     const char *const *allow_exec;  /* patterns of the programs that sets may run */
     size_t allow_exec_count;
+    const char *const *control_databases; /* that the agent lends itself to, by name */
+    size_t control_database_count;
+    const char *const *state_databases; /* patterns of those that states may be in, too */
+    size_t state_database_count;
     const char *plugin_dir; /* where plugins lie; NULL or "": nowhere */
     const char *helper;     /* the path of skein-helper; NULL or "": no programs, no plugins */
     /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */

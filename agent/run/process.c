@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ struct process {
     int control; /* each -1 where it is closed */
     int talk;
     int printed;
+    int answers; /* its standard output, where that is not printed */
     struct buf control_in;
     struct buf talk_in;
     struct buf talk_out;
@@ -57,31 +59,59 @@ struct process_pipes {
     int control[2];
     int talk[2];
     int printed[2];
+    int answers[2];
+    int input; /* a file in memory with what can be read; -1: none */
 };
 
 static void process_close_pipes(struct process_pipes *pipes)
 {
-    int *const pairs[] = { pipes->control, pipes->talk, pipes->printed };
+    int *const pairs[] = { pipes->control, pipes->talk, pipes->printed, pipes->answers };
 
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         process_close(&pairs[i][0]);
         process_close(&pairs[i][1]);
     }
+    process_close(&pipes->input);
+}
+
+/* All of it is there before the program begins, so nobody has to feed it while it answers. */
+static bool process_open_input(struct process_pipes *pipes, const struct buf *input)
+{
+    size_t written = 0;
+
+    pipes->input = memfd_create("skein-input", MFD_CLOEXEC);
+    while (pipes->input >= 0 && written < input->size) {
+        ssize_t count = write(pipes->input, input->data + written, input->size - written);
+
+        if (count < 0 && errno != EINTR) {
+            return false;
+        }
+        written += count < 0 ? 0 : (size_t)count;
+    }
+    return pipes->input >= 0 && lseek(pipes->input, 0, SEEK_SET) == 0;
 }
 
 /* Descriptors 0 to 4 of the helper, and no others. A dup2 may not write over one that is still
  * needed: ours are all above, because the agent has its own 0 to 2 and its gRPC by then, but that
  * is no law; so they are made high. */
-static bool process_open_pipes(struct process_pipes *pipes, bool talks)
+static bool process_open_pipes(struct process_pipes *pipes, const struct process_order *order)
 {
-    int *const ends[] = { &pipes->control[1], &pipes->printed[1], &pipes->talk[1] };
+    bool talks = order->on_frame != NULL;
+    bool answers = order->printed != NULL;
+    int *const ends[] = { &pipes->control[1], &pipes->printed[1], &pipes->talk[1],
+                          &pipes->answers[1], &pipes->input };
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->control) != 0 ||
         pipe2(pipes->printed, O_CLOEXEC) != 0 ||
-        (talks && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->talk) != 0)) {
+        (talks && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->talk) != 0) ||
+        (answers && pipe2(pipes->answers, O_CLOEXEC) != 0) ||
+        (order->input != NULL && !process_open_input(pipes, order->input))) {
         return false;
     }
-    for (size_t i = 0; i < (talks ? 3 : 2); i++) {
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        if (*ends[i] < 0) {
+            continue;
+        }
         int high = fcntl(*ends[i], F_DUPFD_CLOEXEC, HELPER_FD_TALK + 1);
 
         if (high < 0) {
@@ -92,7 +122,8 @@ static bool process_open_pipes(struct process_pipes *pipes, bool talks)
     }
     return fcntl(pipes->control[0], F_SETFL, O_NONBLOCK) == 0 &&
            fcntl(pipes->printed[0], F_SETFL, O_NONBLOCK) == 0 &&
-           (!talks || fcntl(pipes->talk[0], F_SETFL, O_NONBLOCK) == 0);
+           (!talks || fcntl(pipes->talk[0], F_SETFL, O_NONBLOCK) == 0) &&
+           (!answers || fcntl(pipes->answers[0], F_SETFL, O_NONBLOCK) == 0);
 }
 
 static int process_spawn(struct process *p, const struct process_pipes *pipes, char *const *argv)
@@ -106,8 +137,13 @@ static int process_spawn(struct process *p, const struct process_pipes *pipes, c
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, pipes->printed[1], STDOUT_FILENO);
+    if (pipes->input >= 0) {
+        posix_spawn_file_actions_adddup2(&actions, pipes->input, STDIN_FILENO);
+    } else {
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    }
+    posix_spawn_file_actions_adddup2(
+        &actions, pipes->answers[1] >= 0 ? pipes->answers[1] : pipes->printed[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, pipes->printed[1], STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, pipes->control[1], HELPER_FD_CONTROL);
     if (talks) {
@@ -134,7 +170,7 @@ static int process_spawn(struct process *p, const struct process_pipes *pipes, c
 
 static void process_start(struct process *p)
 {
-    struct process_pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+    struct process_pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 }, -1 };
     CLEANUP(arena_release) struct arena arena = { 0 };
     size_t count = 0;
 
@@ -150,7 +186,7 @@ static void process_start(struct process *p)
     for (size_t i = 0; i < count; i++) {
         argv[PROCESS_WORDS + i] = arena_strdup(&arena, p->order->words[i]);
     }
-    bool open = process_open_pipes(&pipes, p->order->on_frame != NULL);
+    bool open = process_open_pipes(&pipes, p->order);
     int number = open ? process_spawn(p, &pipes, argv) : errno;
     if (number != 0) {
         process_fail(p, PROCESS_NOT_STARTED,
@@ -159,9 +195,11 @@ static void process_start(struct process *p)
         p->control = pipes.control[0];
         p->talk = pipes.talk[0];
         p->printed = pipes.printed[0];
+        p->answers = pipes.answers[0];
         pipes.control[0] = -1;
         pipes.talk[0] = -1;
         pipes.printed[0] = -1;
+        pipes.answers[0] = -1;
     }
     process_close_pipes(&pipes);
 }
@@ -210,6 +248,22 @@ static bool process_read_printed(struct process *p)
         process_output_add(p->output, bytes, (size_t)count);
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
         process_close(&p->printed);
+    }
+    return count > 0;
+}
+
+/* True when there was something. */
+static bool process_read_answers(struct process *p)
+{
+    char bytes[PROCESS_READ_BYTES];
+    ssize_t count = read(p->answers, bytes, sizeof(bytes));
+
+    if (count > 0) {
+        if (!buf_append(p->order->printed, bytes, (size_t)count)) {
+            process_stop(p, PROCESS_STOPPED);
+        }
+    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+        process_close(&p->answers);
     }
     return count > 0;
 }
@@ -342,11 +396,15 @@ static void process_watch(struct process *p)
             { .fd = p->printed, .events = POLLIN },
             { .fd = p->talk, .events = (short)(POLLIN | (p->talk_out.size > 0 ? POLLOUT : 0)) },
             { .fd = p->control, .events = POLLIN },
+            { .fd = p->answers, .events = POLLIN },
         };
 
         (void)poll(fds, COUNT_OF(fds), PROCESS_TICK_MS);
         if (fds[0].revents != 0) {
             (void)process_read_printed(p);
+        }
+        if (fds[3].revents != 0) {
+            (void)process_read_answers(p);
         }
         /* What a plugin has said counts before what is said of its end. */
         if (fds[1].revents != 0 && p->talk >= 0) {
@@ -357,6 +415,8 @@ static void process_watch(struct process *p)
         process_look(p, clock_monotonic_ms());
     }
     while (p->printed >= 0 && process_read_printed(p)) {
+    }
+    while (p->answers >= 0 && process_read_answers(p)) {
     }
 }
 
@@ -390,6 +450,7 @@ void process_run(const struct process_order *order, struct process_output *outpu
                          .control = -1,
                          .talk = -1,
                          .printed = -1,
+                         .answers = -1,
                          .control_in = { .size_max = PROCESS_CONTROL_BYTES_MAX },
                          .talk_in = { .size_max = PLUGIN_BUFFER_BYTES_MAX },
                          .talk_out = { .size_max = PLUGIN_BUFFER_BYTES_MAX },
@@ -406,6 +467,7 @@ void process_run(const struct process_order *order, struct process_output *outpu
     process_close(&p.talk);
     process_reap(&p);
     process_close(&p.printed);
+    process_close(&p.answers);
     buf_release(&p.control_in);
     buf_release(&p.talk_in);
     buf_release(&p.talk_out);

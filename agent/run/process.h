@@ -1,8 +1,8 @@
 /* process.h - runs one program beside the agent, watched by a skein-helper, until it has ended.
  *
  * Blocks; used by a worker's thread. The program gets the words and the environment that the order
- * names, an empty folder of its own to work in, standard input from /dev/null, and no other
- * descriptor of the agent. Whatever it has started ends with it. If the agent dies the helper ends
+ * names, an empty folder of its own to work in, and no descriptor of the agent but its standard
+ * ones. Whatever it has started ends with it. If the agent dies the helper ends
  * the program; if the agent stands still it does so when the lease is over. */
 #ifndef SKEIN_AGENT_RUN_PROCESS_H
 #define SKEIN_AGENT_RUN_PROCESS_H
@@ -30,6 +30,11 @@ struct process_order {
      * its, and appends the answer. DONE: the talk is over, the host ends by itself. BROKEN: end it.
      */
     enum process_turn (*on_frame)(void *context, struct helper_frame *frame, struct buf *answer);
+    /* NULL: standard input is /dev/null. Else what can be read from it. */
+    const struct buf *input;
+    /* NULL: what it prints goes to the output, whichever way. Else its standard output goes here,
+     * and only its standard error there; one that prints more than fits is ended (STOPPED). */
+    struct buf *printed;
     void *context;
 };
 

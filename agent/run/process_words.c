@@ -126,16 +126,15 @@ static void process_words_begin(const struct runner_call *call, size_t more,
     }
 }
 
-bool process_words_environment(const struct runner_call *call, const struct set_process *process,
-                               const char *const **ret_environment, struct error *err)
+static void process_words_add_facts(const struct runner_call *call,
+                                    const struct set_process *process, struct process_words *words)
 {
     const struct executor_task *task = call->task;
-    struct process_words words;
     bool dry_run = task_mode_is_dry(task->mode);
 
-    process_words_begin(call, process->environment_count, &words);
+    process_words_begin(call, process->environment_count, words);
     for (size_t i = 0; i < process->environment_count; i++) {
-        process_words_set(&words, process->environment[i]);
+        process_words_set(words, process->environment[i]);
     }
     const struct operation *operation = call->operation->operation;
     bool hook = operation_is_hook(operation);
@@ -156,13 +155,30 @@ bool process_words_environment(const struct runner_call *call, const struct set_
         { "SKEIN_STARTED_BEFORE", call->started_before ? "1" : "0" },
     };
     for (size_t i = 0; i < COUNT_OF(facts); i++) {
-        process_words_add(&words, facts[i][0], facts[i][1]);
+        process_words_add(words, facts[i][0], facts[i][1]);
     }
+}
+
+bool process_words_environment(const struct runner_call *call, const struct set_process *process,
+                               const char *const **ret_environment, struct error *err)
+{
+    struct process_words words;
+
+    process_words_add_facts(call, process, &words);
     if (!process_words_add_dsn(call, &words, err)) {
         return false;
     }
     *ret_environment = words.items;
     return true;
+}
+
+const char *const *process_words_alone(const struct runner_call *call,
+                                       const struct set_process *process)
+{
+    struct process_words words;
+
+    process_words_add_facts(call, process, &words);
+    return words.items;
 }
 
 const char *const *process_words_host_environment(const struct runner_call *call)

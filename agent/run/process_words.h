@@ -19,6 +19,9 @@ const char *const *process_words(const struct runner_call *call, const char *pat
 MUST_CHECK bool process_words_environment(const struct runner_call *call,
                                           const struct set_process *process,
                                           const char *const **ret_environment, struct error *err);
+/* The same of a program that has no business in a database: without SKEIN_DSN and PGPASSWORD. */
+const char *const *process_words_alone(const struct runner_call *call,
+                                       const struct set_process *process);
 /* That of a plugin's host, which connects to nothing. */
 const char *const *process_words_host_environment(const struct runner_call *call);
 

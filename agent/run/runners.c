@@ -8,6 +8,7 @@
 #include "agent/run/runner_exec.h"
 #include "agent/run/runner_plugin.h"
 #include "agent/run/runner_sql.h"
+#include "agent/run/runner_state.h"
 
 /* A kind without an entry is refused before anything of its task begins. */
 static const struct runner_table runners_table = {
@@ -16,6 +17,7 @@ static const struct runner_table runners_table = {
         [OPERATION_BATCH] = &runner_batch,
         [OPERATION_EXEC] = &runner_exec,
         [OPERATION_PLUGIN] = &runner_plugin,
+        [OPERATION_STATE] = &runner_state,
     },
     .control = &runner_control,
 };

@@ -69,7 +69,8 @@ enum {
     STATE_INITIAL_BYTES_MAX = 64 << 10,
     STATE_WORKERS_DEFAULT = 4, /* streams folded at once: connections, or programs */
     STATE_WORKERS_MAX = 16,
-    STATE_PAGE_DEFAULT = 500, /* streams of one transaction */
+    STATE_STREAMS_PER_WORKER = 16, /* fewer are not worth another connection */
+    STATE_PAGE_DEFAULT = 500,      /* streams of one transaction */
     STATE_PAGE_MAX = 2000,
     STATE_EVENTS_DEFAULT = 100000,  /* of one stream */
     STATE_BYTES_DEFAULT = 16 << 20, /* of one stream's payloads */
