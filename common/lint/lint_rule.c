@@ -13,8 +13,6 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
                                    "Leave BEGIN, COMMIT, ROLLBACK and SAVEPOINT out; skein sets "
                                    "the "
                                    "transaction around the script." },
-    [LINT_UNSUPPORTED_KIND] = { "unsupported-kind", "error", "this version cannot run it",
-                                "Use .sql." },
     [LINT_OUTSIDE_TRANSACTION] = { "outside-transaction", "error",
                                    "outside a transaction nobody could say after a crash what "
                                    "became of it",

@@ -25,19 +25,11 @@ static void set_lint_batch(struct lint_run *run, const char *path, struct bytes 
 
 static void set_lint_operation(struct lint_run *run, const struct operation *operation)
 {
-    if (operation->process != NULL) {
+    if (operation->process != NULL || operation->state != NULL) {
         return; /* its file was checked with the set; what it does is hidden from us */
     }
     if (operation->kind == OPERATION_BATCH) {
         set_lint_batch(run, operation->path, operation->content);
-        return;
-    }
-    if (operation->kind != OPERATION_SQL) {
-        lint_run_add(run, LINT_UNSUPPORTED_KIND, operation->path, 1,
-                     arena_printf(&run->report->arena,
-                                  "operations of kind '%s' are not available in this version; use "
-                                  ".sql",
-                                  operation_kind_name(operation->kind)));
         return;
     }
     if (!operation->settings.control_scope) {
