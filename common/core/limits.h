@@ -38,6 +38,7 @@ enum {
     IMPORT_PLACEHOLDERS_MAX = 1000,
     LINT_FINDINGS_MAX = 1000,   /* listed; further ones are counted */
     SURVEY_OBJECTS_MAX = 50000, /* of one tenant's catalog, constraints and indexes included */
+    SIZE_SMALL_BYTES = 1 << 20, /* of a table that is nobody's worry */
     SIZE_NAMES_MAX = 1000,      /* tables of a plan whose sizes are asked for */
     SIZE_PLANS_MAX = 64,        /* what was found out about plans and catalogs, kept by an agent */
     SIZE_WARNINGS_MAX = 8,      /* of one tenant's dry run; further ones are counted in the last */

@@ -219,7 +219,7 @@ void lint_catalog_size(struct lint_catalog *catalog, const char *schema, const c
     struct lint_relation *relation = lint_catalog_find(catalog, schema, name);
 
     if (relation != NULL) {
-        relation->sized = true;
+        relation->origin = relation->key;
         relation->bytes = bytes;
     }
 }
@@ -234,45 +234,6 @@ bool lint_catalog_is_below(const struct lint_relation *relation,
         steps++;
     }
     return relation == ancestor;
-}
-
-/* Views hold nothing; a table of this migration or an earlier one of the plan is new. */
-static bool lint_catalog_holds_rows(const struct lint_relation *relation)
-{
-    return relation->kind != LINT_KIND_VIEW && relation->kind != LINT_KIND_SEQUENCE &&
-           relation->kind != LINT_KIND_PARTITIONED && (!relation->known || relation->epoch == 0);
-}
-
-bool lint_catalog_bytes(const struct lint_catalog *catalog, const struct lint_relation *relation,
-                        uint64_t *ret_bytes)
-{
-    bool sized = relation->kind != LINT_KIND_VIEW; /* what it reads may be any size */
-    uint64_t bytes = 0;
-
-    for (const struct lint_relation *r = catalog->relations; r != NULL; r = r->hh.next) {
-        bool counts = r == relation || (r->parent != NULL && lint_catalog_is_below(r, relation));
-        if (counts && lint_catalog_holds_rows(r)) {
-            sized = sized && r->sized;
-            bytes += r->bytes;
-        }
-    }
-    *ret_bytes = bytes;
-    return sized;
-}
-
-bool lint_catalog_bytes_of_all(const struct lint_catalog *catalog, uint64_t *ret_bytes)
-{
-    bool sized = catalog->relations != NULL;
-    uint64_t bytes = 0;
-
-    for (const struct lint_relation *r = catalog->relations; r != NULL; r = r->hh.next) {
-        if (lint_catalog_holds_rows(r)) {
-            sized = sized && r->sized;
-            bytes += r->bytes;
-        }
-    }
-    *ret_bytes = bytes;
-    return sized;
 }
 
 void lint_catalog_settle(struct lint_catalog *catalog)

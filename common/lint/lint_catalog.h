@@ -74,8 +74,8 @@ struct lint_relation {
     bool temporary; /* of the session: nobody else's business */
     bool is_default;
     bool unlogged;
-    uint32_t epoch; /* when it was made: 0 is before all migrations */
-    bool sized;     /* a database has said how large it is */
+    uint32_t epoch;     /* when it was made: 0 is before all migrations */
+    const char *origin; /* its key in the database that has said how large it is; NULL: none has */
     uint64_t bytes;
     struct lint_column *columns;
     struct lint_constraint *constraints;
@@ -134,13 +134,6 @@ bool lint_catalog_is_live(const struct lint_catalog *catalog, const struct lint_
 /* How large a table or an index is. None of that name: nothing happens. */
 void lint_catalog_size(struct lint_catalog *catalog, const char *schema, const char *name,
                        uint64_t bytes);
-
-/* The size of a relation with all its partitions and children. What a migration has made counts
- * for nothing. False where the size of one of them is not known. */
-bool lint_catalog_bytes(const struct lint_catalog *catalog, const struct lint_relation *relation,
-                        uint64_t *ret_bytes);
-/* The same of all relations. */
-bool lint_catalog_bytes_of_all(const struct lint_catalog *catalog, uint64_t *ret_bytes);
 
 /* Whether one is the other, or somewhere below it. */
 bool lint_catalog_is_below(const struct lint_relation *relation,

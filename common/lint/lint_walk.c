@@ -68,11 +68,8 @@ void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation
 
 void lint_walk_work(struct lint_walk *walk, const struct lint_relation *relation)
 {
-    uint64_t bytes = 0;
-
     walk->work.any = true;
-    walk->work.unsized = !lint_catalog_bytes(walk->catalog, relation, &bytes) || walk->work.unsized;
-    walk->work.bytes += bytes;
+    lint_extent_add(&walk->work.extent, walk->arena, walk->catalog, relation);
 }
 
 static void lint_walk_name_once(struct lint_walk *walk, const char ***names, size_t *count,
@@ -153,21 +150,21 @@ static enum lint_mode lint_walk_mode_of(const struct lint_walk *walk, const char
 }
 
 /* How much it is that the rule is about; of the whole statement, or of everything, where that is
- * not one relation. */
+ * not one relation. False: nobody has said. */
 static bool lint_walk_measure(const struct lint_walk *walk, enum lint_rule rule,
-                              const struct lint_relation *relation, uint64_t *ret_bytes)
+                              const struct lint_relation *relation, struct lint_extent *ret_extent)
 {
+    *ret_extent = (struct lint_extent){ 0 };
     if (relation != NULL) {
-        return lint_catalog_bytes(walk->catalog, relation, ret_bytes);
-    }
-    if (!lint_rule_goes_by_size(rule)) {
+        lint_extent_add(ret_extent, walk->arena, walk->catalog, relation);
+    } else if (!lint_rule_goes_by_size(rule)) {
         return false;
+    } else if (walk->work.any) {
+        *ret_extent = walk->work.extent;
+    } else {
+        lint_extent_add_all(ret_extent, walk->arena, walk->catalog);
     }
-    if (walk->work.any) {
-        *ret_bytes = walk->work.bytes;
-        return !walk->work.unsized;
-    }
-    return lint_catalog_bytes_of_all(walk->catalog, ret_bytes);
+    return !ret_extent->unsized;
 }
 
 static const char *lint_walk_severity(const struct lint_walk *walk, enum lint_rule rule, bool sized,
@@ -202,7 +199,7 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
     const struct lint_rule_text *text = lint_rule_text(rule);
     const char *name = "";
     const char *lock = "";
-    uint64_t bytes = 0;
+    struct lint_extent extent;
 
     if (walk->schema_only || (relation != NULL && !lint_walk_is_live(walk, relation))) {
         return;
@@ -211,19 +208,19 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
         name = lint_walk_name(walk, relation);
         lock = lint_mode_name(lint_walk_mode_of(walk, name));
     }
-    bool sized = lint_walk_measure(walk, rule, relation, &bytes);
+    bool sized = lint_walk_measure(walk, rule, relation, &extent);
     const struct lint_finding finding = {
-        .severity = lint_walk_severity(walk, rule, sized, bytes),
+        .severity = lint_walk_severity(walk, rule, sized, extent.bytes),
         .rule = text->id,
         .file = walk->statement->file,
         .line = walk->statement->line,
         .statement = walk->statement->number,
-        .message = lint_walk_message(walk, name, sized, bytes, text->why),
+        .message = lint_walk_message(walk, name, sized, extent.bytes, text->why),
         .relation = name,
         .lock = lock,
         .fix = fix == NULL ? text->safe : fix,
         .sized = sized,
-        .bytes = sized ? bytes : 0,
+        .extent = extent,
     };
     walk->found(walk->context, &finding);
 }

@@ -10,6 +10,7 @@
 
 #include "common/core/arena.h"
 #include "common/lint/lint_catalog.h"
+#include "common/lint/lint_extent.h"
 #include "common/lint/lint_rule.h"
 
 /* PostgreSQL's lock modes, weakest first; the numbers are those of its LOCK statement. */
@@ -62,7 +63,7 @@ struct lint_finding {
     const char *lock;     /* "ACCESS EXCLUSIVE", ""... */
     const char *fix;      /* what to write instead; may be "" */
     bool sized;           /* a database has said how much it is that has to be worked on */
-    uint64_t bytes;
+    struct lint_extent extent;
 };
 
 /* How bad work is that grows with a table, where a database has said how large that is: below
@@ -84,8 +85,7 @@ struct lint_transaction {
 /* What a statement does that grows with the data. */
 struct lint_work {
     bool any;
-    bool unsized;   /* some of it of a size that nobody has said */
-    uint64_t bytes; /* the size of the rest */
+    struct lint_extent extent;
 };
 
 struct lint_walk {

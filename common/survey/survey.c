@@ -51,9 +51,13 @@ bool survey_read(struct pg_conn *conn, const struct survey_call *call, struct su
     CLEANUP(survey_release) struct survey survey = { 0 };
     const struct pg_result *rows = NULL;
     char most[16];
-    const char *const parameters[] = { call->schema, most };
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const char *parameters[] = { call->schema, most, NULL, NULL };
 
     (void)snprintf(most, sizeof(most), "%d", SURVEY_OBJECTS_MAX + 1);
+    if (call->names != NULL) {
+        survey_ask_names(call, &arena, &parameters[2], &parameters[3]);
+    }
     if (!survey_ask(batch, call, survey_sql_text, parameters, COUNT_OF(parameters), &rows,
                     ret_pg_error, err)) {
         return false;

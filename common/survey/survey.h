@@ -33,11 +33,15 @@ struct survey {
 };
 void survey_release(struct survey *survey);
 
-/* Whose schema, and how long a lock on one of its tables is waited for (to look at a table's size
- * takes ACCESS SHARE on it for a moment). */
+/* What to look at, and how long a lock on one of its tables is waited for (to look at a table's
+ * size takes ACCESS SHARE on it for a moment). */
 struct survey_call {
     const char *schema; /* "" for the whole database */
     uint64_t lock_timeout_ms;
+    /* The relations that matter, as lint names them: "table" in the schema, or "schema.table". Only
+     * they are looked at, with what hangs together with them, and types. NULL: everything. */
+    const char *const *names;
+    size_t name_count;
 };
 
 /* One round trip, with no transaction open. ERR_LIMIT for more than SURVEY_OBJECTS_MAX objects;

@@ -1,8 +1,10 @@
 -- What exists in a tenant, as the statements that would make it, in an order in which they could be
 -- run, and how large it is. $1 is the schema, which is also the search path while this runs; '' for
--- all of a database. Names in the schema that is looked at are written without it, so that two
+-- all of a database. $3 and $4, where they are not null, are schemas ('' for the tenant's) and names
+-- of the relations that matter: then only they, those that hang together with them, and types are
+-- looked at. Names in the schema that is looked at are written without it, so that two
 -- tenants with the same structure say the same.
-WITH home AS MATERIALIZED (
+WITH RECURSIVE home AS MATERIALIZED (
     SELECT n.oid, CASE WHEN n.nspname = current_schema() THEN '' ELSE n.nspname END AS schema,
            CASE WHEN n.nspname = current_schema() THEN '' ELSE quote_ident(n.nspname) || '.' END
              AS prefix
@@ -16,11 +18,31 @@ WITH home AS MATERIALIZED (
                                   AND d.refobjid = h.oid AND d.deptype = 'n'
      WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid
                                                  AND e.deptype = 'e')
+), tree AS ( -- the relation, or an index' table, with all its partitions, children and parents
+    SELECT coalesce(i.indrelid, c.oid) AS oid
+      FROM unnest($3::text[], $4::text[]) AS w (schema, name)
+      JOIN pg_class c ON c.relname = w.name::name
+                     AND c.relnamespace = ANY (ARRAY(
+                         SELECT n.oid FROM pg_namespace n
+                          WHERE n.nspname = CASE w.schema WHEN '' THEN current_schema()
+                                                          ELSE w.schema::name END))
+      LEFT JOIN pg_index i ON i.indexrelid = c.oid
+     UNION
+    SELECT CASE t.oid WHEN h.inhparent THEN h.inhrelid ELSE h.inhparent END
+      FROM tree t JOIN pg_inherits h ON t.oid IN (h.inhparent, h.inhrelid)
+), chosen AS MATERIALIZED ( -- and what foreign keys tie to it; a key's triggers know both sides
+    SELECT oid FROM tree
+     UNION
+    SELECT k.confrelid FROM tree t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f'
+     UNION
+    SELECT g.tgconstrrelid FROM tree t JOIN pg_trigger g ON g.tgrelid = t.oid
+     WHERE g.tgconstrrelid <> 0
 ), relation AS MATERIALIZED (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relispartition, c.relpartbound, o.schema,
            o.prefix, o.prefix || quote_ident(c.relname) AS name
       FROM object o JOIN pg_class c ON c.oid = o.objid
      WHERE o.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+       AND ($4 IS NULL OR c.oid IN (SELECT h.oid FROM chosen h))
 ), index AS MATERIALIZED (
     SELECT i.indexrelid, i.indrelid, c.relname, c.relkind, c.relispartition, r.schema, r.prefix,
            r.prefix || quote_ident(c.relname) AS name,
@@ -52,7 +74,7 @@ WITH home AS MATERIALIZED (
       FROM object o JOIN pg_proc p ON p.oid = o.objid AND p.prokind IN ('f', 'p')
       JOIN pg_namespace n ON n.oid = o.namespace
       JOIN pg_language l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')
-     WHERE o.classid = 'pg_proc'::regclass
+     WHERE o.classid = 'pg_proc'::regclass AND $4 IS NULL
     UNION ALL
     SELECT 3, r.schema, r.relname::text, 'CREATE SEQUENCE ' || r.name, NULL
       FROM relation r WHERE r.relkind = 'S'

@@ -7,6 +7,10 @@
 #include "common/pg/pg_batch.h"
 #include "common/survey/survey.h"
 
+/* The call's names as two arrays that PostgreSQL reads: schemas, and names. */
+void survey_ask_names(const struct survey_call *call, struct arena *arena, const char **ret_schemas,
+                      const char **ret_names);
+
 /* The first parameter is the schema. Settings and question share a transaction of their own, which
  * is over when this returns: nothing is left of them. The rows are the batch's. */
 MUST_CHECK bool survey_ask(struct pg_batch *batch, const struct survey_call *call, const char *sql,

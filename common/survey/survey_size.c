@@ -1,7 +1,5 @@
 #include "common/survey/survey_size.h"
 
-#include <string.h>
-
 #include "common/core/arena.h"
 #include "common/survey/survey_ask.h"
 
@@ -23,58 +21,15 @@ static const char survey_size_sql[] =
     " THEN pg_table_size(oid) WHEN relkind = 'i' THEN pg_relation_size(oid) ELSE 0 END) AS bytes"
     " FROM asked GROUP BY root) AS sums";
 
-/* The texts as PostgreSQL writes an array of them. */
-static const char *survey_size_array(struct arena *arena, const char *const *texts,
-                                     const size_t *sizes, size_t count)
-{
-    size_t bytes = 3;
-
-    for (size_t i = 0; i < count; i++) {
-        bytes += 2 * sizes[i] + 3;
-    }
-    char *array = arena_alloc(arena, bytes);
-    char *at = array;
-    *at++ = '{';
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0) {
-            *at++ = ',';
-        }
-        *at++ = '"';
-        for (size_t c = 0; c < sizes[i]; c++) {
-            if (texts[i][c] == '"' || texts[i][c] == '\\') {
-                *at++ = '\\';
-            }
-            *at++ = texts[i][c];
-        }
-        *at++ = '"';
-    }
-    *at++ = '}';
-    *at = '\0';
-    return array;
-}
-
-bool survey_size_largest(struct pg_conn *conn, const struct survey_call *call,
-                         const char *const *names, size_t count, uint64_t *ret_bytes,
+bool survey_size_largest(struct pg_conn *conn, const struct survey_call *call, uint64_t *ret_bytes,
                          struct pg_error *ret_pg_error, struct error *err)
 {
     CLEANUP(pg_batch_free) struct pg_batch *batch = pg_batch_new(conn);
     CLEANUP(arena_release) struct arena arena = { 0 };
-    const char **bare = arena_alloc_array(&arena, count + 1, sizeof(*bare));
-    size_t *schema_sizes = arena_alloc_array(&arena, count + 1, sizeof(*schema_sizes));
-    size_t *bare_sizes = arena_alloc_array(&arena, count + 1, sizeof(*bare_sizes));
     const struct pg_result *rows = NULL;
+    const char *parameters[] = { call->schema, NULL, NULL };
 
-    for (size_t i = 0; i < count; i++) {
-        const char *dot = strchr(names[i], '.');
-        bare[i] = dot == NULL ? names[i] : dot + 1;
-        schema_sizes[i] = dot == NULL ? 0 : (size_t)(dot - names[i]);
-        bare_sizes[i] = strlen(bare[i]);
-    }
-    const char *const parameters[] = {
-        call->schema,
-        survey_size_array(&arena, names, schema_sizes, count),
-        survey_size_array(&arena, bare, bare_sizes, count),
-    };
+    survey_ask_names(call, &arena, &parameters[1], &parameters[2]);
     if (!survey_ask(batch, call, survey_size_sql, parameters, COUNT_OF(parameters), &rows,
                     ret_pg_error, err)) {
         return false;

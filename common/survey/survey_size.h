@@ -6,11 +6,10 @@
 
 #include "common/survey/survey.h"
 
-/* `names` are lint's: "table" in the schema of the call, or "schema.table". Of each with all its
- * partitions and children, the size of the largest; 0 where there is none. One round trip, with no
- * transaction open. */
+/* Of each of the call's names with all its partitions and children, the size of the largest; 0
+ * where there is none. One round trip, with no transaction open. */
 MUST_CHECK bool survey_size_largest(struct pg_conn *conn, const struct survey_call *call,
-                                    const char *const *names, size_t count, uint64_t *ret_bytes,
-                                    struct pg_error *ret_pg_error, struct error *err);
+                                    uint64_t *ret_bytes, struct pg_error *ret_pg_error,
+                                    struct error *err);
 
 #endif

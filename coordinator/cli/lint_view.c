@@ -12,9 +12,9 @@
 static json_t *lint_view_finding(const struct lint_finding *finding)
 {
     char size[SIZE_TEXT_BYTES];
-    json_t *bytes = finding->sized ? json_integer((json_int_t)finding->bytes) : json_null();
+    json_t *bytes = finding->sized ? json_integer((json_int_t)finding->extent.bytes) : json_null();
     json_t *words =
-        finding->sized ? json_string(size_text_format(finding->bytes, size)) : json_null();
+        finding->sized ? json_string(size_text_format(finding->extent.bytes, size)) : json_null();
 
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "rule",
                      finding->rule, "severity", finding->severity, "file", finding->file, "line",
