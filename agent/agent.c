@@ -10,11 +10,13 @@
 
 #include "agent/agent_brain.h"
 #include "agent/register_desk.h"
+#include "agent/check/size_guard.h"
 #include "agent/control_post.h"
 #include "common/core/limits.h"
 #include "common/core/log.h"
 #include "common/core/memory.h"
 #include "common/http/http_server.h"
+#include "common/model/size_text.h"
 #include "common/sql/sql_script.h"
 
 enum { AGENT_MAILBOX_EVENTS = 4096, AGENT_ACKNOWLEDGE_WAIT_MS = 2000, AGENT_ID_BYTES = 128 };
@@ -24,6 +26,7 @@ struct agent {
     struct metrics *metrics;
     struct mailbox *inbox;
     struct sql_parser *parser;
+    struct size_guard *size_guard;
     struct control_post *control;
     struct executor *executor;
     struct desk *desk;
@@ -259,6 +262,12 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
     if (!agent_check_paths(options, err) || !agent_find_helper(agent, options, &helper, err)) {
         return false;
     }
+    uint64_t size_limit_bytes = 0;
+
+    if (!size_text_parse(options->size_limit, &size_limit_bytes, err)) {
+        return error_wrap(err, "--size-limit");
+    }
+    agent->size_guard = size_guard_new(agent->parser);
     const struct executor_options executor_options = {
         .conninfo = agent->tenants.conninfo,
         .shard = agent_text(agent, options->shard),
@@ -267,6 +276,8 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .workers = (uint32_t)options->workers,
         .commit_group = strcmp(options->commit, "group") == 0,
         .statement_timeout_ms = options->statement_timeout_ms,
+        .size_guard = agent->size_guard,
+        .size_limit_bytes = size_limit_bytes,
         .control = control_post_client(agent->control),
         .allow_exec = (const char *const *)options->allow_exec.items,
         .allow_exec_count = options->allow_exec.count,
@@ -378,11 +389,11 @@ bool agent_start(const struct agent_options *options, struct agent **ret_agent, 
         return false;
     }
     agent_start_control(agent, options);
+    agent->parser = sql_parser_new();
     if (!agent_start_executor(agent, options, err)) {
         agent_stop(&agent);
         return false;
     }
-    agent->parser = sql_parser_new();
     agent_start_desk(agent, options);
     agent->register_desk = register_desk_start(&agent->registry, agent->inbox);
     agent_start_brain(agent, options, &labels);
@@ -417,6 +428,7 @@ void agent_stop(struct agent **pointer)
     }
     mailbox_close(agent->inbox);
     executor_free(&agent->executor);
+    size_guard_free(&agent->size_guard);
     control_post_stop(&agent->control);
     register_desk_stop(&agent->register_desk);
     desk_stop(&agent->desk);

@@ -40,6 +40,7 @@ struct agent_options {
     uint64_t min_disk_percent;
     uint64_t min_connections;
     uint64_t max_active;
+    char *size_limit;
     struct option_list allow_exec; /* patterns of programs */
     char *plugin_dir;
     uint64_t refresh_ms;

@@ -22,6 +22,7 @@
 struct control_client;
 struct executor;
 struct runner_table;
+struct size_guard;
 
 struct executor_task {
     struct arena arena; /* owns the texts below; the executor owns the task after submit */
@@ -91,6 +92,8 @@ struct executor_options {
     const char *helper;     /* the path of skein-helper; NULL or "": no programs, no plugins */
     /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */
     const struct tenants_options *tenants;
+    struct size_guard *size_guard;      /* borrowed; NULL: dry runs do not look at sizes */
+    uint64_t size_limit_bytes;          /* where a rollout says nothing; 0: none */
     const struct runner_table *runners; /* NULL: what this agent can run (tests bring their own) */
     /* Where a new tenant is registered first. Borrowed; NULL, or without a conninfo: nowhere. */
     const struct tenant_register_options *registry;

@@ -24,6 +24,7 @@
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_life.h"
 #include "agent/run/task_measure.h"
+#include "agent/run/task_sizes.h"
 #include "agent/run/task_verdict.h"
 #include "agent/run/unwind_check.h"
 #include "agent/run/walk.h"
@@ -38,6 +39,7 @@ struct task_try {
     struct task_order order;
     struct plan plan;
     struct measure_log log;  /* of a dry run */
+    struct task_sizes sizes; /* the same */
     struct task_undo undo;   /* of a rollback, once it is read */
     bool uncertain;          /* an earlier try may have committed */
     uint32_t attempts;       /* that ended by an accident */
@@ -446,6 +448,10 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
         !task_run_may_create(t)) {
         return false;
     }
+    if (t->task->mode == TASK_DRY_RUN && !t->order.settle &&
+        !task_sizes_look(&t->sizes, t->context, t->task, &t->plan, t->result)) {
+        return false;
+    }
     if (t->walks && !t->order.settle) {
         again = task_run_walk(t, ret_to_barrier);
         clean = t->walk.report.clean;
@@ -556,6 +562,7 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         while (task_run_once(&t, &to_barrier)) {
         }
         task_measure_tell(context, turn->task, &t.log, t.result);
+        task_sizes_warn(&t.sizes, turn->task, t.result);
         worker_link_end(context->link);
     }
     if (registered && t.result->outcome != TASK_SUCCEEDED &&

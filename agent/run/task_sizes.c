@@ -1,0 +1,127 @@
+#include "agent/run/task_sizes.h"
+
+#include <string.h>
+
+#include "agent/check/size_guard.h"
+#include "agent/run/executor_queue.h"
+#include "agent/run/task_answer.h"
+#include "agent/run/worker_link.h"
+#include "common/model/size_text.h"
+
+/* "accounts (41 GB): every row is looked at ... [set-not-null, takes ACCESS EXCLUSIVE]" */
+static const char *task_sizes_words(struct arena *arena, const struct size_finding *finding)
+{
+    const struct size_item *item = finding->item;
+    char size[SIZE_TEXT_BYTES];
+
+    (void)size_text_format(finding->bytes, size);
+    return arena_printf(arena, "%s%s%s%s: %s [%s%s%s]", item->relation,
+                        item->relation[0] == '\0' ? "" : " (", size,
+                        item->relation[0] == '\0' ? "" : ")", item->why, item->rule,
+                        item->lock[0] == '\0' ? "" : ", takes ", item->lock);
+}
+
+static struct task_error task_sizes_error(struct executor_task *task, const char *shard,
+                                          const struct size_finding *finding)
+{
+    struct arena *arena = &task->arena;
+
+    return (struct task_error){ .tenant = arena_printf(arena, "%s/%s", shard, task->tenant),
+                                .mode = task->mode,
+                                .code = TASK_CODE_LINT,
+                                .sqlstate = "",
+                                .message = task_sizes_words(arena, finding),
+                                .detail = "",
+                                .hint = arena_strdup(arena, finding->item->fix),
+                                .file = arena_strdup(arena, finding->item->file),
+                                .statement = finding->item->statement,
+                                .line = finding->item->line };
+}
+
+/* What is too large makes the task fail, the first of it; everything else is a warning. */
+static bool task_sizes_judge(struct task_sizes *sizes, struct executor_task *task,
+                             const char *shard, uint64_t limit_bytes, const struct size_look *look,
+                             struct task_result *result)
+{
+    bool fits = true;
+
+    for (size_t i = 0; i < look->count; i++) {
+        struct task_error error = task_sizes_error(task, shard, &look->findings[i]);
+        bool large = limit_bytes != 0 && look->findings[i].bytes >= limit_bytes;
+
+        if (large && fits && !task->allow_large) {
+            char size[SIZE_TEXT_BYTES];
+            fits = false;
+            task_answer_fail(result, task, shard, TASK_FAILED, TASK_CODE_LINT, "%s", error.message);
+            error.hint = arena_printf(&task->arena,
+                                      "Safe: %s (The limit is %s; rollout start --allow-large goes "
+                                      "on all the same.)",
+                                      error.hint, size_text_format(limit_bytes, size));
+            error.message = result->error.message;
+            result->error = error;
+            result->version = task->from;
+        } else if (sizes->warning_count < SIZE_WARNINGS_MAX) {
+            sizes->warnings[sizes->warning_count++] = error;
+        }
+    }
+    return fits;
+}
+
+bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
+                     struct executor_task *task, const struct plan *plan,
+                     struct task_result *result)
+{
+    CLEANUP(size_look_release) struct size_look look = { 0 };
+    const struct executor_options *options = context->options;
+    struct pg_error words = { 0 };
+    struct error err = { 0 };
+    const struct size_guard_call call = {
+        .conn = context->link->conn,
+        .schema = options->database_mode ? "" : task->tenant,
+        .lock_timeout_ms = task->lock_timeout_ms,
+        .set = prepared_set_model(task->set),
+        .plan = plan,
+    };
+    uint64_t limit_bytes =
+        task->size_limit_bytes != 0 ? task->size_limit_bytes : options->size_limit_bytes;
+
+    if (sizes->looked || options->size_guard == NULL) {
+        return true;
+    }
+    if (!size_guard_look(options->size_guard, &call, &look, &words, &err)) {
+        if (pg_conn_is_lost(call.conn)) {
+            return true;
+        }
+        const struct task_outcome_report report = { .failed = true,
+                                                    .failed_step = TASK_STEP_BEGIN,
+                                                    .error = words };
+        if (words.sqlstate[0] == '\0') { /* a bound of ours */
+            task_answer_fail(result, task, options->shard, TASK_FAILED, TASK_CODE_LINT, "%s",
+                             err.message);
+            result->version = task->from;
+        } else {
+            task_answer_refused(result, task, options->shard, &report,
+                                executor_queue_is_cancelled(context->queue, context->worker));
+        }
+        return false;
+    }
+    sizes->looked = true;
+    return task_sizes_judge(sizes, task, options->shard, limit_bytes, &look, result);
+}
+
+void task_sizes_warn(const struct task_sizes *sizes, struct executor_task *task,
+                     struct task_result *result)
+{
+    if (sizes->warning_count == 0) {
+        return;
+    }
+    struct task_error *all =
+        arena_alloc_array(&task->arena, result->warning_count + sizes->warning_count, sizeof(*all));
+
+    if (result->warning_count > 0) {
+        memcpy(all, result->warnings, result->warning_count * sizeof(*all));
+    }
+    memcpy(all + result->warning_count, sizes->warnings, sizes->warning_count * sizeof(*all));
+    result->warnings = all;
+    result->warning_count += sizes->warning_count;
+}
