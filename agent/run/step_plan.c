@@ -22,6 +22,20 @@ bool step_plan_is_simple(const struct prepared_set *set, const struct plan *plan
     return true;
 }
 
+bool step_plan_goes_back(const struct prepared_set *set, const struct plan *plan)
+{
+    const struct set *model = prepared_set_model(set);
+
+    for (size_t m = plan->first; m < plan->first + plan->count; m++) {
+        for (size_t o = 0; o < model->migrations[m].operation_count; o++) {
+            if (!operation_is_transactional(&model->migrations[m].operations[o], true)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool step_known_is_hook(const struct step_known *known)
 {
     return strcmp(known->operation, set_hook_name(SET_HOOK_BEFORE_TENANT)) == 0 ||

@@ -65,6 +65,9 @@ struct step_start {
  * does it all, and none of what follows is needed. */
 bool step_plan_is_simple(const struct prepared_set *set, const struct plan *plan);
 
+/* Whether the rollbacks of its migrations are, too. */
+bool step_plan_goes_back(const struct prepared_set *set, const struct plan *plan);
+
 /* The row of an operation, or NULL. */
 const struct step_known *step_plan_find(const struct step_known *known, size_t count,
                                         const char *script, const char *operation);

@@ -504,16 +504,14 @@ static bool task_run_prepare(struct task_try *t)
         t->result->version = task->from;
         return false;
     }
-    t->walks = !step_plan_is_simple(task->set, &t->plan);
+    t->walks = !step_plan_is_simple(task->set, &t->plan) ||
+               (rehearses && !step_plan_goes_back(task->set, &t->plan));
     t->walk.plan = t->plan;
-    if (t->walks && (task->mode == TASK_CREATE || rehearses)) {
+    if (t->walks && task->mode == TASK_CREATE) {
         task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
-                         task->mode == TASK_CREATE
-                             ? "a tenant is made in one transaction, and this set has operations "
-                               "that cannot run in one: make the schema yourself, then roll the "
-                               "set out"
-                             : "a rollback can be rehearsed in one transaction only, and this set "
-                               "has operations that cannot run in one");
+                         "a tenant is made in one transaction, and this set has operations "
+                         "that cannot run in one: make the schema yourself, then roll the "
+                         "set out");
         return false;
     }
     return task_check(&(struct task_check){ .options = t->context->options,

@@ -83,6 +83,12 @@ enum walk_end walk_rehearse_refused(struct walk *walk);
 enum walk_end walk_rehearse_runner(struct walk *walk, const struct migration *migration,
                                    const struct prepared_operation *operation, bool down);
 
+/* ---- walk_rehearsal_back.c ---- */
+
+/* Inside the dry run's transaction, before its way up: up and down, as far as that can be. Leaves
+ * the transaction as it was. WALK_ENDED: the way down does not lead back. */
+enum walk_end walk_rehearse_back(struct walk *walk);
+
 /* ---- walk_unwind_journal.c ---- */
 
 /* One transaction: skein.unwind_begin. Fills `version`, `start` and `known`, and makes the plan. In

@@ -142,6 +142,10 @@ static enum walk_end walk_rehearse_steps(struct walk *walk)
         return walk_rehearse_refused(walk);
     }
     piece.opens = false;
+    enum walk_end back = walk->task->rehearse_rollback ? walk_rehearse_back(walk) : WALK_DONE;
+    if (back != WALK_DONE) {
+        return back;
+    }
     for (size_t i = 0; i < walk->steps.step_count; i++) {
         const struct step *step = &walk->steps.steps[i];
 

@@ -227,3 +227,24 @@ def test_the_policy_undoes_walks_too(world):
     for tenant in world.tenants:
         assert tenant.version() == "0.1.0" and not world.index_is_there(tenant)
         assert tenant.sql("SELECT what FROM done") == []
+
+
+def test_what_can_be_rehearsed_is_and_the_rest_is_named(world):
+    world.publish()
+    world.fleet.roll_out("billing", "--to", "0.1.0")
+    status = world.fleet.roll_out("billing", "--rehearse-rollback", "--dry-run-only")
+    left = [w for w in status["warnings"] if w["code"] == "ROLLBACK"]
+    assert len(left) == len(NAMES), status["warnings"]
+    for name in ("20_index.sql", "30_fill.batch.sql", "40_tell.exec.yaml", "50_enter.sql", "60_plan.sql"):
+        assert name in left[0]["message"], left
+    assert "10_sql" not in left[0]["message"] and "failed without it" not in left[0]["message"], left
+    # A way back that does not lead back is found all the same.
+    world.publish({"0.4.0__more/10_column.sql": "ALTER TABLE item ADD note text;\n",
+                   "0.4.0__more/10_column.down.sql": "SELECT 1;\n",
+                   "0.4.0__more/20_index.sql": "CREATE INDEX item_note ON item (note);\n",
+                   "0.4.0__more/20_index.down.sql": LOOSE + "DROP INDEX CONCURRENTLY item_note;\n"})
+    failed = world.fleet.roll_out("billing", "--rehearse-rollback", phase="DRY_RUN_FAILED")
+    error = error_of(failed, "eu-1/t_1")
+    assert error["code"] == "ROLLBACK" and "left over: column item.note text" in error["message"], error
+    for tenant in world.tenants:
+        assert tenant.version() == "0.1.0" and tenant.sql("SELECT count(*) FROM done") == [(0,)]
