@@ -72,8 +72,7 @@ static const struct command commands[] = {
       "dry-run every tenant, then migrate them; prints the rollout's id",
       "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
       "acts: pause (the default), abort, continue (collect every error, stop for none), or\n"
-      "rollback (undo what this rollout did; every script needs a .down for that,\n"
-      "which runs in the tenant's transaction).\n"
+      "rollback (undo what this rollout did; every script needs a .down for that).\n"
       "--dry-run says what is tried first: the scripts on all tenants (tenants, the default), on\n"
       "one of each class with the same schema and version (classes), on an empty copy of one of\n"
       "each class, where also what cannot run in a transaction is run (clone), or nothing (off).\n"
@@ -112,8 +111,9 @@ static const struct command commands[] = {
       "undo what it did, newest script first, by the .down files",
       "What runs is ended first. Then the rollback is dry-run on every tenant that the rollout\n"
       "has changed, and if it fails on one, none is changed back. Refused before anything is\n"
-      "touched if a script has no .down, or one that does not run in the tenant's transaction. A\n"
-      "tenant that something else has moved since is left as it is, and named in the warnings.\n\n"
+      "touched if scripts have no .down, with their names. A tenant that something else has moved\n"
+      "since is left as it is, and named in the warnings. If it fails on a tenant: the same again\n"
+      "undoes what is left, 'rollout abort' leaves every tenant as it is.\n\n"
       "  skein rollout rollback 7f3a --wait --yes --reason 'orders are slow'\n",
       false, false },
     { "tenant list", cmd_tenant_list, "", 0, 0, "where", "tenants with their labels and versions",
