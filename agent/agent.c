@@ -177,7 +177,8 @@ static bool agent_find_helper(struct agent *agent, const struct agent_options *o
     char path[PATH_MAX];
 
     *ret_helper = "";
-    if (options->allow_exec.count == 0 && agent_text(agent, options->plugin_dir)[0] == '\0') {
+    if (options->allow_exec.count == 0 && agent_text(agent, options->plugin_dir)[0] == '\0' &&
+        agent_text(agent, options->pg_dump)[0] == '\0') {
         return true;
     }
     ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -189,7 +190,7 @@ static bool agent_find_helper(struct agent *agent, const struct agent_options *o
     *ret_helper = arena_printf(&agent->arena, "%s/skein-helper", path);
     if (access(*ret_helper, X_OK) != 0) {
         return error_set(err, ERR_INVALID,
-                         "--allow-exec and --plugin-dir need %s beside this program: %s",
+                         "--allow-exec, --plugin-dir and --pg-dump need %s beside this program: %s",
                          *ret_helper, strerror(errno));
     }
     return true;
@@ -207,6 +208,11 @@ static bool agent_check_paths(const struct agent_options *options, struct error 
     if (options->plugin_dir != NULL && strchr("/", options->plugin_dir[0]) == NULL) {
         return error_set(err, ERR_INVALID, "--plugin-dir '%s': expected an absolute path",
                          options->plugin_dir);
+    }
+    if (options->pg_dump != NULL && options->pg_dump[0] != '\0' &&
+        (options->pg_dump[0] != '/' || access(options->pg_dump, X_OK) != 0)) {
+        return error_set(err, ERR_INVALID, "--pg-dump '%s': expected the path of a program",
+                         options->pg_dump);
     }
     return true;
 }
@@ -287,6 +293,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .state_database_count = options->state_databases.count,
         .plugin_dir = agent_text(agent, options->plugin_dir),
         .helper = helper,
+        .pg_dump = agent_text(agent, options->pg_dump),
         .tenants = &agent->tenants,
         .registry = &agent->registry,
         .watch = { .enabled = true,

@@ -43,6 +43,7 @@ struct agent_options {
     char *size_limit;
     struct option_list allow_exec; /* patterns of programs */
     char *plugin_dir;
+    char *pg_dump;
     uint64_t refresh_ms;
     uint64_t grace_ms;
     char *http;

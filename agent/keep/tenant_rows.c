@@ -10,6 +10,10 @@
 
 /* pg_depend is indexed by what is referred to, so that "has objects" is one probe a schema. What an
  * extension brought does not count, nor do default privileges (they are no objects). */
+#define TENANT_ROWS_LABELS                                                                         \
+    "SELECT tenant, string_agg(key || '=' || value, E'\n' ORDER BY key COLLATE \"C\") AS labels"   \
+    " FROM skein.label"
+
 static const char tenant_rows_schemas_sql[] =
     "SELECT n.nspname, EXISTS (SELECT FROM pg_catalog.pg_depend d"
     " WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid"
@@ -17,14 +21,17 @@ static const char tenant_rows_schemas_sql[] =
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classid"
     " AND e.objid = d.objid AND e.deptype = 'e'))"
     " AND NOT EXISTS (SELECT FROM skein.operation o WHERE o.tenant = n.nspname::text),"
-    " t.set_name, t.version, t.rollout, t.fence, t.undone, t.repeatables"
+    " t.set_name, t.version, t.rollout, t.fence, t.undone, t.repeatables, l.labels"
     " FROM pg_catalog.pg_namespace n"
     " LEFT JOIN skein.tenant t ON t.tenant = n.nspname::text"
     " AND (t.version IS NOT NULL OR t.undone IS NOT NULL OR EXISTS (SELECT FROM skein.operation o"
     " WHERE o.tenant = t.tenant AND o.set_name = t.set_name))"
     " AND (t.schema_oid IS NULL OR t.schema_oid = n.oid"
     " OR NOT skein.row_is_old(t.database_oid, t.schema_oid, n.oid))"
+    " LEFT JOIN (" TENANT_ROWS_LABELS " GROUP BY tenant) l ON l.tenant = n.nspname::text"
     " WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'skein')"
+    " AND NOT EXISTS (SELECT FROM skein.making m WHERE m.tenant = n.nspname::text"
+    " AND m.state = 'making' AND m.object = n.oid)" /* half a tenant is none */
     " ORDER BY n.nspname::text COLLATE \"C\", t.set_name COLLATE \"C\"";
 
 static const char tenant_rows_database_sql[] =
@@ -32,6 +39,8 @@ static const char tenant_rows_database_sql[] =
     " skein.operation o WHERE o.tenant = current_database()::text), t.set_name, t.version, "
     "t.rollout, "
     "t.fence, t.undone, t.repeatables,"
+    " (SELECT labels FROM (" TENANT_ROWS_LABELS
+    " WHERE tenant = current_database() GROUP BY tenant) l),"
     " m.version FROM (SELECT max(version) AS version FROM skein.meta) m"
     " LEFT JOIN skein.tenant t ON t.tenant = current_database()::text"
     " AND (t.version IS NOT NULL OR t.undone IS NOT NULL OR EXISTS (SELECT FROM skein.operation o"
@@ -56,6 +65,7 @@ enum {
     COLUMN_FENCE,
     COLUMN_UNDONE,
     COLUMN_REPEATABLES,
+    COLUMN_LABELS,  /* of the tenant's own: lines of KEY=VALUE, sorted */
     COLUMN_JOURNAL, /* of a database of its own */
 };
 
@@ -167,6 +177,26 @@ static size_t tenant_rows_end(const struct pg_result *rows, size_t first)
     return end;
 }
 
+static void tenant_rows_take_own_labels(const char *text, struct arena *arena,
+                                        struct labels *ret_labels)
+{
+    struct label *items = arena_alloc_array(arena, LABELS_MAX, sizeof(*items));
+
+    for (size_t count = 0; text != NULL && text[0] != '\0' && count < LABELS_MAX; count++) {
+        const char *equals = strchr(text, '=');
+        const char *end = strchrnul(text, '\n');
+
+        assert(equals != NULL && equals < end); /* the table's checks see to it */
+        items[count] =
+            (struct label){ .key = arena_printf(arena, "%.*s", (int)(equals - text), text),
+                            .value =
+                                arena_printf(arena, "%.*s", (int)(end - equals - 1), equals + 1) };
+        ret_labels->count = count + 1;
+        text = *end == '\0' ? NULL : end + 1;
+    }
+    ret_labels->items = items;
+}
+
 void tenant_rows_take(const struct pg_result *rows, size_t *index, struct arena *arena,
                       struct tenant_info *ret_tenant)
 {
@@ -179,6 +209,10 @@ void tenant_rows_take(const struct pg_result *rows, size_t *index, struct arena 
         .name = arena_strdup(arena, pg_result_text(rows, first, COLUMN_NAME)),
         .has_objects = pg_result_bool(rows, first, COLUMN_OBJECTS),
     };
+    if (pg_result_text(rows, first, COLUMN_LABELS) != NULL) {
+        tenant_rows_take_own_labels(pg_result_text(rows, first, COLUMN_LABELS), arena,
+                                    &ret_tenant->labels);
+    }
     if (pg_result_text(rows, first, COLUMN_SET) == NULL) {
         return;
     }

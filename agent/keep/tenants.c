@@ -178,16 +178,36 @@ static void tenants_builder_release(struct tenants_builder *builder)
     free(builder->items);
 }
 
+/* Those of the tenant's own come before what the query says of the same key. Both are sorted. */
+static struct labels tenants_merge_labels(const struct labels *own, const struct labels *queried,
+                                          struct arena *arena)
+{
+    struct label *items = arena_alloc_array(arena, own->count + queried->count, sizeof(*items));
+    struct labels merged = { .items = items };
+    size_t o = 0;
+    size_t q = 0;
+
+    while ((o < own->count || q < queried->count) && merged.count < LABELS_MAX) {
+        int order = o == own->count       ? 1
+                    : q == queried->count ? -1
+                                          : strcmp(own->items[o].key, queried->items[q].key);
+        items[merged.count++] = order <= 0 ? own->items[o] : queried->items[q];
+        o += order <= 0 ? 1 : 0;
+        q += order >= 0 ? 1 : 0;
+    }
+    return merged;
+}
+
 /* `tenant` is in the builder's arena, and later in the order than those before it. */
 static bool tenants_add(struct tenants_builder *builder, const struct tenant_info *tenant,
                         struct error *err)
 {
     struct tenants_snapshot *snapshot = &builder->snapshot;
-    struct labels labels = tenant->labels;
+    struct labels queried = { 0 };
 
     if (builder->labels != NULL &&
         !tenant_rows_take_labels(builder->labels, &builder->labels_index, tenant->name,
-                                 &snapshot->arena, &labels)) {
+                                 &snapshot->arena, &queried)) {
         return true; /* the query does not name it */
     }
     if (snapshot->count == TENANTS_PER_SHARD_MAX) {
@@ -197,7 +217,10 @@ static bool tenants_add(struct tenants_builder *builder, const struct tenant_inf
     builder->items = memory_reserve(builder->items, snapshot->count, &builder->capacity,
                                     sizeof(*builder->items));
     builder->items[snapshot->count] = *tenant;
-    builder->items[snapshot->count].labels = labels;
+    if (queried.count > 0) {
+        builder->items[snapshot->count].labels =
+            tenants_merge_labels(&tenant->labels, &queried, &snapshot->arena);
+    }
     snapshot->count++;
     return true;
 }
@@ -351,7 +374,13 @@ static struct tenant_info tenants_copy(const struct tenant_info *tenant, struct 
             .undone = arena_strdup(arena, tenant->versions[i].undone),
         };
     }
+    struct label *labels = arena_alloc_array(arena, tenant->labels.count, sizeof(*labels));
+    for (size_t i = 0; i < tenant->labels.count; i++) {
+        labels[i].key = arena_strdup(arena, tenant->labels.items[i].key);
+        labels[i].value = arena_strdup(arena, tenant->labels.items[i].value);
+    }
     return (struct tenant_info){ .name = arena_strdup(arena, tenant->name),
+                                 .labels = { .items = labels, .count = tenant->labels.count },
                                  .versions = versions,
                                  .version_count = tenant->version_count,
                                  .has_objects = tenant->has_objects };

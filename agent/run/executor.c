@@ -11,6 +11,7 @@
 #include "agent/run/executor_queue.h"
 #include "agent/run/executor_rest.h"
 #include "agent/run/task_answer.h"
+#include "agent/run/task_make.h"
 #include "agent/run/task_run.h"
 #include "agent/run/watcher.h"
 #include "agent/run/worker_link.h"
@@ -197,8 +198,15 @@ static void executor_do(struct executor_worker *worker, const struct executor_tu
                                           .began_ms = clock_monotonic_ms(),
                                           .random = executor_random(worker) };
     struct task_result *result = NULL;
-    bool to_barrier =
-        executor_may_begin(worker, turn, &result) && task_run(&context, turn, &result);
+    bool to_barrier = false;
+
+    if (!executor_may_begin(worker, turn, &result)) {
+        to_barrier = false; /* it says why */
+    } else if (task_make_is(&executor->options, turn->task)) {
+        task_make_run(&context, turn, &result);
+    } else {
+        to_barrier = task_run(&context, turn, &result);
+    }
 
     if (!to_barrier && executor_rest(&attempt, result)) {
         return;

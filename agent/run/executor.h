@@ -46,6 +46,7 @@ struct executor_task {
     enum rollout_kind kind;   /* what the rollout is about: a SETTLE of it, too */
     struct labels labels;     /* CREATE: of the new tenant's own */
     bool force;               /* DROP: whoever is connected to it is sent away */
+    bool staged;              /* CREATE: in what is there already, and empty (task_make) */
     struct prepared_set *set; /* one reference, released with the task */
     uint64_t patience_ms;     /* how long it is tried again; 0: not at all */
     /* Of one that was tried and did not get through (executor_rest). */
@@ -90,6 +91,7 @@ struct executor_options {
     size_t state_database_count;
     const char *plugin_dir; /* where plugins lie; NULL or "": nowhere */
     const char *helper;     /* the path of skein-helper; NULL or "": no programs, no plugins */
+    const char *pg_dump;    /* its path; NULL or "": tenants are not copied */
     /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */
     const struct tenants_options *tenants;
     struct size_guard *size_guard;      /* borrowed; NULL: dry runs do not look at sizes */

@@ -21,6 +21,7 @@ static const struct {
     { "SK006", TASK_CODE_TRANSACTION_CONTROL, TASK_FAILED },
     { "SK008", TASK_CODE_UP_TO_DATE, TASK_SKIPPED },
     { "SK009", TASK_CODE_TENANT_EXISTS, TASK_FAILED },
+    { "SK010", TASK_CODE_TENANT_REFUSED, TASK_FAILED },
     { "SK020", TASK_CODE_VERSION_MOVED, TASK_SKIPPED },
     { "SK021", TASK_CODE_ROLLBACK, TASK_FAILED },
     { "SK030", TASK_CODE_LEDGER, TASK_FAILED },
@@ -138,7 +139,7 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
     task_answer_set(result, task, shard, outcome, code);
     result->error.message = arena_strdup(&task->arena, error->message);
     result->error.hint = arena_strdup(&task->arena, task_answer_hint(error));
-    if (task->mode == TASK_CREATE && code != TASK_CODE_TENANT_EXISTS) {
+    if (task->mode == TASK_CREATE && !task->staged && code != TASK_CODE_TENANT_EXISTS) {
         result->error.hint =
             arena_printf(&task->arena,
                          "%s%sNothing is left of the tenant: what was made of it was "

@@ -4,25 +4,18 @@
 
 #include "common/model/plan.h"
 
-/* The scripts run in the transaction that makes the tenant: all of them have to be able to. */
-static bool task_life_check_scripts(const struct executor_task *task, struct error *err)
+static bool task_life_check_copy(const struct executor_options *options,
+                                 const struct executor_task *task, struct error *err)
 {
-    const struct set *set = prepared_set_model(task->set);
-    const struct plan_start start = { .from = "", .baseline = "" };
-    struct plan plan;
-
-    plan_make(set, &start, task->target, &plan);
-    for (size_t m = plan.first; m < plan.first + plan.count; m++) {
-        for (size_t o = 0; o < set->migrations[m].operation_count; o++) {
-            const struct operation *operation = &set->migrations[m].operations[o];
-
-            if (!operation_is_transactional(operation, false)) {
-                return error_set(err, ERR_REFUSED,
-                                 "'%s' does not run in one transaction with the making of a "
-                                 "tenant: make the schema by hand, then start a rollout of it",
-                                 operation->path);
-            }
-        }
+    if (options->pg_dump == NULL || options->pg_dump[0] == '\0') {
+        return error_set(err, ERR_REFUSED,
+                         "a copy of a tenant is made with pg_dump, and this agent was not told "
+                         "where that is (--pg-dump): use --from scripts");
+    }
+    if (prepared_set_model(task->set)->ledger[0] != '\0') {
+        return error_set(err, ERR_REFUSED,
+                         "another tool's history table goes with this set, and the rows of tables "
+                         "are not copied: use --from scripts");
     }
     return true;
 }
@@ -30,20 +23,8 @@ static bool task_life_check_scripts(const struct executor_task *task, struct err
 bool task_life_check(const struct executor_options *options, const struct executor_task *task,
                      struct error *err)
 {
-    if (options->database_mode) {
-        return error_set(err, ERR_REFUSED,
-                         "the tenants of this shard are databases: making and dropping them is not "
-                         "available in this version");
-    }
-    if (task->mode == TASK_DROP) {
-        return true;
-    }
-    if (task->source[0] != '\0') {
-        return error_set(err, ERR_REFUSED,
-                         "the tenants of this shard are schemas, which PostgreSQL cannot copy: use "
-                         "--from scripts");
-    }
-    return task_life_check_scripts(task, err);
+    return task->mode != TASK_CREATE || task->source[0] == '\0' ||
+           task_life_check_copy(options, task, err);
 }
 
 bool task_life_accept(const struct executor_options *options, struct pg_conn *conn,

@@ -91,13 +91,15 @@ void task_opening_add(struct task_batch *b)
     p[12] = applied.scripts != NULL ? applied.scripts : "{}";
     p[13] = applied.checksums != NULL ? applied.checksums : "{}";
     p[14] = arena_printf(arena, "%" PRIu64, task->stamp);
-    if (task->mode == TASK_CREATE || task->baseline[0] != '\0') {
+    bool makes = task->mode == TASK_CREATE && !task->staged;
+
+    if (makes || task->baseline[0] != '\0') {
         task_batch_add_settings_first(b); /* how long locks are waited for, too */
     } else {
         task_batch_add_step(b, TASK_STEP_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED");
     }
     task_batch_cut(b, "before_fence");
-    if (task->mode == TASK_CREATE && !task_batch_is_broken(b)) {
+    if (makes && !task_batch_is_broken(b)) {
         task_batch_say(b, TASK_STEP_BEGIN, task_words_create(arena, task));
     }
     if (task->baseline[0] != '\0' && undo == NULL) {

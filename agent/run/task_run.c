@@ -444,7 +444,7 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
     if (!task_run_may_begin(t)) {
         return false;
     }
-    if (!t->order.settle && !t->uncertain && t->task->mode == TASK_CREATE &&
+    if (!t->order.settle && !t->uncertain && t->task->mode == TASK_CREATE && !t->task->staged &&
         !task_run_may_create(t)) {
         return false;
     }
@@ -473,7 +473,7 @@ static bool task_run_prepare(struct task_try *t)
     bool rehearses = task->rehearse_rollback && task->mode == TASK_DRY_RUN;
     struct error err = { 0 };
 
-    if ((task->mode == TASK_CREATE || task->mode == TASK_DROP) &&
+    if ((task->mode == TASK_CREATE || task->mode == TASK_DROP) && !task->staged &&
         !task_life_check(t->context->options, task, &err)) {
         task_run_fail(t, TASK_CODE_TENANT_REFUSED, err.message);
         return false;
@@ -507,13 +507,6 @@ static bool task_run_prepare(struct task_try *t)
     t->walks = !step_plan_is_simple(task->set, &t->plan) ||
                (rehearses && !step_plan_goes_back(task->set, &t->plan));
     t->walk.plan = t->plan;
-    if (t->walks && task->mode == TASK_CREATE) {
-        task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_RUNNER,
-                         "a tenant is made in one transaction, and this set has operations "
-                         "that cannot run in one: make the schema yourself, then roll the "
-                         "set out");
-        return false;
-    }
     return task_check(&(struct task_check){ .options = t->context->options,
                                             .runners = t->walk.runners,
                                             .task = t->task,
@@ -528,7 +521,7 @@ static bool task_run_register(struct task_try *t, bool *ret_added)
 {
     struct error err = { 0 };
 
-    if (t->task->mode != TASK_CREATE || t->uncertain ||
+    if (t->task->mode != TASK_CREATE || t->task->staged || t->uncertain ||
         task_life_register(t->context->options, t->task, ret_added, &err)) {
         return true;
     }

@@ -117,6 +117,20 @@ void task_text_repeatables(struct arena *arena, const struct set *set,
     ret_rows->checksums = task_text_array(arena, checksums, set->repeatable_count);
 }
 
+void task_text_labels(struct arena *arena, const struct labels *labels,
+                      struct task_text_labels *ret_labels)
+{
+    const char **keys = arena_alloc_array(arena, labels->count, sizeof(*keys));
+    const char **values = arena_alloc_array(arena, labels->count, sizeof(*values));
+
+    for (size_t i = 0; i < labels->count; i++) {
+        keys[i] = labels->items[i].key;
+        values[i] = labels->items[i].value;
+    }
+    ret_labels->keys = task_text_array(arena, keys, labels->count);
+    ret_labels->values = task_text_array(arena, values, labels->count);
+}
+
 const char *task_text_start(const struct executor_task *task)
 {
     return task->baseline[0] != '\0' ? task->baseline : task->from;

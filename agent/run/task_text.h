@@ -37,6 +37,12 @@ void task_text_applied(struct arena *arena, const struct set *set, const char *f
 /* All repeatable scripts of the set, by name: scripts and checksums only. */
 void task_text_repeatables(struct arena *arena, const struct set *set,
                            struct task_text_rows *ret_rows);
+struct task_text_labels {
+    const char *keys;
+    const char *values;
+};
+void task_text_labels(struct arena *arena, const struct labels *labels,
+                      struct task_text_labels *ret_labels);
 /* From where the plan begins: the tenant's version, or the baseline that is recorded first. */
 const char *task_text_start(const struct executor_task *task);
 /* Whether the version goes further than the last script of the plan. */

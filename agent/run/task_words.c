@@ -48,7 +48,11 @@ const struct task_words *task_words_adopt(struct arena *arena,
 const struct task_words *task_words_create(struct arena *arena, const struct executor_task *task)
 {
     struct task_words *words =
-        task_words_new(arena, "SELECT skein.task_create($1, $2, $3, $4, $5::bigint, $6)", 6);
+        task_words_new(arena,
+                       "SELECT skein.task_create($1, $2, $3, $4, $5::bigint, $6, $7::text[],"
+                       " $8::text[])",
+                       8);
+    struct task_text_labels labels = { 0 };
 
     words->parameters[0] = task->tenant;
     words->parameters[1] = prepared_set_model(task->set)->name;
@@ -56,6 +60,9 @@ const struct task_words *task_words_create(struct arena *arena, const struct exe
     words->parameters[3] = task->target;
     words->parameters[4] = task_words_number(arena, task->token);
     words->parameters[5] = task->tenant;
+    task_text_labels(arena, &task->labels, &labels);
+    words->parameters[6] = labels.keys;
+    words->parameters[7] = labels.values;
     return words;
 }
 

@@ -88,7 +88,9 @@ static const struct option_spec cli_verb_options[] = {
       .help = "wait this long while a rollout or somebody else has it (not at all; at most 1h)" },
     { "force", OPTION_FLAG, CLI_FIELD(force),
       .help = "in spite of what stands in the way: somebody else's lock (wants a --reason, which "
-              "the audit events keep), problems of an import" },
+              "the audit events keep), problems of an import, sessions that are connected" },
+    { "label", OPTION_LIST, CLI_FIELD(labels), .argument = "KEY=VALUE",
+      .help = "a label of the tenant's own, for selectors; may be given several times" },
     { "placeholder", OPTION_LIST, CLI_FIELD(placeholder), .argument = "NAME=VALUE",
       .help = "the value of Flyway's ${NAME}; may be given several times" },
     { "limit", OPTION_U64, CLI_FIELD(limit), .argument = "N", .fallback = "100", .min = 1,

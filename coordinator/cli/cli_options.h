@@ -52,6 +52,7 @@ struct cli_options {
     const char *wait_for;
     bool force;
     struct option_list placeholder;
+    struct option_list labels;
     const char *from;
     uint64_t limit;
     uint64_t errors;

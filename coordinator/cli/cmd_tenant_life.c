@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/core/arena.h"
 #include "coordinator/cli/cli.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/cmd_rollout_show.h"
@@ -70,6 +71,29 @@ static int cmd_tenant_life_run(struct cli *cli, json_t *request, bool drops)
     return code;
 }
 
+/* NULL: one of them is not KEY=VALUE, and that has been said. */
+static json_t *cmd_tenant_life_labels(struct cli *cli)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const struct option_list *list = &cli->options.labels;
+    json_t *labels = json_object();
+
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        const char *key = equals == NULL ? ""
+                                         : arena_strndup(&arena, list->items[i],
+                                                         (size_t)(equals - list->items[i]));
+
+        if (key[0] == '\0' || json_object_get(labels, key) != NULL) {
+            (void)cli_usage(cli, "--label '%s': expected KEY=VALUE, each key once", list->items[i]);
+            json_decref(labels);
+            return NULL;
+        }
+        json_object_set_new(labels, key, json_string(equals + 1));
+    }
+    return labels;
+}
+
 int cmd_tenant_create(struct cli *cli)
 {
     const struct cli_options *options = &cli->options;
@@ -81,11 +105,15 @@ int cmd_tenant_create(struct cli *cli)
     if (!copies && options->from[0] != '\0' && strcmp(options->from, "scripts") != 0) {
         return cli_usage(cli, "--from: '%s' is neither scripts nor reference", options->from);
     }
+    json_t *labels = cmd_tenant_life_labels(cli);
+    if (labels == NULL) {
+        return EXIT_CODE_USAGE;
+    }
     json_t *request =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b}", "set", options->set, "target",
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o}", "set", options->set, "target",
                   options->to, "tenant", cli->arguments[0], "policy", "continue", "reason",
                   options->reason, "idempotency_key", cmd_rollout_new_key(), "kind", "create",
-                  "from_reference", copies ? 1 : 0);
+                  "from_reference", copies ? 1 : 0, "labels", labels);
     return cmd_tenant_life_run(cli, request, false);
 }
 
@@ -117,9 +145,9 @@ int cmd_tenant_drop(struct cli *cli)
     if (code != EXIT_CODE_DONE) {
         return code;
     }
-    json_t *request =
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "set", cli->options.set, "tenant",
-                  cli->arguments[0], "policy", "continue", "reason", cli->options.reason,
-                  "idempotency_key", cmd_rollout_new_key(), "kind", "drop");
+    json_t *request = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:b}", "set", cli->options.set,
+                                "tenant", cli->arguments[0], "policy", "continue", "reason",
+                                cli->options.reason, "idempotency_key", cmd_rollout_new_key(),
+                                "kind", "drop", "force", cli->options.force ? 1 : 0);
     return cmd_tenant_life_run(cli, request, true);
 }

@@ -163,20 +163,24 @@ static const struct command commands[] = {
       "  skein tenant baseline --from flyway --set billing --tenants 'tenant=*'\n"
       "  skein tenant baseline --from sqitch:sqitch_{tenant} --set billing eu-1/t_7\n",
       false, false },
-    { "tenant create", cmd_tenant_create, "TENANT", 1, 1, "set from to",
+    { "tenant create", cmd_tenant_create, "TENANT", 1, 1, "set from to label",
       "make a tenant and bring it to the newest version",
-      "Makes the schema and runs the set's scripts in it; if any of that fails, nothing of it is\n"
-      "left. The name has to be one that the shard's agent looks for (tenants.match, exclude,\n"
-      "query). It is a rollout of one tenant: 'rollout report' and 'rollout retry' work on it.\n"
-      "--from scripts is the default; copying the set's reference tenant (--from reference), and\n"
-      "making or dropping tenants that are databases, is refused in this version.\n\n"
+      "Makes the schema or the database and runs the set's scripts in it; if any of that fails,\n"
+      "nothing of it is left, and until it is whole nobody sees it. The name has to be one that\n"
+      "the shard's agent looks for (tenants.match, exclude, query). It is a rollout of one\n"
+      "tenant: 'rollout report' and 'rollout retry' work on it.\n"
+      "--from scripts is the default. --from reference copies the structure (no rows) of the\n"
+      "set's reference tenant, which has to be on the same shard, and goes on from its version.\n\n"
       "  skein tenant create eu-1/t_9 --set billing\n"
+      "  skein tenant create eu-1/t_9 --set billing --from reference --label tier=free\n"
       "  skein tenant create eu-1/t_9 --set billing --to 0.4.3\n",
       false, false },
-    { "tenant drop", cmd_tenant_drop, "TENANT", 1, 1, "set", "drop a tenant with all that is in it",
-      "Asks for the tenant's name. Refused while somebody holds it or a rollout selects it, for\n"
-      "the reference tenant of a set, and for what skein does not manage. The journal keeps what\n"
-      "was applied to it.\n\n"
+    { "tenant drop", cmd_tenant_drop, "TENANT", 1, 1, "set force",
+      "drop a tenant with all that is in it",
+      "Asks for the tenant's name. Refused while somebody holds it or a rollout selects it, and\n"
+      "for the reference tenant of a set; without --force also for what skein does not manage,\n"
+      "and for a database that somebody is connected to, whose sessions --force ends. Of a\n"
+      "schema the journal keeps what was applied to it.\n\n"
       "  skein tenant drop eu-1/t_9\n"
       "  skein tenant drop eu-1/t_9 --yes --reason 'ticket 4712: contract ended'\n",
       false, false },

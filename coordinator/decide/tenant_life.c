@@ -140,10 +140,21 @@ static bool tenant_life_find_set(const struct fleet *fleet, const struct tenant 
             return true;
         }
     }
-    return error_set(err, ERR_REFUSED,
-                     "UNMANAGED: '%s' has no version of %s%s: skein drops only what it manages",
-                     spec->tenant, spec->set[0] == '\0' ? "a published set" : "the set ",
-                     spec->set);
+    if (!spec->force) {
+        return error_set(err, ERR_REFUSED,
+                         "UNMANAGED: '%s' has no version of %s%s: skein drops only what it "
+                         "manages (--force drops it all the same)",
+                         spec->tenant, spec->set[0] == '\0' ? "a published set" : "the set ",
+                         spec->set);
+    }
+    /* Any will do: what is dropped is the same. */
+    if (spec->set[0] == '\0' && fleet->sets.title_count > 0) {
+        spec->set = fleet->sets.titles[0].head.name;
+    }
+    return set_shelf_find(&fleet->sets, spec->set, "") != NULL ||
+           error_set(err, ERR_REFUSED,
+                     "'%s' cannot be dropped: no set is published%s%s in whose name that is done",
+                     spec->tenant, spec->set[0] == '\0' ? "" : " as ", spec->set);
 }
 
 static bool tenant_life_check_drop(const struct fleet *fleet, struct rollout_spec *spec,
