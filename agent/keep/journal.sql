@@ -619,6 +619,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
        SET version = NULL, rollout = NULL, undone = NULL, repeatables = NULL, database_oid = NULL,
            schema_oid = NULL
      WHERE t.tenant = in_tenant;
+    UPDATE skein.history h SET state = 'failed' WHERE h.tenant = in_tenant AND h.state = 'started';
     DELETE FROM skein.operation o WHERE o.tenant = in_tenant;
     DELETE FROM skein.label l WHERE l.tenant = in_tenant;
 $skein$;
@@ -634,25 +635,25 @@ CREATE OR REPLACE FUNCTION skein.making_begin(
 ) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
     was skein.making;
-    found text;
+    current text;
 BEGIN
     PERFORM skein.making_lock(in_tenant, in_set, in_token);
-    found := skein.making_state(in_tenant, in_schema);
+    current := skein.making_state(in_tenant, in_schema);
     SELECT * INTO was FROM skein.making m WHERE m.tenant = in_tenant;
-    IF found = 'there' AND was.state = 'whole' AND was.rollout = in_rollout THEN
+    IF current = 'there' AND was.state = 'whole' AND was.rollout = in_rollout THEN
         RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout has already done it';
-    ELSIF found = 'there' THEN
+    ELSIF current = 'there' THEN
         RAISE EXCEPTION USING ERRCODE = 'SK009', MESSAGE =
             format('the %s %I is there already',
                    CASE in_schema WHEN '' THEN 'database' ELSE 'schema' END, in_tenant),
             HINT = 'If it is to be a tenant, a rollout or a baseline takes it up as it is.';
-    ELSIF found = 'half' AND was.rollout = in_rollout THEN
+    ELSIF current = 'half' AND was.rollout = in_rollout THEN
         RETURN 'half';
-    ELSIF found <> 'none' AND in_schema = '' THEN
+    ELSIF current <> 'none' AND in_schema = '' THEN
         EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false IS_TEMPLATE false',
                        in_tenant);
         RETURN 'shut';
-    ELSIF found = 'half' THEN
+    ELSIF current = 'half' THEN
         EXECUTE format('DROP SCHEMA %I CASCADE', in_schema);
     END IF;
     PERFORM skein.making_forget(in_tenant);
@@ -674,17 +675,17 @@ CREATE OR REPLACE FUNCTION skein.making_end(
     in_tenant text, in_set text, in_rollout text, in_token bigint, in_schema text
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
-    found text;
+    current text;
 BEGIN
     PERFORM skein.making_lock(in_tenant, in_set, in_token);
-    found := skein.making_state(in_tenant, in_schema);
-    IF found = 'there' AND EXISTS (SELECT FROM skein.making m WHERE m.tenant = in_tenant
+    current := skein.making_state(in_tenant, in_schema);
+    IF current = 'there' AND EXISTS (SELECT FROM skein.making m WHERE m.tenant = in_tenant
                                       AND m.rollout = in_rollout AND m.state = 'whole') THEN
         RETURN;
     END IF;
     UPDATE skein.making m SET state = 'whole', fence = in_token, updated_at = clock_timestamp()
      WHERE m.tenant = in_tenant AND m.rollout = in_rollout AND m.state = 'making'
-       AND found = 'half';
+       AND current = 'half';
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'SK010', MESSAGE =
             format('the new tenant %I has gone while it was made', in_tenant);
@@ -701,19 +702,19 @@ CREATE OR REPLACE FUNCTION skein.making_remove(
     in_tenant text, in_set text, in_rollout text, in_token bigint, in_schema text
 ) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
-    found text;
+    current text;
 BEGIN
     PERFORM skein.making_lock(in_tenant, in_set, in_token);
     IF NOT EXISTS (SELECT FROM skein.making m WHERE m.tenant = in_tenant
                       AND m.rollout = in_rollout AND m.state = 'making') THEN
         RETURN false;
     END IF;
-    found := skein.making_state(in_tenant, in_schema);
-    IF in_schema = '' AND found IN ('half', 'shut') THEN
+    current := skein.making_state(in_tenant, in_schema);
+    IF in_schema = '' AND current IN ('half', 'shut') THEN
         EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false IS_TEMPLATE false',
                        in_tenant);
         RETURN true; -- its row stays until it is gone
-    ELSIF found = 'half' THEN
+    ELSIF current = 'half' THEN
         EXECUTE format('DROP SCHEMA %I CASCADE', in_schema);
     END IF;
     PERFORM skein.making_forget(in_tenant);
@@ -856,12 +857,12 @@ CREATE OR REPLACE FUNCTION skein.making_drop(
     OUT out_first text
 ) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
-    found text;
+    current text;
 BEGIN
     PERFORM skein.making_lock(in_tenant, in_set, in_token);
-    found := skein.making_state(in_tenant, '');
-    out_there := found <> 'none';
-    IF found IN ('half', 'shut') THEN
+    current := skein.making_state(in_tenant, '');
+    out_there := current <> 'none';
+    IF current IN ('half', 'shut') THEN
         RAISE EXCEPTION USING ERRCODE = 'SK010', MESSAGE =
             format('the database %I is only half made', in_tenant),
             HINT = 'Make it again with skein tenant create, which removes that first.';

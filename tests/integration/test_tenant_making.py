@@ -7,7 +7,7 @@ import glob
 import pytest
 
 from processes import wait_until
-from sets import databases_of, schemas_of, step, steps, write_set
+from sets import databases_of, schemas_of, steps, write_set
 
 POOL = concurrent.futures.ThreadPoolExecutor(4)
 PG_DUMP = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-1]
@@ -83,7 +83,8 @@ class Home:
     def assert_whole(self, name, *versions):
         tenant = self.tenant(name)
         done = [row[0] for row in tenant.history() if row[2] == "up" and row[3] == "done"]
-        assert done == list(versions), done
+        assert done[-len(versions):] == list(versions), done  # of earlier ones some may stay
+        assert self.databases or "started" not in {row[3] for row in tenant.history()}
         assert tenant.version() == versions[-1]
         assert tenant.sql("SELECT count(*) FROM pg_indexes WHERE indexname = 'account_email'"
                           " AND schemaname = current_schema()") == [(1,)]
@@ -159,7 +160,7 @@ def test_a_copy_of_the_reference(home):
                   "COMMENT ON VIEW emails IS 'kept'; CREATE ROLE reader;"
                   "GRANT SELECT ON emails TO reader;"
                   "CREATE FUNCTION last_id() RETURNS bigint LANGUAGE sql AS"
-                  " $$SELECT max(id) FROM account\n\\restrict$$")
+                  " $$SELECT max(id) FROM account /*\n\\restrict me */$$")
     reference.sql("INSERT INTO account (email) VALUES ('a@b')")
     home.publish("0.4.0", "0.5.0")  # the reference is behind that
     result = home.create("t_2", "--from", "reference", "--label", "tier=paid", check=0)
@@ -185,7 +186,7 @@ def test_what_cannot_be_copied(schemas):
     assert "the copy is not like the reference" in refused.err and "emails" in refused.err
     schemas.assert_nothing()
     reference.sql("DROP FUNCTION emails()")
-    assert "below" in schemas.create("t_2", "--from", "reference", "--to", "0.1.0").err
+    assert "above the target" in schemas.create("t_2", "--from", "reference", "--to", "0.1.0").err
     schemas.assert_nothing()
     schemas.publish("0.4.0")
     schemas.agent.kill()  # without --pg-dump

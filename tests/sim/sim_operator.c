@@ -278,6 +278,7 @@ static void sim_operator_life_any(struct sim *sim)
         sim, id,
         (struct rollout_spec){ .kind = creates ? ROLLOUT_CREATE : ROLLOUT_DROP,
                                .policy = POLICY_CONTINUE,
+                               .force = !creates && sim_chance(sim, 300),
                                .tenant = arena_printf(&sim->arena, "%s/t%02u", shard->name,
                                                       (unsigned)sim_below(sim, SIM_TENANTS_MAX)) });
 }

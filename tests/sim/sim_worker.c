@@ -114,6 +114,8 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_EXISTS); /* somebody was faster */
     } else if (!sim->healed && sim_chance(sim, 30)) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
+    } else if (task->mode == TASK_DROP && sim_chance(sim, 100)) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_REFUSED); /* it is in use */
     } else if (tenant->broken && task->mode != TASK_BASELINE && task->mode != TASK_DROP) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
     } else if (task_mode_is_dry(task->mode)) {

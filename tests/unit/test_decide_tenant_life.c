@@ -199,6 +199,61 @@ static void guards_are_looked_at_before_a_drop(void **state)
     life_expect_refused(life_ask(f, "d", ROLLOUT_DROP, "eu-1/t_002"), ERR_CONFLICT, "r1");
 }
 
+static void what_skein_does_not_manage_is_dropped_by_force_only(void **state)
+{
+    struct fixture *f = *state;
+    struct rollout_spec drop = {
+        .id = "d", .kind = ROLLOUT_DROP, .tenant = "eu-1/t_001", .policy = POLICY_CONTINUE
+    };
+
+    fixture_shard(f, 1, "eu-1", 2, "");
+    life_expect_refused(fixture_start_spec(f, drop), ERR_REFUSED, "UNMANAGED");
+    drop.force = true;
+    drop.set = "";
+    life_expect_refused(fixture_start_spec(f, drop), ERR_REFUSED, "no set is published");
+    fixture_publish(f, 3);
+    drop.force = false;
+    life_expect_refused(fixture_start_spec(f, drop), ERR_REFUSED, "--force");
+    drop.force = true;
+    assert_int_equal(fixture_start_spec(f, drop)->reply.code, ERR_NONE);
+    size_t mark = fixture_mark(f);
+    fixture_report(f, 1, 2, "", fixture_refresh(f, 1));
+    assert_int_equal(fixture_assigned(f, 1, TASK_DROP, mark), 1);
+    const struct task_assignment *assign =
+        &fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark)->assign;
+    assert_true(assign->force);
+    assert_int_equal(assign->kind, ROLLOUT_DROP);
+}
+
+static void labels_go_along_and_a_settling_says_of_what(void **state)
+{
+    struct fixture *f = *state;
+    const struct label labels[] = { { "region", "eu" }, { "tier", "free" } };
+
+    life_begin(f);
+    fixture_start_spec(f, (struct rollout_spec){ .id = "c1",
+                                                 .kind = ROLLOUT_CREATE,
+                                                 .tenant = "eu-1/t_new",
+                                                 .policy = POLICY_CONTINUE,
+                                                 .labels = { labels, 2 } });
+    size_t mark = fixture_mark(f);
+    fixture_report(f, 1, 2, "0.1.0", fixture_refresh(f, 1));
+    const struct task_assignment *assign =
+        &fixture_sent(f, 1, COORDINATOR_MESSAGE_ASSIGN, mark)->assign;
+    assert_int_equal(assign->labels.count, 2);
+    assert_string_equal(assign->labels.items[1].value, "free");
+    /* Aborted while its agent is away: what it may have left is settled before anything else. */
+    fixture_close(f, 1);
+    fixture_hello(f, 2, "eu-1", "agent-b"); /* stands by */
+    mark = fixture_mark(f);
+    fixture_verb(f, OPERATOR_ABORT, "c1");
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    fixture_report(f, 2, 2, "0.1.0", fixture_refresh(f, 2));
+    assert_int_equal(fixture_assigned(f, 2, TASK_SETTLE, mark), 1);
+    assign = &fixture_sent(f, 2, COORDINATOR_MESSAGE_ASSIGN, mark)->assign;
+    assert_int_equal(assign->kind, ROLLOUT_CREATE);
+}
+
 static void a_reference_is_not_dropped_and_its_copies_are_made_beside_it(void **state)
 {
     struct fixture *f = *state;
@@ -232,6 +287,8 @@ int main(void)
         TEST(a_lost_agent_is_settled_before_another_makes_it),
         TEST(a_tenant_is_dropped),
         TEST(guards_are_looked_at_before_a_drop),
+        TEST(what_skein_does_not_manage_is_dropped_by_force_only),
+        TEST(labels_go_along_and_a_settling_says_of_what),
         TEST(a_reference_is_not_dropped_and_its_copies_are_made_beside_it),
 #undef TEST
     };
