@@ -568,6 +568,7 @@ CREATE OR REPLACE FUNCTION skein.task_drop_end(
        SET version = NULL, rollout = in_rollout, fence = in_token, repeatables = NULL,
            undone = NULL, database_oid = NULL, schema_oid = NULL, updated_at = clock_timestamp()
      WHERE t.tenant = in_tenant;
+    DELETE FROM skein.operation o WHERE o.tenant = in_tenant;
     DELETE FROM skein.label l WHERE l.tenant = in_tenant;
 $skein$;
 
