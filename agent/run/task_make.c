@@ -183,11 +183,9 @@ void task_make_run(struct task_context *context, const struct executor_turn *tur
                                    .result = m.result,
                                    .database = databases ? task->tenant : "" };
     task->staged = true;
-    if (task->mode == TASK_CREATE) { /* an earlier try may have found more */
-        task->from = "";
-        task->repeatables = 0;
-    }
     if (task->mode == TASK_CREATE) {
+        task->from = ""; /* an earlier try may have found more */
+        task->repeatables = 0;
         task_make_create(&m);
     } else if (task->mode == TASK_DROP) {
         make_drop_run(&m);
