@@ -50,14 +50,16 @@ bool rollout_is_drained(const struct rollout *rollout)
     return true;
 }
 
-/* One that collects failures ends with it, when nothing more can be learned. */
+/* One that collects failures ends with it, when nothing more can be learned; one that looks rests
+ * when nothing of it is under way: a tenant may have come meanwhile. */
 static enum rollout_event rollout_due_to_hook(const struct rollout *rollout)
 {
     bool waits = rollout->state.phase == ROLLOUT_RUNNING &&
                  rollout->spec.policy == POLICY_CONTINUE && !rollout_is_drained(rollout);
+    bool looks = rollout->state.phase == ROLLOUT_DRY_RUN && rollout->lock_count > 0;
     bool dealt = rollout->state.phase == ROLLOUT_PAUSED;
 
-    return waits || dealt ? ROLLOUT_EVENT_COUNT : ROLLOUT_ON_HOOK_FAILED;
+    return waits || looks || dealt ? ROLLOUT_EVENT_COUNT : ROLLOUT_ON_HOOK_FAILED;
 }
 
 static enum rollout_event rollout_due_event(const struct rollout *rollout)

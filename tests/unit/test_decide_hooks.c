@@ -137,6 +137,28 @@ static void a_rehearsal_that_fails_stops_before_the_barrier(void **state)
     assert_int_equal(fixture_view(f, "r1").error_count, 0);
 }
 
+static void a_rehearsal_that_fails_waits_for_who_has_come_late(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_publish_set(f, hooks_set());
+    fixture_shard(f, 1, "eu-1", 1, "0.1.0");
+    fixture_shard(f, 2, "s0", 0, "0.1.0");
+    fixture_start(f, "r1");
+    size_t mark = fixture_mark(f);
+    fixture_report(f, 1, 1, "0.1.0", fixture_refresh(f, 1));
+    fixture_report(f, 2, 0, "0.1.0", fixture_refresh(f, 2));
+    fixture_answer_tasks(f, 1, mark, NULL, TASK_SUCCEEDED, TASK_CODE_NONE);
+    mark = fixture_mark(f);
+    const struct fixture_row late = { "t_009", "0.1.0", "" };
+    fixture_report_rows(f, 1, false, 0, &late, 1);
+    assert_int_equal(fixture_assigned(f, 1, TASK_DRY_RUN, mark), 1);
+    hooks_answer(f, "before_rollout", TASK_DRY_RUN, TASK_CODE_SQL);
+    fixture_expect_phase(f, "r1", ROLLOUT_DRY_RUN);
+    fixture_answer_tasks(f, 1, mark, NULL, TASK_SUCCEEDED, TASK_CODE_NONE);
+    fixture_expect_phase(f, "r1", ROLLOUT_DRY_RUN_FAILED);
+}
+
 static void a_hook_that_fails_is_a_matter_of_the_policy(void **state)
 {
     static const struct {
@@ -274,6 +296,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_to_do_has_no_hooks, fixture_set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_rehearsal_that_fails_stops_before_the_barrier,
+                                        fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_rehearsal_that_fails_waits_for_who_has_come_late,
                                         fixture_set_up, fixture_tear_down),
         cmocka_unit_test(a_hook_that_fails_is_a_matter_of_the_policy),
         cmocka_unit_test_setup_teardown(after_rollout_that_fails_keeps_the_rollout_from_succeeding,
