@@ -91,14 +91,17 @@ def test_each_tenant_reaches_the_control_database_once(world):
 
 
 def test_the_example(world):
-    world.us.sql("CREATE TABLE seats (tenant text PRIMARY KEY, plan text NOT NULL)", database="control")
+    world.us.sql("CREATE TABLE seats (tenant text PRIMARY KEY, plan text NOT NULL); CREATE TABLE maintenance "
+                 "(rollout text PRIMARY KEY, target text NOT NULL, began timestamptz NOT NULL DEFAULT now(), "
+                 "ended timestamptz)", database="control")
     folder = world.fleet.path("seats")
     shutil.copytree(os.path.join(ROOT, "deploy/examples/shared"), folder)
     settings = os.path.join(folder, "skein.yaml")
     with open(settings, "w", encoding="utf-8") as file:
         file.write("name: seats\ncontrol: us-1/control\n")
     world.fleet.publish(folder)
-    world.fleet.roll_out("seats")
+    rollout = world.fleet.roll_out("seats")["id"]
+    assert world.control("SELECT rollout, target, ended >= began FROM maintenance") == [(rollout, "0.2.0", True)]
     assert sorted(world.control("SELECT tenant, plan FROM seats")) == [
         (f"{shard}/{name}", "basic") for shard, name in
         (("eu-1", "t_1"), ("eu-1", "t_2"), ("eu-1", "t_3"), ("us-1", "t_4"))]

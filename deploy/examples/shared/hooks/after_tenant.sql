@@ -1,0 +1,2 @@
+-- The last statement of each tenant's transaction.
+ANALYZE users;
