@@ -61,6 +61,8 @@ static const struct option_spec cli_verb_options[] = {
       .help = "how long a tenant that somebody holds is waited for, then skipped (10s)" },
     { "patience", OPTION_TEXT, CLI_FIELD(patience), .argument = "DURATION", .fallback = "",
       .help = "how long a task that live traffic is in the way of is tried again (10min)" },
+    { "lock-budget", OPTION_TEXT, CLI_FIELD(lock_budget), .argument = "DURATION", .fallback = "",
+      .help = "how long a tenant's tables may be locked against writers, by its dry run (any)" },
     { "dry-run-only", OPTION_FLAG, CLI_FIELD(dry_run_only),
       .help = "run everything in transactions that are rolled back, then stop" },
     { "rehearse-rollback", OPTION_FLAG, CLI_FIELD(rehearse_rollback),

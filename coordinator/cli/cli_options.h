@@ -37,6 +37,7 @@ struct cli_options {
     uint64_t concurrency_per_shard;
     const char *lock_timeout;
     const char *patience;
+    const char *lock_budget;
     bool dry_run_only;
     const char *dry_run_mode;
     bool rehearse_rollback;

@@ -86,6 +86,7 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
     uint64_t lock_timeout_ms = 0;
     uint64_t size_limit_bytes = 0;
     uint64_t patience_ms = 0;
+    uint64_t lock_budget_ms = 0;
 
     if (options->wait && options->detach) {
         (void)cli_usage(cli, "--wait and --detach exclude each other");
@@ -93,6 +94,7 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
     }
     if (!cli_duration(cli, "lock-timeout", options->lock_timeout, 0, &lock_timeout_ms) ||
         !cli_size(cli, "size-limit", options->size_limit, 0, &size_limit_bytes) ||
+        !cli_duration(cli, "lock-budget", options->lock_budget, 0, &lock_budget_ms) ||
         !cli_duration(cli, "patience", options->patience, 0, &patience_ms)) {
         return NULL;
     }
@@ -107,6 +109,7 @@ static json_t *cmd_rollout_make_request(const struct cli *cli)
         "baseline_unmanaged", options->baseline_unmanaged);
     cmd_rollout_put_dry_run(options, request);
     cmd_rollout_put_sizes(options, size_limit_bytes, request);
+    json_object_set_new(request, "lock_budget_ms", json_integer((json_int_t)lock_budget_ms));
     if (!cmd_rollout_put_budget(cli, request)) {
         json_decref(request);
         return NULL;

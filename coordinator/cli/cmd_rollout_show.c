@@ -8,6 +8,7 @@
 #include "common/core/clock.h"
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/field.h"
+#include "coordinator/cli/measure_view.h"
 #include "coordinator/cli/rollout_shape.h"
 #include "coordinator/cli/table.h"
 #include "coordinator/cli/watch.h"
@@ -248,6 +249,7 @@ int cmd_rollout_report(struct cli *cli)
                    failed - listed);
     }
     cmd_rollout_report_list(cli, "warnings", field_get(rollout, "warnings"), &text);
+    measure_view_report(rollout, &cli->style, &text);
     output_text(&text);
     json_decref(rollout);
     return EXIT_CODE_DONE;

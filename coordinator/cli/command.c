@@ -67,8 +67,8 @@ static const struct command commands[] = {
       false, false },
     { "rollout start", cmd_rollout_start, "SET", 1, 1,
       "to tenants policy max-failures concurrency concurrency-per-shard lock-timeout patience "
-      "dry-run=MODE dry-run-only baseline-unmanaged rehearse-rollback size-limit allow-large wait "
-      "detach",
+      "dry-run=MODE dry-run-only baseline-unmanaged rehearse-rollback size-limit allow-large "
+      "lock-budget wait detach",
       "dry-run every tenant, then migrate them; prints the rollout's id",
       "If the dry run fails on one tenant, none is changed. When tenants fail later, the policy\n"
       "acts: pause (the default), abort, continue (collect every error, stop for none), or\n"

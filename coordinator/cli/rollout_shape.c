@@ -132,6 +132,7 @@ static void rollout_shape_spec(json_t *shaped, const json_t *spec)
                                         "allow_large",
                                         "lock_timeout_ms",
                                         "patience_ms",
+                                        "lock_budget_ms",
                                         "created_by",
                                         "created_at",
                                         "reason",
@@ -161,6 +162,9 @@ json_t *rollout_shape(const json_t *rollout)
     json_object_set_new(shaped, "locked_total",
                         json_integer((json_int_t)field_u64(rollout, "locked_total")));
     json_object_set_new(shaped, "progress", rollout_shape_progress(field_get(rollout, "progress")));
+    field_copy(shaped, "measures", rollout, "measures");
+    field_copy(shaped, "estimate_min_ms", rollout, "estimate_min_ms");
+    field_copy(shaped, "estimate_max_ms", rollout, "estimate_max_ms");
     json_object_set_new(shaped, "skips", rollout_shape_skips(field_get(rollout, "skips")));
     json_object_set_new(shaped, "shards", rollout_shape_shards(field_get(rollout, "shards")));
     return shaped;

@@ -14,7 +14,7 @@
 #include "coordinator/cli/watch_progress.h"
 #include "coordinator/cli/watch_shards.h"
 
-enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 10, WATCH_GROUPS_MAX = 8 };
+enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 11, WATCH_GROUPS_MAX = 8 };
 
 static bool watch_draw_is(const json_t *rollout, const char *phase)
 {

@@ -6,6 +6,7 @@
 
 #include "coordinator/cli/exit_code.h"
 #include "coordinator/cli/field.h"
+#include "coordinator/cli/measure_view.h"
 
 /* How the numbers of a phase are called; NULL: not worth showing in it. */
 static const char *watch_facts_label(const json_t *rollout, const char *key, const char *label)
@@ -98,4 +99,5 @@ void watch_facts_draw(const json_t *rollout, const struct style *style, int64_t 
     }
     buf_puts(buf, "\n");
     watch_facts_numbers(rollout, style, buf);
+    measure_view_line(rollout, buf);
 }
