@@ -102,6 +102,8 @@ int agentdb_test_measure(struct agentdb *db);
 int agentdb_test_walk(struct agentdb *db);
 int agentdb_test_unwind(struct agentdb *db);
 int agentdb_test_runners(struct agentdb *db);
+/* No test: prints what a dry run costs, for tests/bench/dry_run.sh. */
+int agentdb_bench_dry_run(struct agentdb *db, size_t tenants);
 /* A set with a batch, for the child. */
 struct prepared_set *agentdb_batch_set(struct agentdb *db);
 /* The child of the crash-point tests: runs one task, then ends. */

@@ -4,6 +4,7 @@
  *   test_agentdb GROUP...   those of some groups: pg, tasks, batches, ...
  *   test_agentdb crash ...  a child of the crash-point test */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/keep/journal.h"
@@ -65,7 +66,11 @@ int main(int argc, char *argv[])
         return agentdb_unwind_child(argc, argv);
     }
     agentdb_setup(&db);
-    for (size_t i = 0; i < COUNT_OF(agentdb_groups); i++) {
+    bool benches = argc == 3 && strcmp(argv[1], "dry-run-bench") == 0;
+    if (benches) {
+        failed = agentdb_bench_dry_run(&db, strtoul(argv[2], NULL, 10));
+    }
+    for (size_t i = 0; i < COUNT_OF(agentdb_groups) && !benches; i++) {
         if (agentdb_is_wanted(agentdb_groups[i].name, argc, argv)) {
             failed += agentdb_groups[i].run(&db);
         }
