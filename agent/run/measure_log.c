@@ -120,7 +120,7 @@ static bool measure_log_is_table(const struct measure_live *live)
 }
 
 static void measure_log_lock(struct measure_reader *reader, struct measure_live *live,
-                             enum lint_mode mode, uint64_t since_us)
+                             enum lint_mode mode, uint64_t since_us, size_t statement)
 {
     struct task_measure *measure = reader->measure;
 
@@ -134,10 +134,31 @@ static void measure_log_lock(struct measure_reader *reader, struct measure_live 
     }
     if (mode >= LINT_SHARE && live->blocked_us == 0 && !measure_log_is_index(live)) {
         live->blocked_us = since_us;
-        live->blocked_statement = reader->count;
+        live->blocked_statement = statement;
     }
     if (mode == LINT_ACCESS_EXCLUSIVE && !measure_log_is_index(live)) {
         live->exclusive_us = since_us;
+    }
+}
+
+/* The locks that are new since the look before. A bound has some, too: those of statements of which
+ * only the time was taken. */
+static void measure_log_take_locks(struct measure_reader *reader, const struct measure_look *before,
+                                   const struct measure_look *look)
+{
+    bool bound = look->operation == NULL && reader->count > 0;
+    size_t statement = bound ? reader->count - 1 : reader->count;
+    struct measure_entry entry;
+
+    for (struct measure_live *l = reader->live; l != NULL; l = l->hh.next) {
+        l->is_new = false;
+    }
+    for (const char *at = look->locks; measure_log_next(&at, &entry);) {
+        struct measure_live *live = measure_log_find(reader, entry.oid);
+
+        if (live != NULL && entry.mode > live->held) {
+            measure_log_lock(reader, live, entry.mode, before->at_us, statement);
+        }
     }
 }
 
@@ -250,19 +271,13 @@ static void measure_log_statement(struct measure_reader *reader, const struct me
     bool empties = measure_log_empties(look->statement);
     struct measure_entry entry;
 
-    for (struct measure_live *l = reader->live; l != NULL; l = l->hh.next) {
-        l->is_new = false;
-    }
+    measure_log_take_locks(reader, before, look);
     for (const char *at = look->locks; measure_log_next(&at, &entry);) {
         struct measure_live *live = measure_log_find(reader, entry.oid);
 
-        if (live == NULL) {
-            continue; /* made by the migration itself */
+        if (live != NULL) { /* else it was made by the migration itself */
+            measure_log_work(live, &entry, empties, &work);
         }
-        if (entry.mode > live->held) {
-            measure_log_lock(reader, live, entry.mode, before->at_us);
-        }
-        measure_log_work(live, &entry, empties, &work);
     }
     *to = (struct measured_statement){
         .file = look->down ? operation->down_path : operation->path,
@@ -375,6 +390,7 @@ struct task_measure *measure_log_read(const struct measure_log *log, struct meas
             measure_log_statement(&reader, look - 1, look, visit, context);
             continue;
         }
+        measure_log_take_locks(&reader, look - 1, look);
         measure_log_end(&reader, look->at_us);
         if (look[-1].operation != NULL) { /* else it lies between two transactions */
             reader.measure->took_us += measure_log_since(began_us, look->at_us);

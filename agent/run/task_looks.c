@@ -11,16 +11,47 @@ static const char task_looks_mark_sql[] =
     "SELECT pg_catalog.set_config('skein.mark', (SELECT max(oid)::text FROM pg_catalog.pg_class),"
     " true)";
 static const char task_looks_sql[] = "SELECT at_us, wal, locks FROM skein.measure_look()";
+static const char task_looks_light_sql[] =
+    "SELECT (1000000 * extract(epoch FROM pg_catalog.clock_timestamp()))::bigint,"
+    " pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint, ''";
+
+/* First words of statements that neither lock nor read whole a table that was there before: of
+ * these only the time is taken. Should a trigger of theirs do more, the next look sees it. */
+static const char *const task_looks_light[][2] = {
+    { "INSERT", "" },       { "COMMENT", "" },        { "GRANT", "" },
+    { "REVOKE", "" },       { "CREATE", "FUNCTION" }, { "CREATE", "PROCEDURE" },
+    { "CREATE", "VIEW" },   { "CREATE", "TYPE" },     { "CREATE", "SEQUENCE" },
+    { "CREATE", "SCHEMA" }, { "CREATE", "DOMAIN" },
+};
 
 static bool task_looks_wanted(const struct task_batch *b)
 {
     return b->order->log != NULL && !b->order->log->complete;
 }
 
-static void task_looks_add(struct task_batch *b, struct task_tag tag)
+static void task_looks_add(struct task_batch *b, struct task_tag tag, const char *sql)
 {
     tag.look = true;
-    task_batch_add(b, tag, task_looks_sql, NULL, 0);
+    task_batch_add(b, tag, sql, NULL, 0);
+}
+
+static const char *task_looks_sql_of(const struct sql_statement *statement)
+{
+    struct sql_text text = { .data = statement->text, .size = strlen(statement->text) };
+    struct sql_token first = sql_text_next(&text);
+    struct sql_token second = sql_text_next(&text);
+
+    if (sql_token_is(first, "INSERT") && strcasestr(statement->text, "select") != NULL) {
+        return task_looks_sql; /* of whatever table */
+    }
+    for (size_t i = 0; i < COUNT_OF(task_looks_light); i++) {
+        const char *const *words = task_looks_light[i];
+        if (sql_token_is(first, words[0]) &&
+            (words[1][0] == '\0' || sql_token_is(second, words[1]))) {
+            return task_looks_light_sql;
+        }
+    }
+    return task_looks_sql;
 }
 
 void task_looks_begin(struct task_batch *b)
@@ -28,14 +59,14 @@ void task_looks_begin(struct task_batch *b)
     if (b->order->log != NULL) {
         measure_log_release(b->order->log);
         task_batch_add_step(b, TASK_STEP_BEGIN, task_looks_mark_sql);
-        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN });
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_looks_sql);
     }
 }
 
 void task_looks_bound(struct task_batch *b)
 {
     if (task_looks_wanted(b)) {
-        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END });
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_looks_sql);
     }
 }
 
@@ -58,7 +89,7 @@ void task_looks_after(struct task_batch *b, const struct task_tag *statement,
 
         b->order->log->asked++;
         tag.step = TASK_STEP_END;
-        task_looks_add(b, tag);
+        task_looks_add(b, tag, task_looks_sql_of(tag.statement));
     }
 }
 
@@ -71,10 +102,11 @@ void task_looks_behind(struct task_batch *b, const struct prepared_operation *op
     if (task_looks_wanted(b) && left_out && file->script.count > 0) {
         const struct sql_statement *last = &file->script.statements[file->script.count - 1];
 
-        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END,
-                                             .operation = operation,
-                                             .statement = last,
-                                             .down = down });
+        task_looks_add(
+            b,
+            (struct task_tag){
+                .step = TASK_STEP_END, .operation = operation, .statement = last, .down = down },
+            task_looks_sql);
     }
 }
 
