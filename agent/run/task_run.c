@@ -485,7 +485,7 @@ static bool task_run_prepare(struct task_try *t)
                                             ? t->context->options->runners
                                             : runners_all(),
                              .version = task->from,
-                             .log = &t->log };
+                             .log = t->order.log };
     if (task->mode == TASK_BASELINE || task->mode == TASK_SETTLE || task->mode == TASK_DROP ||
         task_mode_is_rollback(task->mode)) {
         return true;

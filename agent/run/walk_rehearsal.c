@@ -134,6 +134,27 @@ static bool walk_rehearse_repeatables(struct walk *walk)
     return walk_rehearse_piece(walk, &piece);
 }
 
+/* Its undoing has begun, and the walk will end that first: what there will be then nobody knows. */
+static bool walk_rehearse_is_half_undone(struct walk *walk, const struct step_operation *operation)
+{
+    const struct step_known *row =
+        step_plan_find(walk->known, walk->known_count, operation->migration->script,
+                       operation->prepared->operation->stem);
+    const struct runner_call call = { .arena = &walk->task->arena,
+                                      .operation = operation->prepared };
+    struct runner_report words = { 0 };
+
+    if (row == NULL || !row->down || row->done) {
+        return false;
+    }
+    runner_warn(&call, &words, TASK_CODE_ROLLBACK,
+                "from here on it could not be rehearsed, because an earlier rollback was undoing "
+                "this operation, and has yet to be ended");
+    walk_call_warn(walk, &call, &words, TASK_CODE_NONE);
+    walk->blind = true;
+    return true;
+}
+
 static enum walk_end walk_rehearse_steps(struct walk *walk)
 {
     struct step_order piece = { .from = walk->version, .opens = true, .rehearses = true };
@@ -156,6 +177,9 @@ static enum walk_end walk_rehearse_steps(struct walk *walk)
         }
         if (step->kind == STEP_RUNNER) {
             const struct step_operation *operation = &walk->steps.operations[step->first];
+            if (walk_rehearse_is_half_undone(walk, operation)) {
+                return WALK_DONE;
+            }
             enum walk_end end =
                 walk_rehearse_runner(walk, operation->migration, operation->prepared, false);
             if (end != WALK_DONE) {

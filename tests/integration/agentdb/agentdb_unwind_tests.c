@@ -349,6 +349,20 @@ int agentdb_unwind_child(int argc, char *argv[])
     return succeeded ? 0 : 1;
 }
 
+#ifdef SKEIN_CRASH_POINTS
+static bool die_at(struct agentdb *db, const char *tenant, const char *point)
+{
+    char crash[64];
+    const char *arguments[] = { db->program, "unwind-child", db->server.conninfo, tenant, NULL };
+    const char *environment[] = { crash, NULL };
+    int status = 0;
+
+    (void)snprintf(crash, sizeof(crash), "SKEIN_CRASH_AT=%s", point);
+    return !agentdb_server_spawn(arguments, environment, &status) && WIFSIGNALED(status) &&
+           WTERMSIG(status) == SIGKILL;
+}
+#endif
+
 static void an_agent_that_dies_anywhere_on_its_way_down_undoes_it_once(void **state)
 {
 #ifdef SKEIN_CRASH_POINTS
@@ -364,24 +378,69 @@ static void an_agent_that_dies_anywhere_on_its_way_down_undoes_it_once(void **st
 
     for (size_t i = 0; i < COUNT_OF(points); i++) {
         char tenant[32];
-        char crash[64];
         const char *arguments[] = { db->program, "unwind-child", db->server.conninfo, tenant,
                                     NULL };
-        const char *environment[] = { crash, NULL };
         const char *calm[] = { "LANG=C", NULL };
         int status = 0;
 
         (void)snprintf(tenant, sizeof(tenant), "unwind_point_%zu", i);
-        (void)snprintf(crash, sizeof(crash), "SKEIN_CRASH_AT=%s", points[i]);
         take_up(db, pool, set, tenant);
-        assert_false(agentdb_server_spawn(arguments, environment, &status));
-        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+        if (!die_at(db, tenant, points[i])) {
             fail_msg("%s was not passed", points[i]);
         }
         if (!agentdb_server_spawn(arguments, calm, &status)) {
             fail_msg("the try after %s fails", points[i]);
         }
         assert_undone(db, tenant);
+    }
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+#else
+    (void)state;
+    skip();
+#endif
+}
+
+/* Who goes up from there ends what was begun first: what was undone is done again, what was not is
+ * not, and the history has it in its order. */
+static void who_goes_up_from_anywhere_does_again_what_was_undone(void **state)
+{
+#ifdef SKEIN_CRASH_POINTS
+    static const struct {
+        const char *point;
+        const char *from;
+        const char *history;
+        int undone;
+    } cases[] = {
+        { "after_commit", "2.0.0", ",4.0.0 down,3.0.0 down failed,3.0.0 up,4.0.0 up", 2 },
+        { "after_bare", "2.0.0", ",4.0.0 down,3.0.0 down failed,3.0.0 up,4.0.0 up", 3 },
+        { "after_undo:2", "2.0.0", ",4.0.0 down,3.0.0 down failed,3.0.0 up,4.0.0 up", 3 },
+        { "after_undo:3", "1.0.0", ",4.0.0 down,3.0.0 down,2.0.0 down,2.0.0 up,3.0.0 up,4.0.0 up",
+          5 },
+    };
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = pool_of(db);
+    struct prepared_set *set = steps_set(db);
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char tenant[32];
+        char history[200];
+        struct agentdb_order order = { .mode = TASK_DRY_RUN,
+                                       .rollout = "r2",
+                                       .tenant = tenant,
+                                       .from = cases[i].from,
+                                       .token = 4,
+                                       .set = set };
+
+        (void)snprintf(tenant, sizeof(tenant), "unwind_again_%zu", i);
+        (void)snprintf(history, sizeof(history), ALL_UP "%s", cases[i].history);
+        take_up(db, pool, set, tenant);
+        assert_true(die_at(db, tenant, cases[i].point));
+        agentdb_assert_succeeded(agentdb_run(pool, &order));
+        order.mode = TASK_RUN;
+        agentdb_assert_succeeded(agentdb_run(pool, &order));
+        assert_steps(db, tenant, "20,31,33,40", cases[i].undone);
+        assert_history(db, tenant, history);
     }
     prepared_set_unref(&set);
     agentdb_pool_free(&pool);
@@ -401,6 +460,7 @@ int agentdb_test_unwind(struct agentdb *db)
         cmocka_unit_test_prestate(a_program_that_undoes_has_to_be_allowed_first, db),
         cmocka_unit_test_prestate(what_was_never_complete_is_undone_too, db),
         cmocka_unit_test_prestate(an_agent_that_dies_anywhere_on_its_way_down_undoes_it_once, db),
+        cmocka_unit_test_prestate(who_goes_up_from_anywhere_does_again_what_was_undone, db),
     };
 
     return cmocka_run_group_tests_name("unwind", tests, NULL, NULL);
