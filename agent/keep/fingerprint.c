@@ -82,6 +82,16 @@ bool fingerprint_read(struct pg_conn *conn, const char *schema, char ret_digest[
     return true;
 }
 
+void fingerprint_words_make(struct arena *arena, struct fingerprint_words *ret_words)
+{
+    *ret_words = (struct fingerprint_words){
+        .prepare = fingerprint_prepare,
+        .ask = arena_printf(arena, "%s%s", fingerprint_sql_text, fingerprint_digest),
+        .restore = fingerprint_restore,
+    };
+    snprintf(ret_words->lock_timeout, sizeof(ret_words->lock_timeout), "%dms", FINGERPRINT_LOCK_MS);
+}
+
 bool fingerprint_read_lines(struct pg_conn *conn, const char *schema, struct arena *arena,
                             const char *const **ret_lines, size_t *ret_count, struct error *err)
 {

@@ -21,6 +21,18 @@
 MUST_CHECK bool fingerprint_read(struct pg_conn *conn, const char *schema,
                                  char ret_digest[FINGERPRINT_BYTES], struct error *err);
 
+/* The same for a pipeline of somebody else's, in an open transaction: three statements in this
+ * order. The first has FINGERPRINT_SETTINGS parameters, the schema and the lock_timeout as text;
+ * the second has the schema, and answers one row with the digest, or none. */
+enum { FINGERPRINT_SETTINGS = 2 };
+struct fingerprint_words {
+    const char *prepare;
+    const char *ask;
+    const char *restore;
+    char lock_timeout[32];
+};
+void fingerprint_words_make(struct arena *arena, struct fingerprint_words *ret_words);
+
 /* What the digest is made of, sorted, a line for each object ("column accounts.id bigint not
  * null"), cut at FINGERPRINT_LINE_BYTES_MAX. ERR_LIMIT for more than FINGERPRINT_LINES_MAX. */
 MUST_CHECK bool fingerprint_read_lines(struct pg_conn *conn, const char *schema,

@@ -115,6 +115,10 @@ static void task_batch_absorb(struct task_batch *b, const struct pg_batch_report
             cleaned++;
         } else if (item->step == PG_STEP_DONE && b->tags[item->tag].stamps) {
             report->stamp = task_opening_stamp(b, item->result);
+        } else if (item->step == PG_STEP_DONE && step == TASK_STEP_LOOK &&
+                   pg_result_row_count(item->result) == 1) {
+            (void)snprintf(report->fingerprint, sizeof(report->fingerprint), "%s",
+                           pg_result_text(item->result, 0, 0));
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_SETTLE) {
             task_batch_absorb_settled(report, item->result);
         } else if (item->step == PG_STEP_DONE && step == TASK_STEP_CHANGED) {
@@ -432,6 +436,11 @@ static void task_batch_add_end(struct task_batch *b)
     }
 }
 
+static bool task_batch_looks(const struct executor_task *task)
+{
+    return task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_LOOK;
+}
+
 static void task_batch_add_whole(struct task_batch *b)
 {
     if (b->order->settle) {
@@ -442,6 +451,10 @@ static void task_batch_add_whole(struct task_batch *b)
         task_batch_add_drop(b);
     } else {
         task_opening_add(b);
+        if (task_batch_looks(b->order->task) && !task_batch_is_broken(b)) {
+            task_opening_add_look(b);
+            return;
+        }
         if (!task_batch_is_broken(b)) {
             task_batch_add_scripts(b);
         }

@@ -31,6 +31,7 @@ struct task_order {
     const struct task_undo *undo;  /* of a rollback, else NULL */
     bool runs_hooks;               /* the set's hooks of a tenant, around the whole plan */
     struct measure_log *log;       /* of a dry run that is measured, else NULL */
+    bool half_done;                /* of a look: its plan is a walk's, which may have begun */
     const struct step_order *step; /* instead of the whole plan; NULL: the whole plan */
 };
 
@@ -38,6 +39,7 @@ enum task_step {
     TASK_STEP_BEGIN,   /* skein.task_begin and what stands before it */
     TASK_STEP_CHANGED, /* skein.repeatables_changed */
     TASK_STEP_SETTLE,  /* skein.task_settle */
+    TASK_STEP_LOOK,    /* the fingerprint of the tenant's schema */
     TASK_STEP_SCRIPT,  /* a statement of a script */
     TASK_STEP_FOUND,   /* another tool's table is read */
     TASK_STEP_LEDGER,  /* it is written, or made ready for that */
@@ -74,6 +76,7 @@ struct task_outcome_report {
     size_t warning_count;
     size_t repeated; /* repeatable scripts that were run */
     uint64_t stamp;  /* of a dry run: of the tenant's schema before it; 0: not known */
+    char fingerprint[FINGERPRINT_BYTES]; /* of a look; "" for none */
 };
 
 /* Of a step only the connection's being clean is not looked at: see task_clean. */

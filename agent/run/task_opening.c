@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/keep/fingerprint.h"
 #include "agent/run/task_ledger.h"
 #include "agent/run/task_looks.h"
 #include "agent/run/task_sql.h"
@@ -83,7 +84,7 @@ void task_opening_add(struct task_batch *b)
     p[5] = set->name;
     p[6] = task->rollout;
     /* A walk goes on with what is half done. */
-    p[7] = b->order->step != NULL ? "dry_walk" : task_mode_name(task->mode);
+    p[7] = b->order->step != NULL || b->order->half_done ? "dry_walk" : task_mode_name(task->mode);
     p[8] = undo != NULL ? undo->from : from;
     p[9] = undo != NULL ? undo->start : task_ledger_reads(task) ? "" : task->target;
     p[10] = arena_printf(arena, "%" PRIu64, task->token);
@@ -111,9 +112,24 @@ void task_opening_add(struct task_batch *b)
                    count);
     task_looks_begin(b);
     task_batch_cut(b, "after_begin");
-    if (b->order->plan->repeatables && b->order->step == NULL && !task_batch_is_broken(b)) {
+    bool looks = task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_LOOK;
+    if (b->order->plan->repeatables && b->order->step == NULL && !looks &&
+        !task_batch_is_broken(b)) {
         task_batch_find_changed(b);
     }
+}
+
+void task_opening_add_look(struct task_batch *b)
+{
+    struct fingerprint_words *words = arena_alloc(&b->arena, sizeof(*words));
+    const char **p = arena_alloc_array(&b->arena, FINGERPRINT_SETTINGS, sizeof(*p));
+
+    fingerprint_words_make(&b->arena, words);
+    p[0] = b->order->options->database_mode ? "" : b->order->task->tenant;
+    p[1] = words->lock_timeout;
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, words->prepare, p,
+                   FINGERPRINT_SETTINGS);
+    task_batch_add(b, (struct task_tag){ .step = TASK_STEP_LOOK }, words->ask, p, 1);
 }
 
 uint64_t task_opening_stamp(const struct task_batch *b, const struct pg_result *rows)

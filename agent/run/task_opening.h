@@ -12,6 +12,8 @@
 
 /* BEGIN, what makes or adopts the tenant, and skein.task_begin (or skein.undo_begin). */
 void task_opening_add(struct task_batch *b);
+/* Behind it, instead of scripts: the fingerprint of the tenant's schema. */
+void task_opening_add_look(struct task_batch *b);
 /* What a statement with the tag `stamps` has answered. */
 uint64_t task_opening_stamp(const struct task_batch *b, const struct pg_result *rows);
 

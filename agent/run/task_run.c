@@ -353,6 +353,7 @@ static bool task_run_conclude(struct task_try *t, const struct task_outcome_repo
                           "the server rolled the transaction back at COMMIT");
         } else {
             t->result->stamp = report->stamp;
+            t->result->fingerprint = arena_strdup(&t->task->arena, report->fingerprint);
             task_run_succeed(t, report->found_version, report->repeated);
             *ret_to_barrier = report->committed && t->order.asynchronous;
         }
@@ -504,8 +505,10 @@ static bool task_run_prepare(struct task_try *t)
         t->result->version = task->from;
         return false;
     }
-    t->walks = !step_plan_is_simple(task->set, &t->plan) ||
-               (rehearses && !step_plan_goes_back(task->set, &t->plan));
+    bool looks = task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_LOOK;
+    t->order.half_done = !step_plan_is_simple(task->set, &t->plan);
+    t->walks =
+        !looks && (t->order.half_done || (rehearses && !step_plan_goes_back(task->set, &t->plan)));
     t->walk.plan = t->plan;
     return task_check(&(struct task_check){ .options = t->context->options,
                                             .runners = t->walk.runners,
@@ -543,7 +546,9 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         .options = context->options,
         .task = turn->task,
         .plan = &t.plan,
-        .log = turn->task->mode == TASK_DRY_RUN ? &t.log : NULL,
+        .log = turn->task->mode == TASK_DRY_RUN && turn->task->dry_run_step == DRY_RUN_STEP_WHOLE
+                   ? &t.log
+                   : NULL,
         .runs_hooks = true,
         .asynchronous = context->options->commit_group && barrier_takes(turn->task->mode),
     };
@@ -552,7 +557,9 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
         worker_link_begin(context->link, turn->serial);
         while (task_run_once(&t, &to_barrier)) {
         }
-        task_measure_tell(context, turn->task, &t.log, t.result);
+        if (t.order.log != NULL) {
+            task_measure_tell(context, turn->task, &t.log, t.result);
+        }
         task_sizes_warn(&t.sizes, turn->task, t.result);
         worker_link_end(context->link);
     }

@@ -67,6 +67,7 @@ static bool wire_json_field_is_lower(const ProtobufCEnumDescriptor *type)
     return type == &skein__v1__task_mode__descriptor ||
            type == &skein__v1__rollout_policy__descriptor ||
            type == &skein__v1__rollout_kind__descriptor ||
+           type == &skein__v1__dry_run_mode__descriptor ||
            type == &skein__v1__lock_kind__descriptor;
 }
 

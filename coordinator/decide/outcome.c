@@ -38,6 +38,13 @@ static const enum outcome_again outcome_again[TASK_CODE_COUNT] = {
     [TASK_CODE_FENCED] = OUTCOME_ONCE,
 };
 
+/* A look at a tenant, or at its structure for a copy, stands behind whoever changes it. */
+static bool outcome_only_looked(const struct tenant_task *task, enum task_code code)
+{
+    return code == TASK_CODE_LOCK_TIMEOUT && task->mode == TASK_DRY_RUN &&
+           dry_class_step_of(task) != DRY_RUN_STEP_WHOLE && task->tries + 1 < TASK_TRIES_MAX;
+}
+
 static bool outcome_is_worth_another(struct tenant_task *task, enum task_code code)
 {
     bool *once = code == TASK_CODE_FENCED ? &task->fenced : &task->looked_up;
@@ -47,7 +54,7 @@ static bool outcome_is_worth_another(struct tenant_task *task, enum task_code co
         return true; /* handed back by an agent that is about to stop: no fault of anybody's */
     }
 
-    if (outcome_again[code] == OUTCOME_AGAIN) {
+    if (outcome_again[code] == OUTCOME_AGAIN || outcome_only_looked(task, code)) {
         /* Even the last try may have been committed: it is looked up before it counts as failed. */
         if (task->tries < TASK_TRIES_MAX) {
             task->tries++;

@@ -525,7 +525,9 @@ static void part_resolve(struct step *step, struct tenant_task *task)
     /* A tenant that somebody else has moved takes another path: it is looked at before it leaps. */
     bool moved = task->last != NULL && (task->last->error.code == TASK_CODE_VERSION_MOVED ||
                                         task->last->error.code == TASK_CODE_STALE);
-    bool anew = moved || task->mode == TASK_SETTLE;
+    /* An earlier leader's run is not known to be of the schema that was tried. */
+    bool untried = task->mode == TASK_RUN && task->stamp == 0 && task->part->rollout->loaded;
+    bool anew = moved || untried || task->mode == TASK_SETTLE;
     enum task_mode mode =
         anew ? tenant_plan_first_mode(task->part->rollout) : (enum task_mode)task->mode;
     if (anew) {

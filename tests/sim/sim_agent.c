@@ -144,6 +144,11 @@ void sim_agent_send_results(struct sim *sim, struct sim_agent *agent)
                            .file = "" },
                 .version = arena_strdup(arena, sim_agent_version(task, version)),
                 .repeatables = sim_agent_repeatables(task),
+                .stamp = task->mode == TASK_DRY_RUN ? task->stamp : 0,
+                .fingerprint = task->mode == TASK_DRY_RUN && task->outcome == TASK_SUCCEEDED &&
+                                       task->dry_run_step == DRY_RUN_STEP_LOOK
+                                   ? arena_printf(arena, "kind%u", task->kind)
+                                   : "",
             };
         }
         if (count == 0) {
@@ -285,6 +290,8 @@ static void sim_agent_take(struct sim *sim, struct sim_agent *agent,
         sim_database_read_ledger(task->tenant, sim_database_parse(assign->target), task->target);
     }
     task->mode = assign->mode;
+    task->dry_run_step = assign->dry_run_step;
+    task->stamp = item->stamp;
     task->had_repeatables = item->repeatables;
     snprintf(task->baseline, sizeof(task->baseline), "%s", item->baseline);
     for (unsigned i = 1; i <= SIM_SET_EDITIONS; i++) {

@@ -318,6 +318,29 @@ void sim_check_begin(struct sim *sim)
 
 /* ---- handing out ---- */
 
+/* What has a dry run goes up only if its schema is the one that was tried. */
+static void sim_check_stamps(struct sim *sim, const struct task_assignment *assign)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const char *key = arena_printf(&arena, SIM_PREFIX "/rollouts/%s/spec", assign->rollout);
+    const struct sim_kv *kv = sim_etcd_find(&sim->etcd, key);
+    struct rollout_spec spec = { 0 };
+    struct error err = { 0 };
+
+    if (assign->mode != TASK_RUN || kv == NULL ||
+        !wire_decode_rollout_spec((struct bytes){ .data = kv->value, .size = kv->size }, &arena,
+                                  &spec, &err) ||
+        spec.dry_run == DRY_RUN_OFF) {
+        return;
+    }
+    for (size_t i = 0; i < assign->task_count; i++) {
+        if (assign->tasks[i].stamp == 0) {
+            sim_fail(sim, "%s of %s runs, and nobody has seen its schema", assign->tasks[i].tenant,
+                     assign->rollout);
+        }
+    }
+}
+
 void sim_check_assignment(struct sim *sim, const struct sim_coordinator *coordinator,
                           const struct task_assignment *assign)
 {
@@ -334,6 +357,7 @@ void sim_check_assignment(struct sim *sim, const struct sim_coordinator *coordin
     if (sim_coordinator_leader(sim) != coordinator || assign->mode == TASK_SETTLE) {
         return; /* it was stopped in the middle of this, and nobody hears it; or ends what was */
     }
+    sim_check_stamps(sim, assign);
     if (rollout != NULL && rollout->stopped) {
         sim_fail(sim, "%s was said to be stopped, and its tasks are handed out", rollout->id);
     }

@@ -294,6 +294,8 @@ static void sim_faults_tenant(struct sim *sim, void *object, uint64_t a, uint64_
         sim_database_create(sim, shard, index, 0);
     } else if (tenant->broken) {
         tenant->broken = false;
+    } else if (sim_chance(sim, 400)) {
+        tenant->alterations++; /* somebody adds a column by hand */
     } else if (tenant->holder == NULL && sim_chance(sim, 300)) {
         tenant->exists = false;
         sim_note(sim, "%s/%s is dropped", shard->name, tenant->name);

@@ -125,6 +125,7 @@ static void sim_net_copy_assign(struct sim_letter *letter, const struct task_ass
         items[i].tenant = copy_text(&letter->arena, from->tasks[i].tenant);
         items[i].from = copy_text(&letter->arena, from->tasks[i].from);
         items[i].repeatables = from->tasks[i].repeatables;
+        items[i].stamp = from->tasks[i].stamp;
         items[i].baseline = copy_text(&letter->arena, from->tasks[i].baseline);
     }
     assign->tasks = items;

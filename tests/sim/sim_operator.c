@@ -120,15 +120,15 @@ bool sim_operator_start(struct sim *sim, const char *id, struct rollout_spec spe
     spec.set = "billing";
     spec.digest = "";
     spec.created_by = "";
-    spec.reason = "";
+    spec.reason = spec.dry_run == DRY_RUN_OFF ? "no time" : "";
     spec.baseline_unmanaged = spec.baseline_unmanaged == NULL ? "" : spec.baseline_unmanaged;
     spec.from_ledger = spec.from_ledger == NULL ? "" : spec.from_ledger;
     spec.selector = spec.selector == NULL ? "" : spec.selector;
     spec.target = spec.target == NULL ? "" : arena_strdup(&sim->arena, spec.target);
     spec.id = arena_strdup(&sim->arena, id);
-    sim_note(sim, "start %s: %s target '%s' tenants '%s' policy %s", id,
+    sim_note(sim, "start %s: %s target '%s' tenants '%s' policy %s dry run %s", id,
              sim_operator_kind(spec.kind), spec.target, spec.selector,
-             rollout_policy_name(spec.policy));
+             rollout_policy_name(spec.policy), dry_run_mode_name(spec.dry_run));
     return sim_operator_ask(sim, (struct operator_request){ .verb = OPERATOR_START, .spec = spec });
 }
 
@@ -238,6 +238,9 @@ static void sim_operator_start_any(struct sim *sim)
     if ((baseline && !reads_ledger) || (!baseline && sim_chance(sim, 400))) {
         sim_database_version((unsigned)sim_between(sim, 1, sim->edition), target);
     }
+    enum dry_run_mode dry_run = !baseline && sim_chance(sim, 500)
+                                    ? (enum dry_run_mode)sim_below(sim, DRY_RUN_MODE_COUNT)
+                                    : DRY_RUN_TENANTS;
     sim_operator_start(
         sim, id,
         (struct rollout_spec){
@@ -249,11 +252,12 @@ static void sim_operator_start_any(struct sim *sim)
             .max_failures = sim_chance(sim, 500) ? (uint32_t)sim_below(sim, 4) : 0,
             .concurrency = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 9) : 0,
             .concurrency_per_shard = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 1, 5) : 0,
-            .dry_run_only = !baseline && sim_chance(sim, 80),
+            .dry_run_only = !baseline && dry_run != DRY_RUN_OFF && sim_chance(sim, 80),
             .from_ledger = reads_ledger ? "flyway" : "",
             .baseline_unmanaged =
                 !baseline && target[0] == '\0' && sim_chance(sim, 800) ? SIM_UNMANAGED_VERSION : "",
             .unmanaged_only = baseline && sim_chance(sim, 300),
+            .dry_run = dry_run,
         });
 }
 

@@ -116,7 +116,8 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_DATABASE_LOST); /* rolled back */
     } else if (task->mode == TASK_DROP && sim_chance(sim, 100)) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_TENANT_REFUSED); /* it is in use */
-    } else if (tenant->broken && task->mode != TASK_BASELINE && task->mode != TASK_DROP) {
+    } else if (tenant->broken && task->mode != TASK_BASELINE && task->mode != TASK_DROP &&
+               task->dry_run_step != DRY_RUN_STEP_LOOK) {
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
     } else if (task_mode_is_dry(task->mode)) {
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
@@ -173,6 +174,12 @@ static void sim_worker_open(struct sim *sim, void *object, uint64_t number, uint
     sim_worker_begin(sim, agent, number, life);
 }
 
+/* Of the tenant's schema: grows with each change of it, whoever makes it. */
+static uint64_t sim_worker_stamp(const struct sim_tenant *tenant)
+{
+    return 1 + tenant->version + 100 * (tenant->alterations + 100000 * (uint64_t)tenant->life);
+}
+
 /* The lease was good a moment ago. */
 static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uint64_t life)
 {
@@ -217,6 +224,14 @@ static void sim_worker_begin(struct sim *sim, void *object, uint64_t number, uin
         bool skips = code == TASK_CODE_UP_TO_DATE || (back && code == TASK_CODE_VERSION_MOVED);
         sim_worker_end(sim, task, skips ? TASK_SKIPPED : TASK_FAILED, code);
         return;
+    }
+    if (task->mode == TASK_RUN && task->stamp != 0 && task->stamp != sim_worker_stamp(tenant)) {
+        sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_STALE);
+        return;
+    }
+    if (task->mode == TASK_DRY_RUN) {
+        task->stamp = sim_worker_stamp(tenant);
+        task->kind = tenant->alterations % 2;
     }
     tenant->holder = task;
     task->state = SIM_TASK_OPEN;

@@ -68,6 +68,7 @@ struct sim_tenant {
     unsigned move_count;
     unsigned
         applied[SIM_SET_EDITIONS + 1]; /* how often each script took effect: never idempotent */
+    unsigned alterations;              /* of its schema, by hand */
     bool broken;                       /* scripts fail here */
     struct sim_task *holder;           /* whose transaction has the tenant's row */
 };
@@ -85,6 +86,9 @@ struct sim_task {
     char baseline[SIM_TEXT_BYTES]; /* of an unmanaged tenant, recorded first; "" for none */
     uint64_t repeatables;          /* digest that the tenant has afterwards; 0: it runs none */
     uint64_t had_repeatables;      /* what it has, as the coordinator said */
+    enum dry_run_step dry_run_step;
+    uint64_t stamp; /* RUN: that of the schema at its dry run; a dry run: what it has seen */
+    unsigned kind;  /* of the schema that a look has seen */
     uint64_t token;
     int64_t lease; /* under which it was taken */
     uint64_t lock_until_ms;
