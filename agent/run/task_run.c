@@ -505,6 +505,10 @@ static bool task_run_prepare(struct task_try *t)
         t->result->version = task->from;
         return false;
     }
+    if (task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_CLONE) {
+        task_run_fail(t, TASK_CODE_RUNNER, "this agent makes no copies of tenants");
+        return false;
+    }
     bool looks = task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_LOOK;
     t->order.half_done = !step_plan_is_simple(task->set, &t->plan);
     t->walks =
