@@ -35,7 +35,22 @@ void executor_notes_progress(struct executor_queue *queue, size_t worker, uint64
     pthread_mutex_lock(&queue->mutex);
     slot->done = done;
     slot->total = total;
+    slot->phase[0] = '\0';
     (void)snprintf(slot->progress, sizeof(slot->progress), "%s", words);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_notes_advance(struct executor_queue *queue, size_t worker, uint64_t serial,
+                            uint64_t done, uint64_t total, const char *phase)
+{
+    struct executor_slot *slot = &queue->slots[worker];
+
+    pthread_mutex_lock(&queue->mutex);
+    if (slot->turn.task != NULL && slot->turn.serial == serial) {
+        slot->advance = done;
+        slot->advance_total = total;
+        (void)snprintf(slot->phase, sizeof(slot->phase), "%s", phase);
+    }
     pthread_mutex_unlock(&queue->mutex);
 }
 
@@ -51,11 +66,16 @@ static struct task_progress executor_notes_of_slot(struct arena *arena,
                                                    const struct executor_slot *slot)
 {
     bool waits = slot->waits_for[0] != '\0';
-    struct task_progress item = executor_notes_item(
-        arena, slot->turn.task, arena_strdup(arena, waits ? slot->waits_for : slot->progress));
+    bool advances = slot->phase[0] != '\0';
+    const char *words = waits ? arena_strdup(arena, slot->waits_for)
+                        : !advances
+                            ? arena_strdup(arena, slot->progress)
+                            : arena_printf(arena, "%s%s%s", slot->progress,
+                                           slot->progress[0] == '\0' ? "" : ": ", slot->phase);
+    struct task_progress item = executor_notes_item(arena, slot->turn.task, words);
 
-    item.done = slot->done;
-    item.total = slot->total;
+    item.done = advances ? slot->advance : slot->done;
+    item.total = advances ? slot->advance_total : slot->total;
     return item;
 }
 
@@ -73,6 +93,11 @@ executor_notes_of_rest(struct arena *arena, const struct executor_entry *entry, 
                                             (unsigned)entry->task->patience.tries + 1, when));
 }
 
+static bool executor_notes_has_news(const struct executor_slot *slot)
+{
+    return slot->progress[0] != '\0' || slot->waits_for[0] != '\0' || slot->phase[0] != '\0';
+}
+
 size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *arena,
                                     struct task_progress **ret_items)
 {
@@ -84,7 +109,7 @@ size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *
     for (size_t i = 0; i < queue->slot_count && count < PROGRESS_SHOWN_MAX; i++) {
         const struct executor_slot *slot = &queue->slots[i];
 
-        if (slot->turn.task != NULL && (slot->progress[0] != '\0' || slot->waits_for[0] != '\0')) {
+        if (slot->turn.task != NULL && executor_notes_has_news(slot)) {
             items[count++] = executor_notes_of_slot(arena, slot);
         }
     }

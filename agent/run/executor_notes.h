@@ -25,6 +25,10 @@ void executor_notes_progress(struct executor_queue *queue, size_t worker, uint64
 size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *arena,
                                     struct task_progress **ret_items);
 
+/* From the watcher: how far the server is with the statement that the worker runs in the turn
+ * `serial`; "": it does not tell. */
+void executor_notes_advance(struct executor_queue *queue, size_t worker, uint64_t serial,
+                            uint64_t done, uint64_t total, const char *phase);
 /* From the watcher: in the turn `serial` the worker waits for these ("": for nobody). `blocker`
  * stands for the transaction of the oldest; "" where that cannot be seen. */
 void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64_t serial,

@@ -189,6 +189,7 @@ static void executor_queue_clear(struct executor_queue *queue, struct executor_s
     slot->cancelled = false;
     slot->trouble[0] = '\0';
     slot->progress[0] = '\0';
+    slot->phase[0] = '\0';
     slot->insists = false;
     slot->yields = false;
     slot->yielded[0] = '\0';

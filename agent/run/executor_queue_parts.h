@@ -31,6 +31,9 @@ struct executor_slot {
     uint64_t total;
     char progress[PROGRESS_BYTES_MAX + 1];
     /* Of the watcher. */
+    uint64_t advance; /* of `advance_total`: how far the server is with the statement, */
+    uint64_t advance_total;
+    char phase[WATCH_PHASE_BYTES];       /* in its words; "": it does not tell */
     bool insists;                        /* its statement is not to be stopped for anybody */
     bool yields;                         /* a cancel is to be sent for the application's sake */
     char yielded[TEXT_BYTES_MAX];        /* for whom one was sent; "": none in this turn */

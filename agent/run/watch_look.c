@@ -136,6 +136,14 @@ static void watch_look_add(const struct pg_result *rows, size_t row,
     }
 }
 
+void watch_look_pids(const struct watch_target *targets, size_t count, struct buf *pids)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(pids, "%s%" PRIu32, i == 0 ? "{" : ",", targets[i].pid);
+    }
+    buf_puts(pids, count == 0 ? "{}" : "}");
+}
+
 bool watch_look_waits(struct pg_conn *conn, const struct watch_target *targets, size_t count,
                       struct watch_waits *ret_waits, struct error *err)
 {
@@ -144,10 +152,7 @@ bool watch_look_waits(struct pg_conn *conn, const struct watch_target *targets, 
     const char *sql =
         pg_conn_server_version(conn) >= 140000 ? watch_look_waits_14_sql : watch_look_waits_sql;
 
-    for (size_t i = 0; i < count; i++) {
-        buf_printf(&pids, "%s%" PRIu32, i == 0 ? "{" : ",", targets[i].pid);
-    }
-    buf_puts(&pids, count == 0 ? "{}" : "}");
+    watch_look_pids(targets, count, &pids);
     const char *parameter = buf_text(&pids);
     memset(ret_waits, 0, sizeof(*ret_waits));
     if (!watch_look_query(conn, sql, &parameter, 1, &rows, err)) {

@@ -11,6 +11,7 @@
 
 #include "agent/decide/yield.h"
 #include "common/core/base.h"
+#include "common/core/buf.h"
 #include "common/core/error.h"
 #include "common/core/limits.h"
 #include "common/pg/pg_conn.h"
@@ -30,6 +31,9 @@ struct watch_waits {
     /* Some of those who wait for us: "pid 4711 web (alice), 2.1s". */
     char who[AGENT_WORKERS_MAX][PROGRESS_BYTES_MAX];
 };
+
+/* Their process ids as an array of PostgreSQL's. */
+void watch_look_pids(const struct watch_target *targets, size_t count, struct buf *pids);
 
 /* Sessions of others that wait for a target (skein's own and the server's do not count). */
 MUST_CHECK bool watch_look_waits(struct pg_conn *conn, const struct watch_target *targets,

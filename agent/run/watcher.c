@@ -8,6 +8,7 @@
 
 #include "agent/decide/worker_pace.h"
 #include "agent/run/executor_notes.h"
+#include "agent/run/watch_advance.h"
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/memory.h"
@@ -176,6 +177,22 @@ static bool watcher_look_at_locks(struct watcher *watcher, size_t count, struct 
     return true;
 }
 
+/* For people who watch a statement that takes long. */
+static bool watcher_look_at_progress(struct watcher *watcher, size_t count, struct error *err)
+{
+    struct watch_advance items[AGENT_WORKERS_MAX];
+
+    if (!watch_advance_look(watcher->conn, watcher->targets, count, items, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        executor_notes_advance(watcher->options.queue, watcher->targets[i].worker,
+                               watcher->targets[i].serial, items[i].done, items[i].total,
+                               items[i].phase);
+    }
+    return true;
+}
+
 /* For tasks that rest: whether those they wait for are there still. */
 static bool watcher_look_at_rest(struct watcher *watcher, const char *blockers, struct error *err)
 {
@@ -229,7 +246,9 @@ static void watcher_look(struct watcher *watcher, uint64_t now_ms)
     bool fine = watcher_connect(watcher, now_ms, &err) &&
                 (count == 0 || watcher_look_at_locks(watcher, count, &err)) &&
                 watcher_look_at_rest(watcher, buf_text(&blockers), &err) &&
-                (now_ms < watcher->health_ms || watcher_look_at_server(watcher, now_ms, &err));
+                (now_ms < watcher->health_ms ||
+                 ((count == 0 || watcher_look_at_progress(watcher, count, &err)) &&
+                  watcher_look_at_server(watcher, now_ms, &err)));
     if (!fine) {
         if (!watcher->failed) {
             log_failure("watch_failed", &err, "workers=%zu", count);

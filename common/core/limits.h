@@ -253,6 +253,7 @@ enum {
     WATCH_CONNECT_PAUSE_MS = 2000, /* after a connection that failed */
     WATCH_KEY_BYTES = 48,          /* what stands for a transaction */
     WATCH_KEYS_BYTES_MAX = 32 << 10,
+    WATCH_PHASE_BYTES = 64,     /* what the server says that it is doing */
     WATCH_WAITS_MAX = 200,      /* who waits for whom, of one look */
     WORKER_PACE_STEP_MS = 1000, /* how often the number of workers that may work changes */
     GRANT_RETRY_MS = 1000,      /* after the store refused a lease */

@@ -97,3 +97,35 @@ def test_an_index_that_cannot_be_unique_is_undone_and_tried_again(fleet):
     assert all(t.version() == "0.2.0" for t in tenants)
     bad.sql("DELETE FROM account")
     assert_arrived(fleet, tenants, fleet.start_rollout("billing"))
+
+
+def test_how_far_an_index_is_can_be_watched(fleet):
+    server = fleet.start_pg("eu")
+    fleet.create_schemas(server, ["t_1"])
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server)
+    fleet.wait_tenants(1)
+    accounts = {"0.1.0__accounts.sql": "CREATE TABLE accounts (n bigint);"}
+    fleet.publish(write_set(fleet.path("billing"), accounts))
+    fleet.roll_out("billing")
+    # Holds the run back, where the operation has begun, and not the dry run. A sequence, since what an
+    # immutable function sees of a table stays as it was.
+    server.sql("""CREATE SEQUENCE public.gate;
+        CREATE FUNCTION public.held(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+        WHILE n = 900 AND EXISTS (SELECT FROM skein.operation) AND NOT (SELECT is_called FROM public.gate)
+        LOOP PERFORM pg_sleep(0.05); END LOOP;
+        RETURN n; END $$;
+        INSERT INTO t_1.accounts SELECT generate_series(1, 1000)""")
+    fleet.publish(write_set(fleet.path("billing"), {**accounts, "0.2.0__index.sql":
+        "-- skein:transaction none\nCREATE INDEX CONCURRENTLY accounts_n ON accounts (public.held(n));"}))
+    rollout = fleet.start_rollout("billing")
+
+    def shown():
+        found = fleet.status(rollout).get("progress")
+        return found and "building index" in found[0]["words"] and found[0]
+
+    progress = wait_until(shown, "the server's own progress to be shown")
+    assert "0.2.0__index.sql: building index" in progress["words"], progress
+    assert int(progress["total"]) > 0, progress
+    server.sql("SELECT nextval('public.gate')")
+    fleet.wait_phase(rollout, "SUCCEEDED")
