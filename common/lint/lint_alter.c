@@ -21,6 +21,9 @@ static void lint_alter_drop_column(struct lint_alter *alter, const PgQuery__Alte
             lint_constraint_remove(table, c);
         }
     }
+    if (command->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE) {
+        lint_walk_lock_readers(alter->walk, table, LINT_ACCESS_EXCLUSIVE);
+    }
     lint_walk_find(alter->walk, LINT_DROP_COLUMN, table, NULL);
     lint_column_remove(table, command->name);
 }
@@ -67,7 +70,7 @@ static void lint_alter_detach(struct lint_alter *alter, const PgQuery__AlterTabl
 
     lint_walk_lock(walk, alter->table,
                    gentle ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
-    lint_walk_lock(walk, child, LINT_ACCESS_EXCLUSIVE);
+    lint_walk_lock_all(walk, child, LINT_ACCESS_EXCLUSIVE);
     if (!gentle) {
         bool old = walk->version != 0 && walk->version < LINT_ALTER_DETACHES_GENTLY;
         lint_walk_find(
@@ -96,8 +99,10 @@ static void lint_alter_storage(struct lint_alter *alter, const PgQuery__AlterTab
         lint_walk_lock(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
         lint_walk_rewrite(alter->walk, alter->table);
     } else {
+        bool only = lint_walk_parts(alter->walk, alter->table); /* children keep theirs */
         lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
         lint_walk_rewrite_all(alter->walk, alter->table);
+        lint_walk_whole(alter->walk, only);
     }
     lint_walk_find(alter->walk, LINT_STORAGE, alter->table, NULL);
 }
@@ -219,9 +224,11 @@ void lint_alter(struct lint_walk *walk, const PgQuery__Node *statement)
         .table = lint_tree_relation(walk, table->relation, lint_alter_kind(table)),
         .statement = table,
     };
+    walk->only = !table->relation->inh;
     for (size_t i = 0; i < table->n_cmds; i++) {
         if (table->cmds[i]->node_case == PG_QUERY__NODE__NODE_ALTER_TABLE_CMD) {
             lint_alter_command(&alter, table->cmds[i]->alter_table_cmd);
         }
     }
+    walk->only = false;
 }

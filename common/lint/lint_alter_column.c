@@ -122,6 +122,7 @@ void lint_alter_add_column(struct lint_alter *alter, const PgQuery__AlterTableCm
  * it. */
 struct lint_column_dependents {
     bool index;      /* a plain key of an index */
+    bool parts;      /* such an index has partitions, which are always made again */
     bool expression; /* an index's expression or predicate */
     bool check;      /* a valid CHECK */
 };
@@ -152,6 +153,8 @@ static struct lint_column_dependents lint_alter_dependents(struct lint_alter *al
     for (struct lint_relation *r = alter->walk->catalog->relations; r != NULL; r = r->hh.next) {
         if (r->kind == LINT_KIND_INDEX && r->table == alter->table) {
             found.index = found.index || lint_name_has(r->keys, column);
+            found.parts = found.parts || (alter->table->kind == LINT_KIND_PARTITIONED &&
+                                          lint_name_has(r->keys, column));
             found.expression = found.expression || lint_name_has(r->mentions, column);
         }
         for (const struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
@@ -224,7 +227,7 @@ void lint_alter_column_type(struct lint_alter *alter, const PgQuery__AlterTableC
     if (rewrites) {
         lint_walk_rewrite_all(walk, table);
         lint_walk_find(walk, LINT_COLUMN_TYPE_REWRITE, table, NULL);
-    } else if (on.expression || on.check ||
+    } else if (on.expression || on.check || on.parts ||
                (on.index &&
                 (lint_type_change_reindexes(&from, &to) || definition->coll_clause != NULL))) {
         lint_walk_scan_all(walk, table);

@@ -172,6 +172,26 @@ static void lint_constraint_fix(struct lint_alter *alter, enum lint_rule rule,
                                 first, table, constraint->name));
 }
 
+/* UNIQUE builds an index on each partition as CREATE INDEX does; children that are no partitions
+ * get none. PRIMARY KEY makes the columns NOT NULL in all of them, too. */
+static void lint_alter_lock_constraint(struct lint_alter *alter,
+                                       const PgQuery__Constraint *definition)
+{
+    struct lint_walk *walk = alter->walk;
+    bool foreign = definition->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN;
+    bool unique = definition->contype == PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE;
+
+    if (unique && definition->indexname[0] == '\0') {
+        bool only = lint_walk_parts(walk, alter->table);
+        lint_walk_lock_all(walk, alter->table, LINT_SHARE);
+        lint_walk_whole(walk, only);
+        lint_walk_lock(walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+        return;
+    }
+    lint_walk_lock_all(walk, alter->table,
+                       foreign ? LINT_SHARE_ROW_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
+}
+
 void lint_alter_add_constraint(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
 {
     struct lint_walk *walk = alter->walk;
@@ -179,7 +199,7 @@ void lint_alter_add_constraint(struct lint_alter *alter, const PgQuery__AlterTab
     const PgQuery__Constraint *definition = command->def->constraint;
     bool foreign = definition->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN;
 
-    lint_walk_lock_all(walk, table, foreign ? LINT_SHARE_ROW_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
+    lint_alter_lock_constraint(alter, definition);
     struct lint_constraint *constraint = lint_alter_constrain(walk, table, definition, NULL);
     if (constraint == NULL) {
         return;
@@ -188,7 +208,9 @@ void lint_alter_add_constraint(struct lint_alter *alter, const PgQuery__AlterTab
         lint_constraint_using_index(alter, definition, constraint);
     } else if (constraint->kind == LINT_CONSTRAINT_PRIMARY ||
                constraint->kind == LINT_CONSTRAINT_UNIQUE) {
+        bool only = lint_walk_parts(walk, table);
         lint_walk_scan_all(walk, table);
+        lint_walk_whole(walk, only);
         lint_walk_find(
             walk, LINT_ADD_UNIQUE, table,
             arena_printf(walk->arena,
@@ -203,8 +225,8 @@ void lint_alter_add_constraint(struct lint_alter *alter, const PgQuery__AlterTab
         lint_walk_find(walk, LINT_ADD_EXCLUDE, table, NULL);
     } else if (constraint->valid) {
         lint_walk_scan_all(walk, table);
-        if (constraint->target != NULL) {
-            lint_walk_scan(walk, constraint->target);
+        if (constraint->target != NULL && lint_catalog_is_live(walk->catalog, table)) {
+            lint_walk_scan(walk, constraint->target); /* else there is nothing to look up in it */
         }
         lint_constraint_fix(alter, foreign ? LINT_ADD_FOREIGN_KEY : LINT_ADD_CHECK, constraint,
                             foreign ? "FOREIGN KEY" : "CHECK");

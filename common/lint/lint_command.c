@@ -18,8 +18,10 @@ void lint_command_cluster(struct lint_walk *walk, const PgQuery__Node *statement
         return;
     }
     struct lint_relation *table = lint_tree_relation(walk, cluster->relation, LINT_KIND_TABLE);
+    bool only = lint_walk_parts(walk, table);
     lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
     lint_walk_rewrite_all(walk, table);
+    lint_walk_whole(walk, only);
     lint_walk_find(walk, LINT_CLUSTER, table, NULL);
 }
 
@@ -38,9 +40,13 @@ void lint_command_vacuum(struct lint_walk *walk, const PgQuery__Node *statement)
         }
         struct lint_relation *table =
             lint_tree_relation(walk, vacuum->rels[i]->vacuum_relation->relation, LINT_KIND_TABLE);
+        bool only = lint_walk_parts(walk, table);
         lint_walk_lock_all(walk, table, full ? LINT_ACCESS_EXCLUSIVE : LINT_SHARE_UPDATE_EXCLUSIVE);
         if (full) {
             lint_walk_rewrite_all(walk, table);
+        }
+        lint_walk_whole(walk, only);
+        if (full) {
             lint_walk_find(walk, LINT_VACUUM_FULL, table, NULL);
         }
     }
@@ -52,8 +58,10 @@ void lint_command_vacuum(struct lint_walk *walk, const PgQuery__Node *statement)
 static void lint_command_reindex_table(struct lint_walk *walk, struct lint_relation *table,
                                        bool gently)
 {
+    bool only = lint_walk_parts(walk, table);
     lint_walk_lock_all(walk, table, gently ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_SHARE);
     lint_walk_scan_all(walk, table);
+    lint_walk_whole(walk, only);
     for (struct lint_relation *r = walk->catalog->relations; r != NULL && !gently; r = r->hh.next) {
         if (r->kind == LINT_KIND_INDEX && r->table == table) {
             lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);

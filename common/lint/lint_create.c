@@ -200,8 +200,10 @@ void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
     } else if (!create->relation->inh && table->kind == LINT_KIND_PARTITIONED) {
         lint_walk_lock(walk, table, LINT_SHARE); /* only the parent's, which is empty */
     } else {
+        bool only = lint_walk_parts(walk, table);
         lint_walk_lock_all(walk, table, LINT_SHARE);
         lint_walk_scan_all(walk, table);
+        lint_walk_whole(walk, only);
         lint_walk_find(walk, LINT_CREATE_INDEX, table,
                        lint_walk_rewritten(walk, "INDEX", "CONCURRENTLY"));
     }
@@ -262,7 +264,10 @@ void lint_create_trigger(struct lint_walk *walk, const PgQuery__Node *statement)
     const PgQuery__CreateTrigStmt *create = statement->create_trig_stmt;
     struct lint_relation *table = lint_tree_relation(walk, create->relation, LINT_KIND_TABLE);
 
+    bool only = lint_walk_parts(walk, table);
+    walk->only = walk->only || !create->row;
     lint_walk_lock_all(walk, table, LINT_SHARE_ROW_EXCLUSIVE);
+    lint_walk_whole(walk, only);
     if (create->constrrel != NULL) {
         lint_walk_lock(walk, lint_tree_relation(walk, create->constrrel, LINT_KIND_TABLE),
                        LINT_ROW_SHARE);

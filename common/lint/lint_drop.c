@@ -30,10 +30,10 @@ static void lint_drop_table_locks(struct lint_walk *walk, struct lint_relation *
             lint_walk_lock(walk, c->target, LINT_ACCESS_EXCLUSIVE);
         }
     }
+    if (cascade) {
+        lint_walk_lock_readers(walk, table, LINT_ACCESS_EXCLUSIVE);
+    }
     for (struct lint_relation *r = walk->catalog->relations; r != NULL && cascade; r = r->hh.next) {
-        if (lint_name_has(r->reads, table->key)) {
-            lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
-        }
         for (struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
             if (c->target == table) {
                 lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
@@ -179,14 +179,40 @@ void lint_drop_truncate(struct lint_walk *walk, const PgQuery__Node *statement)
     }
 }
 
+static void lint_drop_rename_in(struct lint_name *names, const char *from, const char *to)
+{
+    for (; names != NULL; names = names->next) {
+        names->name = strcmp(names->name, from) == 0 ? to : names->name;
+    }
+}
+
 /* A column's new name in the catalog, and in what mentions it. */
 static void lint_drop_rename_column(struct lint_walk *walk, struct lint_relation *table,
                                     const PgQuery__RenameStmt *rename)
 {
-    struct lint_column *column = lint_column_find(table, rename->subname);
+    const char *to = arena_strdup(&walk->catalog->arena, rename->newname);
 
-    if (column != NULL) {
-        column->name = arena_strdup(&walk->catalog->arena, rename->newname);
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        bool mine = r == table || (r->parent != NULL && lint_catalog_is_below(r, table));
+        struct lint_column *column = mine ? lint_column_find(r, rename->subname) : NULL;
+
+        if (column != NULL) {
+            column->name = to;
+        }
+        if (r->kind == LINT_KIND_INDEX && r->table != NULL &&
+            lint_catalog_is_below(r->table, table)) {
+            lint_drop_rename_in(r->keys, rename->subname, to);
+            lint_drop_rename_in(r->mentions, rename->subname, to);
+        }
+        for (struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
+            if (mine) {
+                lint_drop_rename_in(c->columns, rename->subname, to);
+                lint_drop_rename_in(c->not_null, rename->subname, to);
+            }
+            if (c->target == table) {
+                lint_drop_rename_in(c->references, rename->subname, to);
+            }
+        }
     }
 }
 

@@ -100,14 +100,10 @@ static void lint_query_touch(struct lint_query *query, const PgQuery__RangeVar *
     }
 }
 
-/* `column = constant` on a column that a unique index leads with: a row, not a table. */
-static bool lint_query_is_one_row(struct lint_walk *walk, const struct lint_relation *relation,
-                                  const PgQuery__Node *where)
+/* `column = constant`, where the column alone is a key of the table. */
+static bool lint_query_is_key(struct lint_walk *walk, const struct lint_relation *relation,
+                              const PgQuery__AExpr *e)
 {
-    if (where == NULL || where->node_case != PG_QUERY__NODE__NODE_A_EXPR) {
-        return false;
-    }
-    const PgQuery__AExpr *e = where->a_expr;
     bool equals = e->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP &&
                   strcmp(lint_tree_last(e->name, e->n_name), "=") == 0 && e->lexpr != NULL &&
                   e->rexpr != NULL && e->lexpr->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
@@ -126,6 +122,47 @@ static bool lint_query_is_one_row(struct lint_walk *walk, const struct lint_rela
         }
     }
     return false;
+}
+
+/* A row, not a table: a key, whatever else is asked with AND. */
+static bool lint_query_is_one_row(struct lint_walk *walk, const struct lint_relation *relation,
+                                  const PgQuery__Node *where)
+{
+    if (where == NULL) {
+        return false;
+    }
+    if (where->node_case == PG_QUERY__NODE__NODE_A_EXPR) {
+        return lint_query_is_key(walk, relation, where->a_expr);
+    }
+    if (where->node_case != PG_QUERY__NODE__NODE_BOOL_EXPR ||
+        where->bool_expr->boolop != PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR) {
+        return false;
+    }
+    for (size_t i = 0; i < where->bool_expr->n_args; i++) {
+        const PgQuery__Node *argument = where->bool_expr->args[i];
+        if (argument->node_case == PG_QUERY__NODE__NODE_A_EXPR &&
+            lint_query_is_key(walk, relation, argument->a_expr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* SELECT of one row by its key: locked like any other, but no work. */
+static void lint_query_see_select(struct lint_query *query, const PgQuery__SelectStmt *select)
+{
+    if (select->n_from_clause != 1 ||
+        select->from_clause[0]->node_case != PG_QUERY__NODE__NODE_RANGE_VAR) {
+        return;
+    }
+    const PgQuery__RangeVar *range = select->from_clause[0]->range_var;
+    bool named = range->schemaname[0] == '\0' && lint_name_has(query->ctes, range->relname);
+    const struct lint_relation *relation = named ? NULL : lint_tree_find(query->walk, range);
+
+    if (relation != NULL && lint_query_is_one_row(query->walk, relation, select->where_clause)) {
+        lint_query_add_target(query, range);
+        lint_walk_lock_all(query->walk, relation, query->read);
+    }
 }
 
 static void lint_query_change(struct lint_query *query, const PgQuery__RangeVar *range,
@@ -204,6 +241,8 @@ static void lint_query_see(void *context, const ProtobufCMessage *message)
         if (!lint_query_is_target(query, any)) {
             lint_query_touch(query, any, query->read);
         }
+    } else if (message->descriptor == &pg_query__select_stmt__descriptor) {
+        lint_query_see_select(query, any);
     } else if (message->descriptor == &pg_query__insert_stmt__descriptor) {
         const PgQuery__InsertStmt *insert = any;
         lint_query_add_target(query, insert->relation);

@@ -5,6 +5,8 @@
 #include "common/model/size_text.h"
 #include "common/sql/sql_text.h"
 
+enum { LINT_WALK_VIEWS_MAX = 8 }; /* views over views */
+
 static const char *const lint_mode_names[LINT_MODE_COUNT] = {
     "",      "ACCESS SHARE",        "ROW SHARE", "ROW EXCLUSIVE",    "SHARE UPDATE EXCLUSIVE",
     "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE",
@@ -104,7 +106,8 @@ void lint_walk_lock_all(struct lint_walk *walk, const struct lint_relation *rela
                         enum lint_mode mode)
 {
     lint_walk_lock(walk, relation, mode);
-    for (const struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+    for (const struct lint_relation *r = walk->catalog->relations; r != NULL && !walk->only;
+         r = r->hh.next) {
         if (r != relation && r->parent != NULL && lint_catalog_is_below(r, relation)) {
             lint_walk_lock(walk, r, mode);
         }
@@ -117,7 +120,8 @@ static void lint_walk_each(struct lint_walk *walk, const struct lint_relation *r
 {
     bool any = false;
 
-    for (const struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+    for (const struct lint_relation *r = walk->catalog->relations; r != NULL && !walk->only;
+         r = r->hh.next) {
         if (r != relation && r->parent != NULL && lint_catalog_is_below(r, relation) &&
             r->kind != LINT_KIND_PARTITIONED) {
             act(walk, r);
@@ -137,6 +141,38 @@ void lint_walk_scan_all(struct lint_walk *walk, const struct lint_relation *rela
 void lint_walk_rewrite_all(struct lint_walk *walk, const struct lint_relation *relation)
 {
     lint_walk_each(walk, relation, lint_walk_rewrite);
+}
+
+bool lint_walk_parts(struct lint_walk *walk, const struct lint_relation *relation)
+{
+    bool only = walk->only;
+
+    walk->only = only || relation->kind != LINT_KIND_PARTITIONED;
+    return only;
+}
+
+void lint_walk_whole(struct lint_walk *walk, bool only)
+{
+    walk->only = only;
+}
+
+static void lint_walk_lock_readers_below(struct lint_walk *walk,
+                                         const struct lint_relation *relation, enum lint_mode mode,
+                                         size_t depth)
+{
+    for (const struct lint_relation *r = walk->catalog->relations;
+         r != NULL && depth < LINT_WALK_VIEWS_MAX; r = r->hh.next) {
+        if (lint_name_has(r->reads, relation->key)) {
+            lint_walk_lock(walk, r, mode);
+            lint_walk_lock_readers_below(walk, r, mode, depth + 1);
+        }
+    }
+}
+
+void lint_walk_lock_readers(struct lint_walk *walk, const struct lint_relation *relation,
+                            enum lint_mode mode)
+{
+    lint_walk_lock_readers_below(walk, relation, mode, 0);
 }
 
 static enum lint_mode lint_walk_mode_of(const struct lint_walk *walk, const char *name)

@@ -96,6 +96,7 @@ struct lint_walk {
     const char *text; /* of the statement */
     size_t depth;     /* of functions that call each other */
     size_t calls;     /* of functions, in all */
+    bool only;        /* not the children of a table: ONLY, or because the command is like that */
     struct lint_work work;
     struct lint_sizes sizes;
     uint32_t version; /* of the oldest server; 0 where it was not said */
@@ -117,11 +118,19 @@ void lint_walk_lock(struct lint_walk *walk, const struct lint_relation *relation
 void lint_walk_scan(struct lint_walk *walk, const struct lint_relation *relation);
 void lint_walk_rewrite(struct lint_walk *walk, const struct lint_relation *relation);
 
-/* The relation and every partition and child of it. */
+/* The relation and every partition and child of it, unless `only` is set. */
 void lint_walk_lock_all(struct lint_walk *walk, const struct lint_relation *relation,
                         enum lint_mode mode);
 void lint_walk_scan_all(struct lint_walk *walk, const struct lint_relation *relation);
 void lint_walk_rewrite_all(struct lint_walk *walk, const struct lint_relation *relation);
+
+/* Until lint_walk_whole gets back what this returns, partitions count and other children do not. */
+MUST_CHECK bool lint_walk_parts(struct lint_walk *walk, const struct lint_relation *relation);
+void lint_walk_whole(struct lint_walk *walk, bool only);
+
+/* Views that read the relation, and those that read them. */
+void lint_walk_lock_readers(struct lint_walk *walk, const struct lint_relation *relation,
+                            enum lint_mode mode);
 
 /* A finding about a live relation; about none where it is NULL. `fix` NULL: the rule's own words.
  */

@@ -67,20 +67,23 @@ class Score:
                 f"| {precision:.3f} | {recall:.3f} |")
 
 
-def run(connection, folder, squawk):
-    ours, theirs = Score("skein lint"), Score("squawk")
+def run(connection, folder, postgres, squawk):
+    ours, live, theirs = Score("skein lint"), Score("skein lint + live catalog"), Score("squawk")
     counted = 0
     for case in CASES:
         measured = truth.measure(connection, case)
         if measured is None:
             continue
-        guesses = truth.foresee(folder, case)
+        guesses = truth.foresee(folder, case, truth.known(folder))
+        asked = truth.foresee(folder, case, truth.known(folder, postgres))
         others = squawk_says(squawk, folder, case) if squawk else [False] * len(measured)
-        for number, ((_, _, grows), (_, _, guess), other) in enumerate(zip(measured, guesses, others), 1):
+        for number, ((_, _, grows), (_, _, guess), (_, _, answer), other) in enumerate(
+                zip(measured, guesses, asked, others), 1):
             counted += 1
             ours.add(case, number, guess, grows)
+            live.add(case, number, answer, grows)
             theirs.add(case, number, other, grows)
-    return counted, [ours, theirs] if squawk else [ours]
+    return counted, [ours, live, theirs] if squawk else [ours, live]
 
 
 def main():
@@ -98,7 +101,7 @@ def main():
         with psycopg2.connect(postgres.conninfo()) as connection:
             connection.cursor().execute(SCHEMA + DATA)
         connection = psycopg2.connect(postgres.conninfo())
-        counted, scores = run(connection, folder, options.squawk)
+        counted, scores = run(connection, folder, postgres, options.squawk)
         connection.close()
     finally:
         postgres.close()

@@ -274,6 +274,65 @@ static void a_rollback_that_cannot_be_read_is_an_error(void **state)
     assert_int_equal(count(bench, "syntax"), 1);
 }
 
+/* The findings' severities for a table of that size, between 1 kB and 1 MB a warning. */
+static const char *severity_at(struct bench *bench, uint64_t bytes, const char *sql)
+{
+    bench->run.sizes = (struct lint_sizes){ .note_bytes = 1 << 10, .error_bytes = 1 << 20 };
+    if (lint_catalog_find(&bench->run.catalog, "", "a") == NULL) {
+        lint_run_define(&bench->run, "CREATE TABLE a (id int)");
+    }
+    lint_catalog_size(&bench->run.catalog, "", "a", bytes);
+    bench->report.count = 0; /* else the same again would be no news */
+    migrate(bench, sql);
+    return bench->report.findings[bench->report.count - 1].severity;
+}
+
+static void the_size_of_a_table_decides(void **state)
+{
+    struct bench *bench = *state;
+    const char *index = "CREATE INDEX ON a (id);";
+
+    assert_string_equal(severity_at(bench, 1023, index), "note");
+    assert_string_equal(severity_at(bench, 1 << 10, index), "warning");
+    assert_string_equal(severity_at(bench, 5 << 20, index), "error");
+    assert_int_equal(bench->report.error_count, 1);
+    assert_non_null(strstr(bench->report.findings[0].message, "a (5 MB): nobody can write"));
+    assert_int_equal(bench->report.findings[0].extent.bytes, 5 << 20);
+    bench->run.sizes.error_bytes = 0;
+    migrate(bench, "CREATE INDEX ON a (id, id);");
+    assert_int_equal(bench->report.error_count, 1);
+}
+
+static void a_table_is_as_large_as_its_parts_under_any_name(void **state)
+{
+    struct bench *bench = *state;
+
+    lint_run_define(&bench->run, "CREATE TABLE p (id int) PARTITION BY RANGE (id)");
+    lint_run_define(&bench->run, "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9)");
+    lint_run_define(&bench->run, "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (9) TO (20)");
+    lint_catalog_size(&bench->run.catalog, "", "p1", 1000);
+    lint_catalog_size(&bench->run.catalog, "", "p2", 24);
+    bench->run.sizes.note_bytes = 1024;
+    migrate(bench, "ALTER TABLE p RENAME TO q; ALTER TABLE p1 RENAME TO q1;");
+    bench->report.count = 0;
+    migrate(bench, "CREATE INDEX ON q (id);");
+    const struct lint_finding *finding = &bench->report.findings[0];
+    assert_string_equal(finding->rule, "create-index");
+    assert_string_equal(finding->severity, "warning");
+    assert_int_equal(finding->extent.bytes, 1024);
+    assert_true(lint_name_has(finding->extent.parts, ".p1"));
+}
+
+static void what_no_database_has_said_has_no_size(void **state)
+{
+    struct bench *bench = *state;
+
+    assert_string_equal(severity_at(bench, 10, "UPDATE v SET id = 1; CREATE INDEX ON b (id);"),
+                        "warning");
+    assert_null(strchr(bench->report.findings[bench->report.count - 1].message, '('));
+    assert_string_equal(severity_at(bench, 5 << 20, "DROP INDEX i;"), "warning");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +355,10 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_rollback_that_cannot_be_read_is_an_error, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_size_of_a_table_decides, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_table_is_as_large_as_its_parts_under_any_name, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_no_database_has_said_has_no_size, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lists_are_not_deep, setup, teardown),
         cmocka_unit_test_setup_teardown(code_inside_is_read_and_cannot_ask_for_endless_work, setup,
                                         teardown),
