@@ -142,11 +142,11 @@ static bool runner_state_page(struct runner_state_run *run, bool *ret_more)
     bool read = state_look_page(&run->view, run->call, &run->sql, run->position.after,
                                 run->sql.set->page, &arena, &streams, &wanted, &count, run->report);
 
-    arena_release(&run->page); /* that of the page before: the position stood in it until now */
+    run->position.after = arena_strdup(&arena, run->position.after);
+    arena_release(&run->page); /* that of the page before */
     run->page = arena;
     *ret_more = read && count > 0;
-    if (!read || count == 0) {
-        run->position.after = "";
+    if (!*ret_more) {
         return read;
     }
     struct state_result *results = arena_alloc_array(&run->page, count, sizeof(*results));
@@ -156,15 +156,22 @@ static bool runner_state_page(struct runner_state_run *run, bool *ret_more)
            state_rename(&run->writer, &run->page, &run->position, run->report);
 }
 
+static bool runner_state_store(const struct runner_state_run *run,
+                               const struct state_position *position)
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = RUNNER_STATE_POSITION_BYTES };
+
+    state_position_put(position, &text);
+    return runner_step_store(run->call, buf_text(&text), run->report);
+}
+
 /* More have failed than the author allows. The next try begins at the first stream again: then
  * whatever was wrong with them may be right. */
 static bool runner_state_give_up(struct runner_state_run *run)
 {
     const struct state_position beginning = { .after = "" };
-    CLEANUP(buf_release) struct buf text = { .size_max = RUNNER_STATE_POSITION_BYTES };
 
-    state_position_put(&beginning, &text);
-    if (!run->rehearses && !runner_step_store(run->call, buf_text(&text), run->report)) {
+    if (!run->rehearses && !runner_state_store(run, &beginning)) {
         return false;
     }
     runner_state_tell(run);
@@ -228,6 +235,9 @@ static bool runner_state_all(struct runner_state_run *run)
         }
         runner_state_progress(run);
     }
+    if (!runner_state_store(run, &run->position)) {
+        return false;
+    }
     runner_state_tell(run);
     run->report->output = runner_state_words(run);
     return true;
@@ -243,15 +253,26 @@ static bool runner_state_execute(const struct runner_call *call, struct runner_r
            runner_state_all(&run);
 }
 
-static bool runner_state_check(const struct runner_call *call, const struct state_sql *sql,
-                               struct runner_report *report)
+/* What the agent's configuration has to allow. */
+static bool runner_state_check(const struct runner_call *call, struct runner_report *report)
+{
+    struct state_program program;
+    struct state_sql sql;
+
+    state_sql_make(runner_state_set(call), call->task->tenant, call->arena, &sql);
+    return state_link_check(call, sql.events_database, report) &&
+           state_link_check(call, sql.snapshots_database, report) &&
+           state_link_check(call, sql.registry_database, report) &&
+           (call->down || sql.set->program == NULL || state_program_make(call, &program, report));
+}
+
+static bool runner_state_look(const struct runner_call *call, const struct state_sql *sql,
+                              struct runner_report *report)
 {
     CLEANUP(state_view_close) struct state_view view = { 0 };
-    struct state_program program;
     bool by_stream = false;
 
-    return (sql->set->program == NULL || state_program_make(call, &program, report)) &&
-           state_view_open(&view, call, sql, report) &&
+    return state_view_open(&view, call, sql, report) &&
            state_look(&view, call, sql, &by_stream, report) &&
            (!sql->set->rollback || state_look_untouched(&view, call, sql, report));
 }
@@ -269,7 +290,7 @@ static bool runner_state_setup(const struct runner_call *call, struct runner_rep
     }
     state_sql_make(runner_state_set(call), call->task->tenant, call->arena, &sql);
     state_position_put(&beginning, &text);
-    return runner_state_check(call, &sql, report) &&
+    return runner_state_check(call, report) && runner_state_look(call, &sql, report) &&
            runner_step_store(call, buf_text(&text), report);
 }
 
@@ -292,6 +313,9 @@ static bool runner_state_dry_run(const struct runner_call *call, struct runner_r
     bool more = false;
 
     state_sql_make(runner_state_set(call), call->task->tenant, call->arena, &run.sql);
+    if (call->down) {
+        return state_undo_rehearse(call, &run.sql, report);
+    }
     if (!state_view_open(&run.view, call, &run.sql, report) || !runner_state_begin(&run) ||
         (run.sql.set->rollback && !state_look_untouched(&run.view, call, &run.sql, report)) ||
         !runner_state_page(&run, &more) || !runner_state_may_go_on(&run)) {
@@ -306,6 +330,7 @@ static bool runner_state_dry_run(const struct runner_call *call, struct runner_r
 }
 
 const struct runner runner_state = { .kind = OPERATION_STATE,
+                                     .check = runner_state_check,
                                      .setup = runner_state_setup,
                                      .execute = runner_state_execute,
                                      .rollback = runner_state_rollback,

@@ -78,6 +78,11 @@ static bool state_rename_all(const struct state_rename_run *run)
         if (tried == STATE_TRIED_BROKEN) {
             return false;
         }
+        bool stopped = tried == STATE_TRIED_REFUSED && strcmp(error.sqlstate, "57014") == 0 &&
+                       call->why(call->context) != TASK_CODE_NONE;
+        if (stopped) { /* to be tried again: no fault of any stream's */
+            return state_link_fail(call, run->link, &error, run->report);
+        }
         if (call->is_cancelled(call->context)) {
             return runner_fail(call, run->report, TASK_CODE_CANCELLED,
                                "cancelled between a page of streams and its registry entries");

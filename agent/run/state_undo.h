@@ -13,5 +13,8 @@
 
 MUST_CHECK bool state_undo(const struct runner_call *call, const struct state_sql *sql,
                            struct runner_report *report);
+/* The first page of each, in the dry run's transaction, or in one that is rolled back. */
+MUST_CHECK bool state_undo_rehearse(const struct runner_call *call, const struct state_sql *sql,
+                                    struct runner_report *report);
 
 #endif

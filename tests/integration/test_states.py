@@ -9,7 +9,7 @@ import stat
 import pytest
 import yaml
 
-from fleet import error_of
+from fleet import ROOT, error_of
 from processes import wait_until
 from sets import write_set
 
@@ -136,8 +136,8 @@ def test_streams_are_folded_and_others_are_left_alone(bench):
     assert broken["file"] == "0.2.0__v2/20_accounts.state.yaml"
     taken = next(w for w in status["warnings"] if "account-taken" in w["message"])
     assert "(23505)" in taken["message"], taken
-    note = bench.server.value("SELECT detail->>'output' FROM skein.history WHERE script = '0.2.0__v2'")
-    assert note is None or "26 migrated, 2 skipped, 1 errors, 1 warnings" in note
+    note = bench.server.value("SELECT detail->'20_accounts'->>'output' FROM skein.history WHERE script = '0.2.0__v2'")
+    assert note == "26 migrated, 2 skipped, 1 errors, 1 warnings"
     assert bench.server.sql("SELECT version FROM skein.tenant") == [("0.2.0",)]
 
 
@@ -168,6 +168,45 @@ def test_too_many_errors_fail_the_operation_and_undo_it(bench):
     bench.fleet.skein("rollout", "abort", "--yes", status["id"], check=0)
     bench.fleet.roll_out("bank")
     assert len(bench.snapshots()) == 16
+
+
+def test_a_rollout_is_rolled_back(bench):
+    bench.begin()
+    fill(bench, 12)
+    before = bench.registry()
+    bench.publish({**STATE, "rollback": True, "page": 5})
+    rollout = bench.fleet.roll_out("bank")["id"]
+    assert len(bench.snapshots()) == 12 and bench.registry() == names(12, "account2-")
+    bench.server.sql("INSERT INTO t_1.snapshots VALUES ('account-0001', 1, '{}')")  # somebody else's
+    bench.fleet.skein("rollout", "rollback", "--yes", rollout, check=0)
+    bench.fleet.wait_phase(rollout, "ROLLED_BACK")
+    assert [row[0] for row in bench.snapshots()] == ["account-0001"]
+    assert bench.registry() == before
+    assert bench.server.sql("SELECT version FROM skein.tenant") == [("0.1.0",)]
+
+
+def test_a_snapshot_that_is_refused_is_its_streams_error(bench):
+    bench.begin()
+    fill(bench, 20)
+    bench.server.sql("ALTER TABLE t_1.snapshots ADD CHECK (stream_id NOT IN ('account2-0003', 'account2-0011'))")
+    bench.publish({**STATE, "workers": 2})
+    status = bench.fleet.roll_out("bank")
+    done = [name for name in names(20, "account2-") if name[-4:] not in ("0003", "0011")]
+    assert bench.snapshots() == [(name, 3, DONE) for name in done]
+    assert bench.registry() == sorted(["account-0003", "account-0011"] + done)
+    told = {w["message"].split(": ")[0] for w in status["warnings"] if "its snapshot" in w["message"]}
+    assert told == {"stream 'account-0003'", "stream 'account-0011'"}, status
+
+
+def test_the_example(bench):
+    example = os.path.join(ROOT, "deploy/examples/streams")
+    bench.fleet.publish(example)
+    rollout = bench.fleet.roll_out("bank")["id"]
+    assert bench.snapshots() == [("account2-1", 3, {"owner": "Ann", "cents": 1025}),
+                                 ("account2-2", 2, {"owner": "Bob", "cents": 10000})]
+    assert bench.registry() == ["account2-1", "account2-2"]
+    bench.fleet.skein("rollout", "rollback", "--yes", rollout, check=0)
+    bench.fleet.wait_phase(rollout, "ROLLED_BACK")
 
 
 def test_what_stands_under_the_new_prefix_is_not_taken_for_our_own(bench):

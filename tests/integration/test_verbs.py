@@ -59,7 +59,7 @@ def test_each_verb_has_help(verb):
     assert done.returncode == 0 and verb.split()[-1] in done.stdout, done
 
 
-@pytest.mark.parametrize("example", ["batches", "billing", "programs/set", "shared"])
+@pytest.mark.parametrize("example", ["batches", "billing", "programs/set", "shared", "streams"])
 def test_each_example_is_a_set_that_lint_takes(example):
     done = subprocess.run([f"{BUILD}/skein", "lint", os.path.join(ROOT, "deploy/examples", example)],
                           capture_output=True, text=True, check=False)

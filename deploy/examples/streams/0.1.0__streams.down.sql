@@ -1,0 +1,3 @@
+DROP TABLE streams;
+DROP TABLE snapshots;
+DROP TABLE events;
