@@ -69,6 +69,9 @@ bool sim_operator_ask(struct sim *sim, struct operator_request request)
     if (rollout != NULL && request.verb != OPERATOR_PAUSE && request.verb != OPERATOR_ABORT) {
         rollout->reopened = true;
     }
+    if (rollout != NULL && request.verb == OPERATOR_ABORT) {
+        rollout->given_up = true;
+    }
     if (rollout != NULL && (request.verb == OPERATOR_RESUME || request.verb == OPERATOR_RETRY)) {
         rollout->stopped = rollout->aborted;
         rollout->resumed_ms = sim->now_ms;

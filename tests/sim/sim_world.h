@@ -212,6 +212,7 @@ struct sim_rollout {
     bool goes_back;      /* answered to be rolled back */
     uint64_t resumed_ms; /* asked to go on, last */
     bool reopened;       /* somebody has asked for more, at any time */
+    bool given_up;       /* somebody has asked to abort it, at any time */
     const char *ended;   /* the final phase that somebody was shown; NULL: none */
     uint32_t per_shard;  /* tasks at once on one shard; 0: no limit */
 };
