@@ -8,11 +8,14 @@
 #include <strings.h>
 
 #include "agent/check/prepared_kind.h"
+#include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "common/lint/set_lint.h"
 
 struct prepared_set {
     atomic_uint references;
     struct set model;
+    struct lint_report lint;
     struct prepared_operation
         *operations; /* of all migrations in a row, then the repeatable ones, then the hooks */
     size_t operation_count;
@@ -184,6 +187,24 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
     }
 }
 
+/* Of a set that is as large as it may be this takes too long for what it is worth. */
+static void prepared_set_foresee(struct prepared_set *set, struct sql_parser *parser,
+                                 const struct set_file *files, size_t file_count)
+{
+    const struct plan plan = { .count = set->model.migration_count, .repeatables = true };
+    struct lint_run run;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < file_count; i++) {
+        bytes += files[i].content.size;
+    }
+    if (bytes <= MEASURE_LINT_BYTES_MAX) {
+        lint_run_begin(&run, parser, &set->lint);
+        set_lint_plan(&run, &set->model, &plan);
+        lint_run_end(&run);
+    }
+}
+
 bool prepared_set_new(struct sql_parser *parser, const char *name, const char *digest,
                       const struct set_file *files, size_t file_count,
                       struct prepared_set **ret_set, struct error *err)
@@ -203,6 +224,7 @@ bool prepared_set_new(struct sql_parser *parser, const char *name, const char *d
                          set->model.name);
     }
     prepared_set_parse_all(set, parser);
+    prepared_set_foresee(set, parser, files, file_count);
     *ret_set = TAKE(set);
     return true;
 }
@@ -229,10 +251,16 @@ void prepared_set_unref(struct prepared_set **set)
         prepared_set_release_file(prepared->operation->kind, &prepared->up);
         prepared_set_release_file(prepared->operation->down_kind, &prepared->down);
     }
+    lint_report_release(&s->lint);
     free(s->operations);
     free(s->first_operations);
     set_release(&s->model);
     free(s);
+}
+
+const struct lint_report *prepared_set_lint(const struct prepared_set *set)
+{
+    return &set->lint;
 }
 
 const struct set *prepared_set_model(const struct prepared_set *set)

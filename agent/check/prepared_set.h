@@ -9,6 +9,7 @@
 
 #include "common/core/base.h"
 #include "common/core/error.h"
+#include "common/lint/lint_run.h"
 #include "common/model/set.h"
 #include "common/sql/sql_loose.h"
 #include "common/sql/sql_script.h"
@@ -23,6 +24,9 @@ MUST_CHECK bool prepared_set_new(struct sql_parser *parser, const char *name, co
                                  struct prepared_set **ret_set, struct error *err);
 void prepared_set_ref(struct prepared_set *set);
 void prepared_set_unref(struct prepared_set **set);
+
+/* What lint foresees of every script of the set, oldest first; empty for a very large set. */
+const struct lint_report *prepared_set_lint(const struct prepared_set *set);
 
 const struct set *prepared_set_model(const struct prepared_set *set);
 

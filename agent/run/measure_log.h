@@ -21,6 +21,7 @@ struct measure_look {
     const struct prepared_operation *operation; /* NULL: a bound */
     const struct sql_statement *statement;
     bool down;
+    bool light; /* only the time was taken */
     uint64_t at_us;
     uint64_t wal;
     uint64_t rows;     /* of the statement, and of those before it that were not looked at */

@@ -10,10 +10,11 @@
 static const char task_looks_mark_sql[] =
     "SELECT pg_catalog.set_config('skein.mark', (SELECT max(oid)::text FROM pg_catalog.pg_class),"
     " true)";
-static const char task_looks_sql[] = "SELECT at_us, wal, locks FROM skein.measure_look()";
+static const char task_looks_sql[] =
+    "SELECT at_us, wal, coalesce(locks, '') FROM skein.measure_look()";
 static const char task_looks_light_sql[] =
     "SELECT (1000000 * extract(epoch FROM pg_catalog.clock_timestamp()))::bigint,"
-    " pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint, ''";
+    " pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint, NULL";
 
 /* First words of statements that neither lock nor read whole a table that was there before: of
  * these only the time is taken. Should a trigger of theirs do more, the next look sees it. */
@@ -143,6 +144,7 @@ void task_looks_absorb(struct task_batch *b, const struct pg_batch_report *answe
             measure_log_add(log, &(struct measure_look){ .operation = tag->operation,
                                                          .statement = tag->statement,
                                                          .down = tag->down,
+                                                         .light = locks == NULL,
                                                          .at_us = pg_result_u64(item->result, 0, 0),
                                                          .wal = pg_result_u64(item->result, 0, 1),
                                                          .rows = log->rows,

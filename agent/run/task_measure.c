@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/run/measure_compare.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/worker_link.h"
 
@@ -74,8 +75,36 @@ static void task_measure_check_budget(const struct executor_options *options,
     result->error.file = longest->file;
     result->error.statement = longest->statement;
     result->error.line = longest->line;
+    const char *fix =
+        measure_compare_fix(prepared_set_lint(task->set), longest->file, longest->statement);
+    if (fix[0] != '\0') {
+        result->error.hint = fix;
+        return;
+    }
     result->error.hint = "Do the long work before the lock is taken, or in a migration of its own "
                          "that takes none: skein lint names the safe way";
+}
+
+static void task_measure_warn(const struct executor_options *options, struct executor_task *task,
+                              const struct measure_compare *compare, struct task_result *result)
+{
+    size_t before = result->warning_count;
+    struct task_error *all =
+        arena_alloc_array(&task->arena, before + compare->warning_count, sizeof(*all));
+
+    if (compare->warning_count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < before; i++) {
+        all[i] = result->warnings[i];
+    }
+    for (size_t i = 0; i < compare->warning_count; i++) {
+        all[before + i] = compare->warnings[i];
+        all[before + i].mode = task->mode;
+        all[before + i].tenant = arena_printf(&task->arena, "%s/%s", options->shard, task->tenant);
+    }
+    result->warnings = all;
+    result->warning_count = before + compare->warning_count;
 }
 
 void task_measure_tell(struct task_context *context, struct executor_task *task,
@@ -90,7 +119,13 @@ void task_measure_tell(struct task_context *context, struct executor_task *task,
         conn == NULL || !task_measure_names(conn, options, task, log, &live, &count)) {
         return; /* a connection that is lost is seen by whoever uses it next */
     }
-    result->measure = measure_log_read(log, live, count, NULL, NULL, &task->arena);
+    struct measure_compare compare = { .foreseen = prepared_set_lint(task->set),
+                                       .live = live,
+                                       .live_count = count,
+                                       .arena = &task->arena };
+    result->measure =
+        measure_log_read(log, live, count, measure_compare_visit, &compare, &task->arena);
+    task_measure_warn(options, task, &compare, result);
     if (result->measure != NULL) {
         task_measure_check_budget(options, task, result);
     }

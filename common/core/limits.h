@@ -44,11 +44,13 @@ enum {
     SIZE_WARNINGS_MAX = 8,      /* of one tenant's dry run; further ones are counted in the last */
 
     /* What dry runs measure. */
-    MEASURE_STATEMENTS_MAX = 5, /* of a tenant: the worst are told */
-    MEASURE_NAMES_MAX = 6,      /* locks, rewrites and scans of one statement that are told */
-    MEASURE_LOOKS_MAX = 500,    /* statements of a task that are looked at one by one */
-    MEASURE_LOCKS_MAX = 2000,   /* relations of a task whose locks are known by name */
-    MEASURE_WORST_MAX = 10,     /* tenants of a rollout whose measures are kept */
+    MEASURE_STATEMENTS_MAX = 5,       /* of a tenant: the worst are told */
+    MEASURE_NAMES_MAX = 6,            /* locks, rewrites and scans of one statement that are told */
+    MEASURE_LOOKS_MAX = 500,          /* statements of a task that are looked at one by one */
+    MEASURE_LOCKS_MAX = 2000,         /* relations of a task whose locks are known by name */
+    MEASURE_WARNINGS_MAX = 5,         /* of a tenant: where lint foresaw something else */
+    MEASURE_LINT_BYTES_MAX = 8 << 20, /* a larger set is not read by lint for that */
+    MEASURE_WORST_MAX = 10,           /* tenants of a rollout whose measures are kept */
 
     PUBLISH_CALLS_MAX = 4, /* sets being received at once */
     PUBLISH_QUEUE_MAX = 4, /* sets waiting to be checked */

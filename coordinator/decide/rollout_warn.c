@@ -1,11 +1,35 @@
 #include "coordinator/decide/rollout.h"
 
+#include <string.h>
+
 #include "common/core/limits.h"
 #include "coordinator/decide/emit.h"
+
+/* What lint says of a script is the same for thousands of tenants: once is enough. */
+static bool rollout_warn_is_told(const struct rollout *rollout, const struct task_error *warning)
+{
+    size_t known = rollout->warnings.count < WARNINGS_STORED_MAX ? rollout->warnings.count
+                                                                 : WARNINGS_STORED_MAX;
+
+    for (size_t i = 0; warning->code == TASK_CODE_LINT && i < known; i++) {
+        const struct task_error *before = rollout->warnings.errors[i];
+
+        if (before->code == TASK_CODE_LINT && before->statement == warning->statement &&
+            strcmp(before->file, warning->file) == 0 &&
+            strcmp(before->message, warning->message) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void rollout_warn(struct step *step, struct rollout *rollout, const struct task_error *warning)
 {
     const struct failure_record record = { .error = *warning, .at_ms = step->wall_ms };
+
+    if (rollout_warn_is_told(rollout, warning)) {
+        return;
+    }
     struct failure *kept = failure_list_append(&rollout->warnings, &record);
 
     /* A list that is full has warnings enough for anybody. */

@@ -261,6 +261,48 @@ static void steps_of_a_walk_are_measured_one_by_one(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* Lint knows tables as the scripts made them; this one has got a trigger by hand that does DDL. */
+static void what_lint_did_not_foresee_is_a_warning(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set =
+        AGENTDB_SET(db, "foreseen",
+                    { "1.0.0__a.sql", "ALTER TABLE orders ADD COLUMN m int;\n"
+                                      "UPDATE items SET o = 1;\n"
+                                      "ALTER TABLE items ADD COLUMN later int;\n"
+                                      "CREATE TABLE fresh (n int);\n"
+                                      "ALTER TABLE fresh ALTER COLUMN n TYPE text;\n"
+                                      "CREATE INDEX ON orders (n);\n" });
+    struct agentdb_order order = {
+        .mode = TASK_DRY_RUN, .tenant = "foreseen", .from = "0.0.1", .set = set
+    };
+
+    measure_tenant(db, "foreseen", 10);
+    const struct task_result *result = agentdb_run(pool, &order);
+    agentdb_assert_succeeded(result);
+    if (result->warning_count > 0) {
+        fail_msg("%s", result->warnings[0].message);
+    }
+    agentdb_exec(db, "CREATE TABLE foreseen.third (n int);"
+                     "CREATE FUNCTION foreseen.sly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                     "ALTER TABLE third ALTER COLUMN n TYPE bigint; RETURN NULL; END$$;"
+                     "CREATE TRIGGER sly AFTER UPDATE ON foreseen.items FOR EACH STATEMENT "
+                     "EXECUTE FUNCTION foreseen.sly()");
+    result = agentdb_run(pool, &order);
+    agentdb_assert_succeeded(result);
+    assert_int_equal(result->warning_count, 1);
+    const struct task_error *warning = &result->warnings[0];
+    assert_int_equal(warning->code, TASK_CODE_LINT);
+    assert_string_equal(warning->file, "1.0.0__a.sql");
+    assert_int_equal(warning->statement, 2);
+    assert_non_null(
+        strstr(warning->message, "it took ACCESS EXCLUSIVE on third, foreseen was no lock"));
+    assert_non_null(strstr(warning->message, "it rewrote third, which was not foreseen"));
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 int agentdb_test_measure(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +312,7 @@ int agentdb_test_measure(struct agentdb *db)
         cmocka_unit_test_prestate(a_lock_is_counted_until_the_transaction_ends, db),
         cmocka_unit_test_prestate(settings_of_a_script_do_not_hide_what_it_does, db),
         cmocka_unit_test_prestate(a_script_of_many_statements_is_measured_all_the_same, db),
+        cmocka_unit_test_prestate(what_lint_did_not_foresee_is_a_warning, db),
         cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
     };
 
