@@ -54,6 +54,7 @@ void make_end_remove(struct task_make *m)
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     const struct task_result why = *m->result;
     struct arena *arena = &m->task->arena;
+    const char *stays = make_undo_run(m);
 
     make_end_leave(m);
     crash_point("make_before_remove");
@@ -72,6 +73,9 @@ void make_end_remove(struct task_make *m)
                                       "What was made of it could not be removed (%s); it is in "
                                       "nobody's list, and the next 'tenant create' removes it.",
                                       problem));
+    }
+    if (stays[0] != '\0') {
+        make_end_hint(m, stays);
     }
 }
 

@@ -50,6 +50,13 @@ const char *make_end_drop_words(const struct task_make *m, bool force);
 /* There is no tenant of this name any more. */
 enum make_end make_end_gone(struct task_make *m);
 
+/* ---- make_undo.c ---- */
+
+/* Before a tenant that has failed is removed: what complete migrations have done elsewhere (in a
+ * control database, by programs) is undone by their rollbacks, where all have one. Returns a
+ * sentence on what stays, or "". */
+const char *make_undo_run(struct task_make *m);
+
 /* ---- make_drop.c ---- */
 
 /* A database that is a tenant is dropped. */

@@ -3,6 +3,7 @@ reference; and databases that are dropped. Whole or not at all, whoever dies (3 
 waiting for leases)."""
 import concurrent.futures
 import glob
+import os
 
 import pytest
 
@@ -318,3 +319,23 @@ def test_an_aborted_create_of_a_dead_agent_is_removed_by_the_next(home):
     home.publish("0.4.0", "0.5.0", "0.6.0", extra=slow("0.5.0"))
     home.create("t_2", "--to", "0.4.0", check=0)
     home.assert_whole("t_2", *MADE)
+
+
+@pytest.mark.parametrize("has_way_back", [True, False])
+def test_what_a_program_has_done_elsewhere_is_undone(fleet, has_way_back):
+    server = fleet.start_pg("eu")
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server, flags=["--allow-exec", "/usr/bin/mkdir,/usr/bin/rmdir"])
+    place = fleet.path("made-by-a-program")
+    files = {"0.1.0__init.sql": "CREATE TABLE a (n int);", "0.1.0__init.down.sql": "DROP TABLE a;",
+             "0.2.0__place.exec.yaml": f"program: /usr/bin/mkdir\narguments: [{place}]\n",
+             "0.2.0__place.down.exec.yaml": f"program: /usr/bin/rmdir\narguments: [{place}]\n",
+             "0.3.0__fails.sql": FAILS}
+    if not has_way_back:
+        del files["0.2.0__place.down.exec.yaml"]
+    fleet.publish(write_set(fleet.path("billing"), files))
+    failed = fleet.skein("tenant", "create", "eu-1/t_2", "--set", "billing", timeout=120, check=4)
+    assert "division by zero" in failed.err and "Nothing is left of the tenant" in failed.err
+    assert ("0.2.0__place.exec.yaml" in failed.err) != has_way_back  # what stays is named
+    assert os.path.exists(place) != has_way_back
+    assert server.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 't_2'") == [(0,)]
