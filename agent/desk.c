@@ -68,15 +68,25 @@ static uint64_t desk_read_tenants(struct desk *desk, uint64_t refresh, uint64_t 
 static void desk_read_history(struct desk *desk, const struct history_request *request)
 {
     struct agent_event *event = agent_event_new(AGENT_EVENT_HISTORY);
+    bool labels = request->labels.count > 0 || request->unlabelled_count > 0;
     struct error err = { 0 };
 
-    if (!tenants_reader_history(desk->reader, request->tenant, request->limit, &event->arena,
+    if ((labels && !tenants_reader_label(desk->reader, request, &err)) ||
+        !tenants_reader_history(desk->reader, request->tenant, request->limit, &event->arena,
                                 &event->history, &err)) {
         event->history = (struct history_reply){ 0 };
         event->history.error = arena_strdup(&event->arena, err.message);
     }
     if (event->history.error == NULL) {
         event->history.error = "";
+    }
+    event->history.labelled = labels && event->history.error[0] == '\0';
+    if (event->history.labelled) { /* before it is answered: who asks next sees them */
+        pthread_mutex_lock(&desk->mutex);
+        uint64_t refresh = desk->refresh;
+        uint64_t reading = desk->reading;
+        pthread_mutex_unlock(&desk->mutex);
+        (void)desk_read_tenants(desk, refresh, reading);
     }
     event->history.request = request->request;
     mailbox_post_reserved(desk->inbox, event);
@@ -228,11 +238,28 @@ static bool desk_add(struct desk *desk, struct desk_job *job)
     return room;
 }
 
+static struct labels desk_copy_labels(struct arena *arena, const struct labels *from)
+{
+    struct label *items = arena_alloc_array(arena, from->count, sizeof(*items));
+
+    for (size_t i = 0; i < from->count; i++) {
+        items[i].key = arena_strdup(arena, from->items[i].key);
+        items[i].value = arena_strdup(arena, from->items[i].value);
+    }
+    return (struct labels){ .items = items, .count = from->count };
+}
+
 bool desk_history(struct desk *desk, const struct history_request *request)
 {
     struct desk_job job = { .history = *request };
 
     job.history.tenant = arena_strdup(&job.arena, request->tenant);
+    job.history.labels = desk_copy_labels(&job.arena, &request->labels);
+    const char **gone = arena_alloc_array(&job.arena, request->unlabelled_count, sizeof(*gone));
+    for (size_t i = 0; i < request->unlabelled_count; i++) {
+        gone[i] = arena_strdup(&job.arena, request->unlabelled[i]);
+    }
+    job.history.unlabelled = gone;
     if (!desk_add(desk, &job)) {
         desk_job_release(&job);
         return false;

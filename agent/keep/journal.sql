@@ -98,6 +98,15 @@ CREATE TABLE IF NOT EXISTS skein.label (
     PRIMARY KEY (tenant, key)
 );
 
+-- Sets a label of a tenant's own; takes it away where the value is NULL.
+CREATE OR REPLACE FUNCTION skein.label_put(in_tenant text, in_key text, in_value text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $skein$
+    DELETE FROM skein.label l WHERE l.tenant = in_tenant AND l.key = in_key AND in_value IS NULL;
+    INSERT INTO skein.label (tenant, key, value)
+        SELECT in_tenant, in_key, in_value WHERE in_value IS NOT NULL
+        ON CONFLICT (tenant, key) DO UPDATE SET value = excluded.value;
+$skein$;
+
 -- Who works on a tenant holds this advisory lock, shared, until its transaction ends: a label by
 -- which skein.task_settle finds the backend. It keeps nobody out.
 CREATE OR REPLACE FUNCTION skein.task_label(in_tenant text, in_set text) RETURNS bigint

@@ -7,6 +7,7 @@
 #include "agent/keep/journal.h"
 #include "common/core/buf.h"
 #include "common/core/limits.h"
+#include "common/pg/pg_batch.h"
 
 /* pg_depend is indexed by what is referred to, so that "has objects" is one probe a schema. What an
  * extension brought does not count, nor do default privileges (they are no objects). */
@@ -161,6 +162,35 @@ bool tenant_rows_history(struct pg_conn *conn, const char *tenant, uint32_t limi
         };
     }
     *ret_reply = (struct history_reply){ .entries = entries, .count = count, .error = "" };
+    return true;
+}
+
+bool tenant_rows_label(struct pg_conn *conn, const struct history_request *request,
+                       struct error *err)
+{
+    static const char sql[] = "SELECT skein.label_put($1, $2, $3)";
+    enum { PARAMETERS = 3 };
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    CLEANUP(pg_batch_free) struct pg_batch *batch = pg_batch_new(conn);
+    const struct pg_batch_report *report = NULL;
+    size_t count = request->labels.count + request->unlabelled_count;
+
+    for (size_t i = 0; i < count; i++) {
+        bool sets = i < request->labels.count;
+        const struct label *label = sets ? &request->labels.items[i] : NULL;
+        const char **p = arena_alloc_array(&arena, PARAMETERS, sizeof(*p));
+
+        p[0] = request->tenant;
+        p[1] = sets ? label->key : request->unlabelled[i - request->labels.count];
+        p[2] = sets ? label->value : NULL;
+        pg_batch_add(batch, sql, p, PARAMETERS, i);
+    }
+    pg_batch_end_segment(batch); /* one transaction */
+    pg_batch_run(batch, &report);
+    if (report->failed || report->lost) {
+        return error_set(err, report->lost ? ERR_UNAVAILABLE : ERR_INVALID, "label '%s': %s",
+                         request->tenant, report->error.message);
+    }
     return true;
 }
 

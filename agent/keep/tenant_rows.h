@@ -29,6 +29,10 @@ MUST_CHECK bool tenant_rows_history(struct pg_conn *conn, const char *tenant, ui
                                     struct arena *arena, struct history_reply *ret_reply,
                                     struct error *err);
 
+/* Labels of the tenant's own: all of them as the request wants them, or none. */
+MUST_CHECK bool tenant_rows_label(struct pg_conn *conn, const struct history_request *request,
+                                  struct error *err);
+
 /* The tenant of row *index, copied to `arena`; *index moves to the next tenant's first row. */
 void tenant_rows_take(const struct pg_result *rows, size_t *index, struct arena *arena,
                       struct tenant_info *ret_tenant);

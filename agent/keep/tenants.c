@@ -516,6 +516,19 @@ bool tenants_reader_history(struct tenants_reader *reader, const char *tenant, u
            tenant_rows_history(reader->conn, tenant, limit, arena, ret_reply, err);
 }
 
+bool tenants_reader_label(struct tenants_reader *reader, const struct history_request *request,
+                          struct error *err)
+{
+    CLEANUP(pg_conn_free) struct pg_conn *conn = NULL;
+
+    if (reader->options.database_mode) {
+        return pg_conn_open(reader->options.conninfo, request->tenant, tenants_application, &conn,
+                            err) &&
+               journal_ensure(conn, err) && tenant_rows_label(conn, request, err);
+    }
+    return tenants_connect(reader, err) && tenant_rows_label(reader->conn, request, err);
+}
+
 static bool tenants_read_schema(struct pg_conn *conn, const char *schema, bool lines,
                                 struct arena *arena, struct tenant_schema *item, struct error *err)
 {

@@ -57,6 +57,10 @@ MUST_CHECK bool tenants_reader_history(struct tenants_reader *reader, const char
                                        uint32_t limit, struct arena *arena,
                                        struct history_reply *ret_reply, struct error *err);
 
+/* Sets and takes away labels of a tenant's own, as the request says. */
+MUST_CHECK bool tenants_reader_label(struct tenants_reader *reader,
+                                     const struct history_request *request, struct error *err);
+
 /* The schemas of these tenants, in order, until SCHEMAS_WORK_MAX_MS have passed: then the reply has
  * fewer. A tenant that cannot be read has an error of its own. */
 void tenants_reader_schemas(struct tenants_reader *reader, const struct schema_request *request,

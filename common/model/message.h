@@ -147,6 +147,7 @@ struct history_reply {
     const struct history_entry *entries;
     size_t count;
     const char *error;
+    bool labelled; /* the labels are as the request wants them */
 };
 
 /* What a tenant's schema is: see agent/keep/fingerprint.h. */
@@ -280,6 +281,10 @@ struct history_request {
     uint64_t request;
     const char *tenant;
     uint32_t limit;
+    /* Before that: labels of the tenant's own are set, and taken away. */
+    struct labels labels;
+    const char *const *unlabelled;
+    size_t unlabelled_count;
 };
 
 struct schema_request {

@@ -131,6 +131,7 @@ static Skein__V1__HistoryReply *wire_agent_of_history(const struct history_reply
 
     message->request = reply->request;
     message->entries = wire_parts_of_history(reply->entries, reply->count, arena);
+    message->labelled = reply->labelled;
     message->n_entries = reply->count;
     message->error = wire_codec_text(arena, reply->error, ERROR_BYTES_MAX);
     return message;
@@ -354,6 +355,7 @@ static struct history_reply wire_agent_to_history(struct wire_check *check,
         .request = reply->request,
         .error = wire_check_text(check, "error", reply->error, ERROR_BYTES_MAX),
         .entries = wire_parts_to_history(check, reply->entries, reply->n_entries, arena),
+        .labelled = reply->labelled != 0,
         .count = reply->n_entries,
     };
 }

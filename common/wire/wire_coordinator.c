@@ -84,6 +84,11 @@ static Skein__V1__HistoryRequest *wire_coordinator_of_history(const struct histo
     message->request = request->request;
     message->tenant = wire_codec_borrow(request->tenant);
     message->limit = request->limit;
+    message->labels = wire_parts_of_labels(&request->labels, arena);
+    message->n_labels = request->labels.count;
+    message->unlabelled =
+        wire_parts_of_texts(request->unlabelled, request->unlabelled_count, arena);
+    message->n_unlabelled = request->unlabelled_count;
     return message;
 }
 
@@ -241,14 +246,23 @@ static struct task_cancel wire_coordinator_to_cancel(struct wire_check *check,
 }
 
 static struct history_request wire_coordinator_to_history(struct wire_check *check,
-                                                          const Skein__V1__HistoryRequest *request)
+                                                          const Skein__V1__HistoryRequest *request,
+                                                          struct arena *arena)
 {
     check->message = "HistoryRequest";
     wire_check_number(check, "limit", request->limit, HISTORY_ENTRIES_MAX);
+    wire_check_number(check, "unlabelled", request->n_unlabelled, LABELS_MAX);
+    const char **gone = arena_alloc_array(arena, request->n_unlabelled, sizeof(*gone));
+    for (size_t i = 0; i < request->n_unlabelled; i++) {
+        gone[i] = wire_check_name(check, "unlabelled", request->unlabelled[i]);
+    }
     return (struct history_request){
         .request = request->request,
         .tenant = wire_check_key(check, "tenant", request->tenant),
         .limit = request->limit,
+        .labels = wire_parts_to_labels(check, request->labels, request->n_labels, arena),
+        .unlabelled = gone,
+        .unlabelled_count = request->n_unlabelled,
     };
 }
 
@@ -285,7 +299,7 @@ static void wire_coordinator_to_body(struct wire_check *check,
         message->sequence = from->results_ack->sequence;
     } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_HISTORY) {
         message->kind = COORDINATOR_MESSAGE_HISTORY;
-        message->history = wire_coordinator_to_history(check, from->history);
+        message->history = wire_coordinator_to_history(check, from->history, arena);
     } else if (from->body_case == SKEIN__V1__COORDINATOR_MESSAGE__BODY_CONTROL_RUN) {
         message->kind = COORDINATOR_MESSAGE_CONTROL_RUN;
         message->control_run = wire_control_to_run(check, from->control_run);

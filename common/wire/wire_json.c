@@ -22,7 +22,7 @@ static const char *const wire_json_paths[] = {
     "/skein.v1.OperatorService/UnlockTenant",     "/skein.v1.OperatorService/HoldTenantLock",
     "/skein.v1.OperatorService/ListShards",       "/skein.v1.OperatorService/ForgetShard",
     "/skein.v1.OperatorService/ListLocks",        "/skein.v1.OperatorService/ListEvents",
-    "/skein.v1.OperatorService/GetSchemas",
+    "/skein.v1.OperatorService/GetSchemas",       "/skein.v1.OperatorService/LabelTenant",
 };
 
 bool wire_find_operator_method(const char *name, struct wire_method *ret_method)

@@ -33,6 +33,7 @@ int cmd_tenant_unlock(struct cli *cli);
 int cmd_baseline(struct cli *cli);
 int cmd_tenant_create(struct cli *cli);
 int cmd_tenant_drop(struct cli *cli);
+int cmd_tenant_label(struct cli *cli);
 int cmd_baseline_from(struct cli *cli);
 int cmd_shard_list(struct cli *cli);
 int cmd_shard_forget(struct cli *cli);

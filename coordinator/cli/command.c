@@ -184,6 +184,13 @@ static const struct command commands[] = {
       "  skein tenant drop eu-1/t_9\n"
       "  skein tenant drop eu-1/t_9 --yes --reason 'ticket 4712: contract ended'\n",
       false, false },
+    { "tenant label", cmd_tenant_label, "TENANT KEY=VALUE|KEY-...", 2, SIZE_MAX, "",
+      "give a tenant labels of its own, or take them away",
+      "KEY=VALUE sets a label, KEY- takes it away. Labels of the tenant's own stand beside those\n"
+      "that the agent's tenants.query gives; of the same key the tenant's own counts.\n\n"
+      "  skein tenant label eu-1/t_9 tier=paid\n"
+      "  skein tenant label eu-1/t_9 tier=free trial-\n",
+      false, false },
     { "shard list", cmd_shard_list, "", 0, 0, "", "shards and their agents", NULL, false, false },
     { "shard forget", cmd_shard_forget, "NAME", 1, 1, "",
       "forget a shard whose agent is gone for good", "  skein shard forget eu-9 --yes\n", false,

@@ -102,6 +102,7 @@ enum operator_verb {
     OPERATOR_FORGET_SHARD,
     OPERATOR_HISTORY,
     OPERATOR_SCHEMAS, /* `object` is the shard */
+    OPERATOR_LABEL,
     OPERATOR_VERB_COUNT,
 };
 
@@ -126,6 +127,10 @@ struct operator_request {
     bool lock_force;       /* UNLOCK: also what is somebody else's */
     /* HISTORY */
     uint32_t limit;
+    /* LABEL: of the tenant's own; those whose keys go */
+    struct labels labels;
+    const char *const *unlabelled;
+    size_t unlabelled_count;
     /* SCHEMAS: names without the shard */
     const char *const *tenants;
     size_t tenant_count;

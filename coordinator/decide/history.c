@@ -7,6 +7,7 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "coordinator/decide/audit.h"
 #include "coordinator/decide/copy.h"
 #include "coordinator/decide/emit.h"
 #include "coordinator/decide/registry.h"
@@ -18,6 +19,7 @@ struct history_call {
     uint64_t deadline_ms;
     char *what;   /* "history of 'eu-1/t_7'" */
     char *object; /* the tenant, or the shard of schemas */
+    bool labels;  /* are to be written */
     struct history_call *prev, *next;
 };
 
@@ -97,6 +99,55 @@ void history_ask(struct step *step, const struct operator_request *request)
                                   .limit = request->limit };
 }
 
+/* What of the request the event names: "tier=free -region". */
+static const char *history_label_words(struct arena *arena, const struct operator_request *request)
+{
+    const char *words = "";
+
+    for (size_t i = 0; i < request->labels.count; i++) {
+        words = arena_printf(arena, "%s%s%s=%s", words, words[0] == '\0' ? "" : " ",
+                             request->labels.items[i].key, request->labels.items[i].value);
+    }
+    for (size_t i = 0; i < request->unlabelled_count; i++) {
+        words = arena_printf(arena, "%s%s%s-", words, words[0] == '\0' ? "" : " ",
+                             request->unlabelled[i]);
+    }
+    return words;
+}
+
+void history_ask_label(struct step *step, const struct operator_request *request)
+{
+    struct tenant *tenant = registry_find_path(step->fleet, request->object);
+    struct arena *arena = &step->effects->arena;
+    struct error err;
+
+    if (tenant == NULL) {
+        error_set(&err, ERR_NOT_FOUND, "there is no tenant '%s'; `skein tenant list` has them all",
+                  request->object);
+        emit_refuse(step, request->call, &err);
+        return;
+    }
+    struct history_call *call =
+        history_begin(step, request, tenant->shard, "labels", ERR_UNAVAILABLE);
+    if (call == NULL) {
+        return;
+    }
+    const char **gone = arena_alloc_array(arena, request->unlabelled_count, sizeof(*gone));
+    for (size_t i = 0; i < request->unlabelled_count; i++) {
+        gone[i] = copy_text(arena, request->unlabelled[i]);
+    }
+    call->labels = true;
+    audit_add(step, request->actor, "tenant.label", request->object, request->reason, "%.200s",
+              history_label_words(arena, request));
+    emit_send(step, call->stream, COORDINATOR_MESSAGE_HISTORY)->history =
+        (struct history_request){ .request = call->request,
+                                  .tenant = copy_text(arena, tenant->info->name),
+                                  .limit = 1,
+                                  .labels = copy_labels(arena, &request->labels),
+                                  .unlabelled = gone,
+                                  .unlabelled_count = request->unlabelled_count };
+}
+
 void history_ask_schemas(struct step *step, const struct operator_request *request)
 {
     const struct shard *shard = registry_find_shard(step->fleet, request->object);
@@ -143,6 +194,10 @@ void history_on_reply(struct step *step, uint64_t stream, const struct history_r
     }
     if (reply->error[0] != '\0') {
         history_fail(step, call, ERR_INTERNAL, reply->error);
+        return;
+    }
+    if (call->labels && !reply->labelled) {
+        history_fail(step, call, ERR_UNAVAILABLE, "the shard's agent is of an older version");
         return;
     }
     emit_done(step, call->call, call->object)->reply.history =

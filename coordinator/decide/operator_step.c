@@ -189,6 +189,8 @@ void operator_step(struct step *step, struct operator_request *request)
         operator_publish(step, request);
     } else if (request->verb == OPERATOR_HISTORY) {
         history_ask(step, request);
+    } else if (request->verb == OPERATOR_LABEL) {
+        history_ask_label(step, request);
     } else if (request->verb == OPERATOR_SCHEMAS) {
         history_ask_schemas(step, request);
     } else if (request->verb == OPERATOR_LOCK || request->verb == OPERATOR_HOLD) {

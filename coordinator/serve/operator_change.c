@@ -347,6 +347,32 @@ bool operator_change_history(struct bytes wire, struct event *event, struct erro
     return !check.failed;
 }
 
+bool operator_change_label(struct bytes wire, struct event *event, struct error *err)
+{
+    struct wire_check check = { .message = "LabelTenantRequest", .err = err };
+    struct operator_request *asked = &event->operator;
+    const Skein__V1__LabelTenantRequest *request =
+        wire_codec_unpack(&skein__v1__label_tenant_request__descriptor, wire, &event->arena, err);
+
+    if (request == NULL) {
+        return false;
+    }
+    if (request->n_labels + request->n_removed == 0 || request->n_removed > LABELS_MAX) {
+        return error_set(err, ERR_INVALID, "labels: from 1 to %d at a time", LABELS_MAX);
+    }
+    const char **gone = arena_alloc_array(&event->arena, request->n_removed, sizeof(*gone));
+    for (size_t i = 0; i < request->n_removed; i++) {
+        gone[i] = wire_check_name(&check, "removed", request->removed[i]);
+    }
+    asked->verb = OPERATOR_LABEL;
+    asked->object = wire_check_tenant(&check, "tenant", request->tenant);
+    asked->reason = operator_change_reason(&check, request->reason);
+    asked->labels = wire_parts_to_labels(&check, request->labels, request->n_labels, &event->arena);
+    asked->unlabelled = gone;
+    asked->unlabelled_count = request->n_removed;
+    return !check.failed;
+}
+
 bool operator_change_schemas(struct bytes wire, struct event *event, struct error *err)
 {
     struct wire_check check = { .message = "GetSchemasRequest", .err = err };

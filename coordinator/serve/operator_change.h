@@ -26,6 +26,7 @@ operator_change operator_change_hold;
 operator_change operator_change_unlock;
 operator_change operator_change_forget;
 operator_change operator_change_history;
+operator_change operator_change_label;
 operator_change operator_change_schemas;
 
 /* Eight lower-case base32 characters and NUL: out of the key, or random without one. So a request

@@ -104,6 +104,14 @@ void operator_reply_history(const struct operator_answer *answer)
     serve_reply_message(answer->call, &response.base);
 }
 
+void operator_reply_labelled(const struct operator_answer *answer)
+{
+    Skein__V1__LabelTenantResponse response;
+
+    skein__v1__label_tenant_response__init(&response);
+    serve_reply_message(answer->call, &response.base);
+}
+
 void operator_reply_schemas(const struct operator_answer *answer)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };

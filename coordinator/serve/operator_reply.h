@@ -27,6 +27,7 @@ operator_reply operator_reply_held;
 operator_reply operator_reply_unlocked;
 operator_reply operator_reply_forgotten;
 operator_reply operator_reply_history;
+operator_reply operator_reply_labelled;
 operator_reply operator_reply_schemas;
 
 #endif

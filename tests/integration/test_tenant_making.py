@@ -121,6 +121,12 @@ def test_a_tenant_comes_and_goes(home):
     free = home.fleet.skein("tenant", "list", "--where", "tier=free,region=eu", json=True, check=0).json
     assert [t["tenant"] for t in free] == ["eu-1/t_2"]
     assert free[0]["labels"] == {"tier": "free", "region": "eu"}
+    home.fleet.skein("tenant", "label", "eu-1/t_2", "plan=a=b", "region-", "--reason", "moved", check=0)
+    shown = home.fleet.skein("tenant", "list", "--where", "tier=free", json=True, check=0).json
+    assert shown[0]["labels"] == {"tier": "free", "plan": "a=b"}
+    assert home.fleet.skein("tenant", "label", "eu-1/t_2", "region").code == 2
+    event = home.fleet.skein("event", "list", json=True, check=0).json[0]
+    assert (event["action"], event["object"]) == ("tenant.label", "eu-1/t_2")
     home.publish("0.4.0", "0.5.0")
     assert home.fleet.roll_out("billing", "--tenants", "tier=free")["counts"]["migrated"] == 1
 

@@ -51,7 +51,7 @@ def test_every_program_has_help_and_a_version():
     "rollout status", "rollout watch", "rollout report", "rollout pause", "rollout resume",
     "rollout abort", "rollout retry", "set import", "tenant list", "tenant show", "tenant census", "drift",
     "tenant history", "tenant lock",
-    "tenant unlock", "tenant baseline", "tenant create", "tenant drop", "shard list", "shard forget", "lock list", "event list",
+    "tenant unlock", "tenant baseline", "tenant create", "tenant drop", "tenant label", "shard list", "shard forget", "lock list", "event list",
     "completion bash", "config show"])
 def test_each_verb_has_help(verb):
     done = subprocess.run([f"{BUILD}/skein", *verb.split(), "--help"], capture_output=True, text=True,

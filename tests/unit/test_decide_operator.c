@@ -320,6 +320,39 @@ static void schemas_are_asked_of_the_agent(void **state)
     assert_int_equal(ask_schemas(f, "eu-1")->reply.code, ERR_REFUSED);
 }
 
+static void labels_are_written_by_the_agent(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_message message = { .kind = AGENT_MESSAGE_HISTORY };
+    const struct label label = { "tier", "free" };
+    static const char *const gone[] = { "trial" };
+    struct operator_request request = { .verb = OPERATOR_LABEL,
+                                        .object = "eu-1/t_001",
+                                        .labels = { &label, 1 },
+                                        .unlabelled = gone,
+                                        .unlabelled_count = 1 };
+
+    fixture_shard(f, 1, "eu-1", 2, "0.1.0");
+    size_t events = sim_store_count(&f->store, RECORD_EVENT);
+    for (int i = 0; i < 2; i++) {
+        size_t mark = fixture_mark(f);
+        assert_null(fixture_ask(f, request));
+        const struct history_request *asked =
+            &fixture_sent(f, 1, COORDINATOR_MESSAGE_HISTORY, mark)->history;
+        assert_string_equal(asked->labels.items[0].value, "free");
+        assert_string_equal(asked->unlabelled[0], "trial");
+        /* An agent of an older version takes the request for one of the history. */
+        message.history =
+            (struct history_reply){ .request = asked->request, .error = "", .labelled = i == 0 };
+        fixture_agent(f, 1, message);
+        assert_int_equal(fixture_reply(f, f->calls)->reply.code,
+                         i == 0 ? ERR_NONE : ERR_UNAVAILABLE);
+    }
+    assert_int_equal(sim_store_count(&f->store, RECORD_EVENT), events + 2);
+    request.object = "eu-1/t_9";
+    assert_int_equal(fixture_ask(f, request)->reply.code, ERR_NOT_FOUND);
+}
+
 static void history_is_not_waited_for_for_ever(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +425,7 @@ int main(void)
         TEST(forgetting_a_shard_settles_its_tasks),
         TEST(history_is_asked_of_the_agent),
         TEST(schemas_are_asked_of_the_agent),
+        TEST(labels_are_written_by_the_agent),
         TEST(history_is_not_waited_for_for_ever),
         TEST(events_and_rollouts_are_kept_up_to_a_bound),
     };

@@ -75,7 +75,7 @@ static void brain_on_order(struct fixture *fixture, struct event *event)
     effect.reply.message = "";
     effect.reply.object = asked->object;
     effect.reply.publish_changed = true;
-    effect.reply.history = (struct history_reply){ 1, &entry, 1, "" };
+    effect.reply.history = (struct history_reply){ 1, &entry, 1, "", true };
     if (asked->verb == OPERATOR_PUBLISH) {
         brain_keep_set(fixture, event);
     } else if (asked->verb == OPERATOR_START) {

@@ -149,7 +149,7 @@ static void what_an_agent_says_arrives_whole(void **state)
     message.results = (struct task_results){ 9, results, 1 };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_HISTORY;
-    message.history = (struct history_reply){ 4, entries, 1, "partly" };
+    message.history = (struct history_reply){ 4, entries, 1, "partly", true };
     check_agent_message(&message);
     message.kind = AGENT_MESSAGE_LEAVING;
     message.leaving_done = true;
@@ -236,7 +236,7 @@ static void what_the_coordinator_says_arrives_whole(void **state)
     message.control_answer = (struct control_answer){ 7, task_error };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_HISTORY;
-    message.history = (struct history_request){ 4, "t_7", 100 };
+    message.history = (struct history_request){ 4, "t_7", 100, { labels, 2 }, names, 2 };
     check_coordinator_message(&message);
     message.kind = COORDINATOR_MESSAGE_SCHEMAS;
     message.schemas = (struct schema_request){ 4, names, 1, true };
