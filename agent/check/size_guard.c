@@ -8,6 +8,7 @@
 
 #include "common/core/limits.h"
 #include "common/core/memory.h"
+#include "common/model/checksum.h"
 #include "common/survey/survey_size.h"
 
 enum { SIZE_GUARD_KEY_BYTES = DIGEST_TEXT_BYTES + SURVEY_DIGEST_BYTES + 64 };
@@ -18,11 +19,20 @@ struct size_guard_entry {
     struct size_plan *plan;
 };
 
+/* What a rollout was told of one finding. */
+struct size_guard_told {
+    char rollout[NAME_BYTES_MAX + 1];
+    uint8_t finding[CHECKSUM_BYTES];
+    uint64_t bytes;
+};
+
 struct size_guard {
     struct sql_parser *parser;
     pthread_mutex_t mutex; /* over what follows */
     struct size_guard_entry entries[SIZE_PLANS_MAX];
     size_t next;
+    struct size_guard_told told[SIZE_TOLD_MAX];
+    size_t told_next;
 };
 
 struct size_guard *size_guard_new(struct sql_parser *parser)
@@ -118,6 +128,43 @@ static struct size_plan *size_guard_survey(struct size_guard *guard,
         size_guard_put(guard, key, plan);
     }
     return plan;
+}
+
+static struct size_guard_told *size_guard_find_told(struct size_guard *guard, const char *rollout,
+                                                    const uint8_t finding[CHECKSUM_BYTES])
+{
+    for (size_t i = 0; i < SIZE_TOLD_MAX; i++) {
+        struct size_guard_told *told = &guard->told[i];
+        if (strcmp(told->rollout, rollout) == 0 &&
+            memcmp(told->finding, finding, CHECKSUM_BYTES) == 0) {
+            return told;
+        }
+    }
+    struct size_guard_told *told = &guard->told[guard->told_next];
+    guard->told_next = (guard->told_next + 1) % SIZE_TOLD_MAX;
+    *told = (struct size_guard_told){ .bytes = 0 };
+    (void)snprintf(told->rollout, sizeof(told->rollout), "%s", rollout);
+    memcpy(told->finding, finding, CHECKSUM_BYTES);
+    return told;
+}
+
+bool size_guard_is_news(struct size_guard *guard, const char *rollout, const struct size_item *item,
+                        uint64_t bytes)
+{
+    CLEANUP(checksum_free) struct checksum *checksum = checksum_new();
+    uint8_t finding[CHECKSUM_BYTES];
+
+    checksum_add_text(checksum, item->file);
+    checksum_add(checksum, &item->statement, sizeof(item->statement));
+    checksum_add_text(checksum, item->rule);
+    checksum_add_text(checksum, item->relation);
+    checksum_finish(checksum, finding);
+    pthread_mutex_lock(&guard->mutex);
+    struct size_guard_told *told = size_guard_find_told(guard, rollout, finding);
+    bool news = bytes / 2 >= told->bytes;
+    told->bytes = news ? bytes : told->bytes;
+    pthread_mutex_unlock(&guard->mutex);
+    return news;
 }
 
 static uint64_t size_guard_bytes_of(const struct survey *survey, const char *part)

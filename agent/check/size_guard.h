@@ -41,4 +41,10 @@ MUST_CHECK bool size_guard_look(struct size_guard *guard, const struct size_guar
                                 struct size_look *ret_look, struct pg_error *ret_pg_error,
                                 struct error *err);
 
+/* Whether `bytes` of a finding are worth a word more in a rollout: the first of it, and then only
+ * what is twice as large as what was told last. So a fleet of tenants with the same finding makes a
+ * few warnings, and the worst of them is known to a factor of two. */
+bool size_guard_is_news(struct size_guard *guard, const char *rollout, const struct size_item *item,
+                        uint64_t bytes);
+
 #endif

@@ -95,7 +95,7 @@ struct executor_options {
     /* Which tenants are the agent's: a new one has to be. Borrowed; NULL: all are. */
     const struct tenants_options *tenants;
     struct size_guard *size_guard;      /* borrowed; NULL: dry runs do not look at sizes */
-    uint64_t size_limit_bytes;          /* where a rollout says nothing; 0: none */
+    uint64_t size_limit_bytes;          /* where a rollout says nothing; 0: off */
     const struct runner_table *runners; /* NULL: what this agent can run (tests bring their own) */
     /* Where a new tenant is registered first. Borrowed; NULL, or without a conninfo: nowhere. */
     const struct tenant_register_options *registry;

@@ -38,11 +38,13 @@ static struct task_error task_sizes_error(struct executor_task *task, const char
                                 .line = finding->item->line };
 }
 
-/* What is too large makes the task fail, the first of it; everything else is a warning. */
-static bool task_sizes_judge(struct task_sizes *sizes, struct executor_task *task,
-                             const char *shard, uint64_t limit_bytes, const struct size_look *look,
-                             struct task_result *result)
+/* What is too large makes the task fail, the first of it; everything else is a warning: each tenant
+ * that is let through above the limit, and of those below it the largest so far. */
+static bool task_sizes_judge(struct task_sizes *sizes, const struct executor_options *options,
+                             struct executor_task *task, uint64_t limit_bytes,
+                             const struct size_look *look, struct task_result *result)
 {
+    const char *shard = options->shard;
     bool fits = true;
 
     for (size_t i = 0; i < look->count; i++) {
@@ -60,7 +62,13 @@ static bool task_sizes_judge(struct task_sizes *sizes, struct executor_task *tas
             error.message = result->error.message;
             result->error = error;
             result->version = task->from;
-        } else if (sizes->warning_count < SIZE_WARNINGS_MAX) {
+        } else if (sizes->warning_count == SIZE_WARNINGS_MAX) {
+            sizes->more++;
+        } else if (large || size_guard_is_news(options->size_guard, task->rollout,
+                                               look->findings[i].item, look->findings[i].bytes)) {
+            error.detail = large ? ""
+                                 : "The largest on this shard so far: of others only those are "
+                                   "named that are twice as large.";
             sizes->warnings[sizes->warning_count++] = error;
         }
     }
@@ -85,7 +93,7 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
     uint64_t limit_bytes =
         task->size_limit_bytes != 0 ? task->size_limit_bytes : options->size_limit_bytes;
 
-    if (sizes->looked || options->size_guard == NULL) {
+    if (sizes->looked || options->size_guard == NULL || limit_bytes == 0) {
         return true;
     }
     if (!size_guard_look(options->size_guard, &call, &look, &words, &err)) {
@@ -106,7 +114,7 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
         return false;
     }
     sizes->looked = true;
-    return task_sizes_judge(sizes, task, options->shard, limit_bytes, &look, result);
+    return task_sizes_judge(sizes, options, task, limit_bytes, &look, result);
 }
 
 void task_sizes_warn(const struct task_sizes *sizes, struct executor_task *task,
@@ -122,6 +130,10 @@ void task_sizes_warn(const struct task_sizes *sizes, struct executor_task *task,
         memcpy(all, result->warnings, result->warning_count * sizeof(*all));
     }
     memcpy(all + result->warning_count, sizes->warnings, sizes->warning_count * sizeof(*all));
+    if (sizes->more > 0) {
+        all[result->warning_count + sizes->warning_count - 1].detail = arena_printf(
+            &task->arena, "And %zu more: skein lint --database names them.", sizes->more);
+    }
     result->warnings = all;
     result->warning_count += sizes->warning_count;
 }

@@ -14,6 +14,7 @@ struct task_sizes {
     bool looked; /* this has been done; else a broken connection is for the try itself to find */
     struct task_error warnings[SIZE_WARNINGS_MAX];
     size_t warning_count;
+    size_t more; /* warnings that found no room */
 };
 
 /* Before the first statement of a dry run. False: the result says what is too large (LINT), or why

@@ -40,6 +40,7 @@ enum {
     SURVEY_OBJECTS_MAX = 50000, /* of one tenant's catalog, constraints and indexes included */
     SIZE_SMALL_BYTES = 1 << 20, /* of a table that is nobody's worry */
     SIZE_NAMES_MAX = 1000,      /* tables of a plan whose sizes are asked for */
+    SIZE_TOLD_MAX = 256,        /* findings of rollouts whose last warning an agent remembers */
     SIZE_PLANS_MAX = 64,        /* what was found out about plans and catalogs, kept by an agent */
     SIZE_WARNINGS_MAX = 8,      /* of one tenant's dry run; further ones are counted in the last */
 
