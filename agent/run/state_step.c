@@ -1,6 +1,7 @@
 #include "agent/run/state_step.h"
 
 #include "agent/run/runner_step.h"
+#include "common/core/clock.h"
 
 enum { STATE_STEP_POSITION_BYTES = 16 << 20 };
 
@@ -55,6 +56,11 @@ bool state_step_open(const struct runner_call *call, const struct state_link *li
     struct pg_error words = { 0 };
     struct error err = { 0 };
 
+    if (call->lease_until != NULL && clock_monotonic_ms() >= call->lease_until(call->context)) {
+        return runner_fail(call, report, TASK_CODE_CANCELLED,
+                           "the agent's lease is over: nothing is written in the database '%s'",
+                           link->database);
+    }
     return pg_script(link->conn,
                      "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " STATE_STEP_IMMEDIATE,
                      &words, &err) ||

@@ -20,7 +20,8 @@ MUST_CHECK bool state_step_commit(const struct runner_call *call,
 /* After a failure of either, or between them: nothing of it stays. Returns false, as that did. */
 bool state_step_abort(const struct runner_call *call, struct runner_report *report);
 
-/* Another database's. */
+/* Another database's. It knows no fence: only an agent whose lease holds begins one, and what is
+ * written there is such that a late repetition does no harm. */
 MUST_CHECK bool state_step_open(const struct runner_call *call, const struct state_link *link,
                                 struct runner_report *report);
 /* COMMIT, or ROLLBACK. */

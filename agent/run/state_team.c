@@ -49,13 +49,14 @@ static void state_team_start(struct state_team *team, struct state_folder *folde
 /* Waits until it has ended, at most RUNNER_CANCEL_POLL_MS. */
 static bool state_team_wait(struct state_teammate *mate)
 {
+    static const long second_ns = 1000L * 1000 * 1000;
     struct timespec until;
     int number = 0;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += (long)RUNNER_CANCEL_POLL_MS * 1000 * 1000;
-    until.tv_sec += until.tv_nsec / (1000 * 1000 * 1000);
-    until.tv_nsec %= 1000 * 1000 * 1000;
+    until.tv_sec += until.tv_nsec / second_ns;
+    until.tv_nsec %= second_ns;
     pthread_mutex_lock(&mate->mutex);
     while (!mate->has_ended && number == 0) {
         number = pthread_cond_timedwait(&mate->ended, &mate->mutex, &until);

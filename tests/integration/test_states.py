@@ -299,6 +299,49 @@ def test_three_databases_and_a_death_between_two_of_them(fleet):
     assert any("account-bad" in w["message"] and "at event 1" in w["message"] for w in status["warnings"]), status
 
 
+def test_a_registry_that_does_not_answer_is_a_warning(fleet):
+    bench = Bench(fleet, flags=["--control-database", "registry"])
+    bench.begin()
+    fill(bench, 5)
+    elsewhere(bench, "registry", REGISTRY)
+    bench.server.sql("INSERT INTO streams SELECT 'account-' || to_char(i, 'FM0000') FROM generate_series(0, 4) i",
+                     database="registry")
+    bench.publish({**STATE, "registry": {"database": "registry", "table": "streams"}})
+    holder = bench.server.connect("registry")
+    try:
+        holder.autocommit = False
+        holder.cursor().execute("SELECT FROM streams WHERE stream_id = 'account-0002' FOR UPDATE")
+        status = fleet.roll_out("bank", "--lock-timeout", "200ms")
+    finally:
+        holder.close()
+    assert bench.snapshots() == [(name, 3, DONE) for name in names(5, "account2-")]
+    told = {(w["code"], w["message"].split(": ")[0]) for w in status["warnings"] if w["mode"] == "run"}
+    assert told == {("REGISTRY", f"stream '{name}'") for name in names(5)}, status
+    assert all("(55P03)" in w["message"] for w in status["warnings"])
+
+
+# The others who fold have connections of their own; the walk's does not sleep, nor does the dry run's.
+SLOW = FOLD.replace("BEGIN\n", """BEGIN
+    IF current_setting('application_name') = 'skein-agent state' THEN PERFORM pg_sleep(600); END IF;
+""", 1)
+
+
+def test_a_cancel_reaches_all_who_fold(bench):
+    bench.begin({"0.1.0__streams.sql": EVENTS + SNAPSHOTS + REGISTRY + SLOW})
+    fill(bench, 60)
+    bench.publish({**STATE, "workers": 3})
+    rollout = bench.fleet.start_rollout("bank")
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    wait_until(lambda: bench.server.value(asleep) == 2, "two of three to be asleep")
+    bench.fleet.skein("rollout", "abort", "--yes", rollout, check=0)
+    bench.fleet.wait_phase(rollout, "ABORTED")
+    wait_until(lambda: bench.server.value(asleep) == 0, "nobody to be asleep")
+    assert bench.snapshots() == []
+    bench.server.sql("SET search_path = t_1; " + FOLD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    bench.fleet.roll_out("bank")
+    assert bench.snapshots() == [(name, 3, DONE) for name in names(60, "account2-")]
+
+
 def test_a_program_folds(fleet):
     folder = fleet.path("bin")
     os.makedirs(folder)
