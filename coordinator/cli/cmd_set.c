@@ -238,6 +238,7 @@ static void cmd_set_show_table(const struct cli *cli, const json_t *set)
     table_init(&table, columns, COUNT_OF(columns));
     cmd_set_show_operations(&table, field_get(set, "migrations"));
     cmd_set_show_operations(&table, field_get(set, "repeatables"));
+    cmd_set_show_operations(&table, field_get(set, "hooks"));
     table_print(&table, &cli->style, &text);
     output_text(&text);
 }

@@ -253,6 +253,19 @@ static void watch_draw_group(const struct failure_group *group, const struct sty
     buf_puts(buf, "\n");
 }
 
+/* Errors of the rollout's own hooks stand among those of tenants, as hooks/NAME. */
+static size_t watch_draw_count_hooks(const json_t *errors)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_array_size(errors); i++) {
+        const char *tenant = field_text(json_array_get(errors, i), "tenant");
+
+        count += strncmp(tenant, "hooks/", strlen("hooks/")) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
 void watch_draw_failures(const json_t *rollout, const struct style *style, size_t groups_max,
                          struct buf *buf)
 {
@@ -264,8 +277,16 @@ void watch_draw_failures(const json_t *rollout, const struct style *style, size_
     if (groups.count == 0) {
         return;
     }
-    buf_printf(buf, "\nfailures  %zu %s of %zu cause%s\n", listed,
-               listed == 1 ? "tenant" : "tenants", groups.count, groups.count == 1 ? "" : "s");
+    const size_t hooks = watch_draw_count_hooks(errors);
+    buf_printf(buf, "\nfailures  ");
+    if (listed > hooks) {
+        buf_printf(buf, "%zu %s", listed - hooks, listed - hooks == 1 ? "tenant" : "tenants");
+    }
+    if (hooks > 0) {
+        buf_printf(buf, "%s%zu hook%s", listed > hooks ? " and " : "", hooks,
+                   hooks == 1 ? "" : "s");
+    }
+    buf_printf(buf, " of %zu cause%s\n", groups.count, groups.count == 1 ? "" : "s");
     for (size_t i = 0; i < groups.count && i < groups_max; i++) {
         watch_draw_group(&groups.items[i], style, buf);
     }

@@ -324,5 +324,11 @@ Skein__V1__GetSetResponse *operator_view_set(const struct set *set, const struct
     for (size_t i = 0; i < set->repeatable_count; i++) {
         response->repeatables[i] = operator_view_migration(&set->repeatables[i], arena);
     }
+    response->hooks = arena_alloc_array(arena, SET_HOOK_COUNT, sizeof(Skein__V1__Migration *));
+    for (int hook = 0; hook < SET_HOOK_COUNT; hook++) {
+        if (set->hooks[hook] != NULL) {
+            response->hooks[response->n_hooks++] = operator_view_migration(set->hooks[hook], arena);
+        }
+    }
     return response;
 }

@@ -221,6 +221,8 @@ def fixture_shared(fleet):
 def test_hooks_of_a_rollout_run_once_before_and_behind_all_tenants(shared):
     rollout = shared.fleet.roll_out("billing")["id"]
     shared.assert_told_once(rollout)
+    shown = shared.fleet.skein("set", "show", "billing").out
+    assert "hooks/before_rollout.sql" in shown and "hooks/after_rollout.sql" in shown, shown
     before, after = [row[0] for row in shared.control("SELECT at FROM told ORDER BY at")]
     for tenant in shared.tenants:
         assert tenant.version() == "0.2.0"
@@ -244,7 +246,8 @@ def test_before_rollout_that_fails_leaves_everything_as_it_was(shared):
     shared.fleet.skein("rollout", "retry", status["id"])
     status = shared.fleet.wait_phase(status["id"], "PAUSED")
     assert [error["file"] for error in status["errors"]] == ["hooks/before_rollout.sql"], status
-    assert "before_rollout failed: division by zero" in shared.fleet.skein("rollout", "status", status["id"]).out
+    shown = shared.fleet.skein("rollout", "status", status["id"]).out
+    assert "before_rollout failed: division by zero" in shown and "1 hook of 1 cause" in shown, shown
     assert shared.told() == [] and all(tenant.version() is None for tenant in shared.tenants)
     shared.allow("before_rollout", True)
     shared.fleet.skein("rollout", "retry", status["id"])
