@@ -299,6 +299,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .watch = { .enabled = true,
                    .yield_sessions = (uint32_t)options->yield_sessions,
                    .yield_after_ms = options->yield_after_ms,
+                   .old_ms = options->old_transaction_ms,
                    .lag_max_ms = options->max_lag_ms,
                    .disk_min_percent = options->min_disk_percent,
                    .connections_min = options->min_connections,

@@ -36,6 +36,7 @@ struct agent_options {
     uint64_t statement_timeout_ms;
     uint64_t yield_sessions;
     uint64_t yield_after_ms;
+    uint64_t old_transaction_ms;
     uint64_t max_lag_ms;
     uint64_t min_disk_percent;
     uint64_t min_connections;

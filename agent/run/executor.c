@@ -66,6 +66,7 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
     task->repeatables = item->repeatables;
     task->token = assignment->token;
     task->lock_timeout_ms = assignment->lock_timeout_ms;
+    task->lock_timeout_full_ms = assignment->lock_timeout_ms;
     task->lock_budget_ms = assignment->lock_budget_ms;
     task->patience_ms = assignment->patience_ms;
     task->rehearse_rollback = assignment->rehearse_rollback;
@@ -155,6 +156,17 @@ static void executor_note_barrier(void *context, const char *words)
     executor_notes_trouble(executor->queue, EXECUTOR_NOTES_BARRIER, words);
 }
 
+/* Where an old transaction holds locks a try may well be in vain: then it is a short one, just long
+ * enough for the watcher to see who is in the way. The last one has its full time. */
+static void executor_set_lock_timeout(struct executor *executor, struct executor_task *task)
+{
+    bool last = task->last != NULL && clock_monotonic_ms() >= task->gives_up_ms;
+    bool is_short = !last && task->lock_timeout_full_ms > WATCH_SHORT_TRY_MS &&
+                    watcher_sees_old(executor->watcher, task->tenant);
+
+    task->lock_timeout_ms = is_short ? WATCH_SHORT_TRY_MS : task->lock_timeout_full_ms;
+}
+
 /* Whether the server is fit for the task. If not, the result says why. What changes nothing, or
  * only what is asked of people, needs no fit server. */
 static bool executor_may_begin(struct executor_worker *worker, const struct executor_turn *turn,
@@ -165,8 +177,12 @@ static bool executor_may_begin(struct executor_worker *worker, const struct exec
     bool heavy = task->mode == TASK_RUN || task->mode == TASK_CREATE || task->mode == TASK_ROLLBACK;
     char words[TEXT_BYTES_MAX];
 
-    if (executor->watcher == NULL || !watcher_task_begins(executor->watcher, words) || !heavy ||
-        turn->settle) {
+    if (executor->watcher == NULL) {
+        return true;
+    }
+    bool unfit = watcher_task_begins(executor->watcher, words);
+    executor_set_lock_timeout(executor, task);
+    if (!unfit || !heavy || turn->settle) {
         return true;
     }
     *ret_result = task_answer_new(task);
@@ -260,6 +276,7 @@ static bool executor_start_watcher(struct executor *executor, struct error *err)
                                              .queue = executor->queue,
                                              .workers = executor->options.workers,
                                              .watch = executor->options.watch,
+                                             .database_mode = executor->options.database_mode,
                                              .targets = executor_find_targets,
                                              .context = executor };
 

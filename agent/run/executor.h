@@ -34,10 +34,11 @@ struct executor_task {
     const char *baseline; /* an unmanaged tenant's: recorded first; "" for none */
     uint64_t repeatables; /* digest of what the tenant has, as the plan knows it */
     uint64_t token;
-    uint64_t lock_timeout_ms;
-    uint64_t lock_budget_ms;   /* how long it may be in others' way; 0: the agent's own */
-    bool rehearse_rollback;    /* a dry run goes up, down and up again */
-    uint64_t size_limit_bytes; /* of a dry run, see rollout_spec; 0: the agent's own */
+    uint64_t lock_timeout_ms;      /* of this try */
+    uint64_t lock_timeout_full_ms; /* as it was asked for */
+    uint64_t lock_budget_ms;       /* how long it may be in others' way; 0: the agent's own */
+    bool rehearse_rollback;        /* a dry run goes up, down and up again */
+    uint64_t size_limit_bytes;     /* of a dry run, see rollout_spec; 0: the agent's own */
     bool allow_large;
     enum dry_run_step dry_run_step;
     uint64_t stamp;           /* RUN: of the schema at the dry run; 0: it is not compared */
@@ -68,6 +69,7 @@ struct executor_watch {
     bool enabled; /* false: nothing is looked at, and all workers work */
     uint32_t yield_sessions;
     uint64_t yield_after_ms;
+    uint64_t old_ms;           /* transactions of this age make the tries on their tables short */
     uint64_t lag_max_ms;       /* of a standby; 0: any */
     uint64_t disk_min_percent; /* free; 0: none is needed */
     uint64_t connections_min;  /* free */

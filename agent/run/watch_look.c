@@ -225,6 +225,42 @@ bool watch_look_blockers(struct pg_conn *conn, uint32_t pid, char ret_words[PROG
     return true;
 }
 
+#define WATCH_LOOK_OLD_SQL(name, where)                                                            \
+    "SELECT DISTINCT " name " FROM pg_catalog.pg_stat_activity a"                                  \
+    " JOIN pg_catalog.pg_locks l ON l.pid = a.pid"                                                 \
+    " JOIN pg_catalog.pg_database d ON d.oid = l.database"                                         \
+    " LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation"                                       \
+    " LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                               \
+    " WHERE a.xact_start < pg_catalog.clock_timestamp() - $1::interval"                            \
+    " AND coalesce(a.application_name, '') NOT LIKE 'skein-agent%'"                                \
+    " AND l.granted AND l.locktype = 'relation' AND " where " LIMIT 200"
+static_assert(WATCH_OLD_MAX == 200, "as many as the query's limit");
+
+bool watch_look_old(struct pg_conn *conn, bool database_mode, uint64_t age_ms,
+                    struct watch_old *ret_old, struct error *err)
+{
+    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
+    const char *sql =
+        database_mode
+            ? WATCH_LOOK_OLD_SQL("d.datname", "l.relation >= 16384")
+            : WATCH_LOOK_OLD_SQL("n.nspname", "l.relation >= 16384"
+                                              " AND d.datname = pg_catalog.current_database()"
+                                              " AND n.nspname IS NOT NULL");
+    char age[32];
+    const char *parameter = age;
+
+    (void)snprintf(age, sizeof(age), "%" PRIu64 " ms", age_ms);
+    if (!watch_look_query(conn, sql, &parameter, 1, &rows, err)) {
+        return false;
+    }
+    ret_old->count = pg_result_row_count(rows);
+    for (size_t i = 0; i < ret_old->count; i++) {
+        (void)snprintf(ret_old->names[i], sizeof(ret_old->names[i]), "%s",
+                       pg_result_text(rows, i, 0));
+    }
+    return true;
+}
+
 /* The data directory of a server on this machine. It may well be closed to us; what holds it is
  * not. */
 static uint64_t watch_look_disk(const char *folder)

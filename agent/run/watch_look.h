@@ -49,6 +49,14 @@ MUST_CHECK bool watch_look_blockers(struct pg_conn *conn, uint32_t pid,
 MUST_CHECK bool watch_look_remaining(struct pg_conn *conn, const char *blockers,
                                      struct pg_result **ret_rows, struct error *err);
 
+/* Schemas (or databases) whose tables are locked by transactions older than this. */
+struct watch_old {
+    char names[WATCH_OLD_MAX][NAME_BYTES_MAX + 1];
+    size_t count;
+};
+MUST_CHECK bool watch_look_old(struct pg_conn *conn, bool database_mode, uint64_t age_ms,
+                               struct watch_old *ret_old, struct error *err);
+
 struct watch_health {
     uint64_t wal;      /* its end, in bytes */
     uint64_t replayed; /* by the standby that is farthest behind; 0: none, or it is not told */

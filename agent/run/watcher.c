@@ -28,6 +28,7 @@ struct watcher {
     uint64_t disturbances; /* of the queue, when the pace was last judged */
     struct watch_target targets[AGENT_WORKERS_MAX];
     struct watch_waits waits;
+    struct watch_old seen;
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
@@ -36,6 +37,7 @@ struct watcher {
     uint64_t looked_ms; /* when the server was last looked at, successfully or not */
     struct worker_pace pace;
     char unfit[TEXT_BYTES_MAX];
+    struct watch_old old;
 };
 
 /* ---- what the server is like ---- */
@@ -95,6 +97,9 @@ static void watcher_note_health(struct watcher *watcher, enum worker_strain stra
     pthread_mutex_lock(&watcher->mutex);
     watcher->looked_ms = now_ms;
     (void)snprintf(watcher->unfit, sizeof(watcher->unfit), "%s", unfit);
+    watcher->old.count = watcher->seen.count;
+    memcpy(watcher->old.names, watcher->seen.names,
+           watcher->seen.count * sizeof(watcher->seen.names[0]));
     bool changed = worker_pace_step(&watcher->pace, strain, now_ms);
     uint32_t now = watcher->pace.now;
     pthread_cond_broadcast(&watcher->changed);
@@ -110,7 +115,9 @@ static bool watcher_look_at_server(struct watcher *watcher, uint64_t now_ms, str
     struct watch_health health;
     char unfit[TEXT_BYTES_MAX] = "";
 
-    if (!watch_look_health(watcher->conn, &health, err)) {
+    if (!watch_look_health(watcher->conn, &health, err) ||
+        !watch_look_old(watcher->conn, watcher->options.database_mode,
+                        watcher->options.watch.old_ms, &watcher->seen, err)) {
         return false;
     }
     uint64_t lag_ms = watcher_lag_ms(watcher, &health, now_ms);
@@ -255,6 +262,7 @@ static void watcher_look(struct watcher *watcher, uint64_t now_ms)
         }
         pg_conn_free(&watcher->conn);
         watcher->connect_ms = clock_monotonic_ms() + WATCH_CONNECT_PAUSE_MS;
+        watcher->seen.count = 0;
         watcher_note_health(watcher, WORKER_STRAIN_NONE, "", clock_monotonic_ms());
     }
     watcher->failed = !fine;
@@ -360,6 +368,18 @@ bool watcher_task_begins(struct watcher *watcher, char ret_words[TEXT_BYTES_MAX]
     memcpy(ret_words, watcher->unfit, TEXT_BYTES_MAX);
     pthread_mutex_unlock(&watcher->mutex);
     return ret_words[0] != '\0';
+}
+
+bool watcher_sees_old(struct watcher *watcher, const char *tenant)
+{
+    bool sees = false;
+
+    pthread_mutex_lock(&watcher->mutex);
+    for (size_t i = 0; i < watcher->old.count && !sees; i++) {
+        sees = strcmp(watcher->old.names[i], tenant) == 0;
+    }
+    pthread_mutex_unlock(&watcher->mutex);
+    return sees;
 }
 
 uint32_t watcher_workers_now(struct watcher *watcher, const char **ret_reason)

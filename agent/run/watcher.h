@@ -23,6 +23,7 @@ struct watcher_options {
     const char *conninfo;
     struct executor_queue *queue;
     uint32_t workers;
+    bool database_mode; /* a tenant is a database */
     struct executor_watch watch;
     /* The workers that have a turn: fills at most AGENT_WORKERS_MAX, returns how many. */
     size_t (*targets)(void *context, struct watch_target *ret_targets);
@@ -38,6 +39,9 @@ void watcher_free(struct watcher **watcher);
  * WATCH_FIRST_MAX_MS at most. True: the server is not fit for a task that changes something, and
  * *ret_words says why. */
 bool watcher_task_begins(struct watcher *watcher, char ret_words[TEXT_BYTES_MAX]);
+
+/* Whether somebody's old transaction holds locks on the tenant's tables, as of the last look. */
+bool watcher_sees_old(struct watcher *watcher, const char *tenant);
 
 /* How many workers may work now, and why not more ("" for all). */
 uint32_t watcher_workers_now(struct watcher *watcher, const char **ret_reason);
