@@ -161,7 +161,9 @@ static void executor_note_barrier(void *context, const char *words)
 static void executor_set_lock_timeout(struct executor *executor, struct executor_task *task)
 {
     bool last = task->last != NULL && clock_monotonic_ms() >= task->gives_up_ms;
-    bool is_short = !last && task->lock_timeout_full_ms > WATCH_SHORT_TRY_MS &&
+    bool scripts =
+        task->mode == TASK_RUN || task->mode == TASK_DRY_RUN || task_mode_is_rollback(task->mode);
+    bool is_short = !last && scripts && task->lock_timeout_full_ms > WATCH_SHORT_TRY_MS &&
                     watcher_sees_old(executor->watcher, task->tenant);
 
     task->lock_timeout_ms = is_short ? WATCH_SHORT_TRY_MS : task->lock_timeout_full_ms;

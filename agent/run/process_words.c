@@ -84,7 +84,7 @@ static bool process_words_add_dsn(const struct runner_call *call, struct process
     const struct operation_settings *own =
         call->down ? &operation->down_settings : &operation->settings;
     uint64_t lock_ms =
-        own->lock_timeout_ms != 0 ? own->lock_timeout_ms : call->task->lock_timeout_ms;
+        own->lock_timeout_ms != 0 ? own->lock_timeout_ms : call->task->lock_timeout_full_ms;
     struct pg_setting settings[PROCESS_WORDS_SETTINGS_MAX];
     size_t count = 0;
 

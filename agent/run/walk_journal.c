@@ -106,6 +106,11 @@ bool walk_journal_guard(struct walk *walk, const struct prepared_operation *oper
         own = down ? &operation->operation->down_settings : &operation->operation->settings;
     }
     walk_journal_settings(walk, &arena, own, settings);
+    if (operation != NULL && operation->operation->kind == OPERATION_PLUGIN &&
+        own->lock_timeout_ms == 0) {
+        /* It fails for good where a script would be tried again: it has its full time. */
+        settings[1] = arena_printf(&arena, "%" PRIu64 "ms", walk->task->lock_timeout_full_ms);
+    }
     pg_batch_add(batch, "RESET SESSION AUTHORIZATION", NULL, 0, TASK_STEP_BEGIN);
     pg_batch_add(batch, "RESET ROLE", NULL, 0, TASK_STEP_BEGIN);
     pg_batch_add(batch,

@@ -7,7 +7,7 @@ import pytest
 
 from fleet import error_of
 from processes import wait_until
-from sets import INIT, schemas_of, step, write_set
+from sets import INIT, databases_of, schemas_of, step, write_set
 
 NAMES = ["t_1", "t_2", "t_3"]
 REWRITE = """ALTER TABLE account ADD COLUMN note text;
@@ -198,3 +198,39 @@ def test_workers_are_fewer_while_tables_are_busy(world):
     world.roll_out("billing", "--to", "0.2.0")
     shard = world.skein("shard", "list", json=True, check=0).json[0]
     assert shard["workers"] == 4 and 2 <= shard["workers_now"] <= 4, shard
+
+
+def test_nothing_begins_while_a_standby_is_behind(world):
+    begin(world, flags=("--max-lag-ms", "300"))
+    standby = world.start_pg("eu-standby", primary=world.server)
+    wait_until(lambda: world.server.value("SELECT count(*) FROM pg_stat_replication"
+                                          " WHERE state = 'streaming'") == 1, "the standby")
+    standby.sql("SELECT pg_wal_replay_pause()")
+    grow(world, "SELECT pg_sleep(1);\n" + REWRITE)
+    rollout = world.start_rollout("billing", "--concurrency", 1)
+    wait_until(lambda: any("waits for the standby" in p["words"]
+                           for p in world.status(rollout).get("progress", [])), "a task to wait")
+    shard = world.skein("shard", "list", json=True, check=0).json[0]
+    assert shard["workers_reason"] == "a standby is behind", shard
+    assert "1 of 2: a standby is behind" in world.skein("shard", "list", check=0).out
+    standby.sql("SELECT pg_wal_replay_resume()")
+    world.wait_phase(rollout, "SUCCEEDED")
+
+
+def test_databases(fleet):
+    server = fleet.start_pg("eu")
+    fleet.create_databases(server, NAMES)
+    fleet.start_coordinator()
+    fleet.server = server
+    begin(fleet, mode="database")
+    connection = server.connect("t_2")
+    connection.autocommit = False
+    connection.cursor().execute("SELECT count(*) FROM account")
+    grow(fleet)
+    rollout = fleet.start_rollout("billing")
+    pid = connection.info.backend_pid
+    wait_until(lambda: f"pid {pid}" in words_of(fleet.status(rollout), "eu-1/t_2"), "it to be named")
+    connection.rollback()
+    connection.close()
+    fleet.wait_phase(rollout, "SUCCEEDED")
+    assert all(tenant.version() == "0.2.0" for tenant in databases_of(server, NAMES))

@@ -24,7 +24,8 @@ static void pauses_grow_with_jitter_up_to_a_bound(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 20; i++) {
-        assert_true(patience_try_again(&patience, PATIENCE_DEFAULT_MS, now_ms, now_ms, 7919 * i, &at_ms));
+        assert_true(
+            patience_try_again(&patience, PATIENCE_DEFAULT_MS, now_ms, now_ms, 7919 * i, &at_ms));
         assert_in_range(at_ms, now_ms + pause_ms / 2, now_ms + pause_ms);
         pause_ms = 2 * pause_ms < PATIENCE_PAUSE_MAX_MS ? 2 * pause_ms : PATIENCE_PAUSE_MAX_MS;
         now_ms = at_ms;
