@@ -261,6 +261,22 @@ static void sim_database_commit_back(struct sim *sim, struct sim_shard *shard,
              task->back_to, task->rollout, (unsigned long long)task->token, late ? ", late" : "");
 }
 
+void sim_database_commit_part(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
+                              struct sim_task *task)
+{
+    bool late = sim_database_is_late(sim, task);
+
+    sim_check_commit(sim, shard, tenant, task, late);
+    tenant->applied[task->back_from]--;
+    task->back_from--;
+    tenant->version = task->back_from;
+    tenant->fence = task->token;
+    tenant->repeatables = 0;
+    sim->statistics[SIM_COUNT_PARTS]++;
+    sim_note(sim, "%s/%s is half way back, at %u, for %s token %llu%s", shard->name, tenant->name,
+             tenant->version, task->rollout, (unsigned long long)task->token, late ? ", late" : "");
+}
+
 void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
                          const struct sim_task *task)
 {

@@ -78,6 +78,13 @@ static void sim_live_decide(struct sim *sim, unsigned abort_permille)
             sim_operator_ask(sim,
                              (struct operator_request){ .verb = verb, .object = view.spec->id });
         }
+        /* A rollback that failed is tried again, given up, or left as it is. */
+        if (view.state.phase == ROLLOUT_FAILED && view.state.rollback != ROLLBACK_NONE &&
+            sim_chance(sim, 500)) {
+            enum operator_verb verb = sim_chance(sim, 500) ? OPERATOR_ABORT : OPERATOR_ROLLBACK;
+            sim_operator_ask(sim,
+                             (struct operator_request){ .verb = verb, .object = view.spec->id });
+        }
     }
 }
 

@@ -79,14 +79,14 @@ int main(int argc, char *argv[])
     printf(
         "%llu seeds: %llu leaders, %llu rollouts, %llu commits, %llu crashes, %llu store writes, "
         "%llu without an answer, %llu lost answers to COMMIT, %llu refused by a fence, "
-        "%llu sessions adopted at work, %llu tenants rolled back\n",
+        "%llu sessions adopted at work, %llu tenants rolled back, %llu half way\n",
         last - first + 1, (unsigned long long)totals[SIM_COUNT_LEADERS],
         (unsigned long long)totals[SIM_COUNT_ROLLOUTS],
         (unsigned long long)totals[SIM_COUNT_COMMITS],
         (unsigned long long)totals[SIM_COUNT_CRASHES], (unsigned long long)totals[SIM_COUNT_WRITES],
         (unsigned long long)totals[SIM_COUNT_UNANSWERED],
         (unsigned long long)totals[SIM_COUNT_LOST], (unsigned long long)totals[SIM_COUNT_FENCED],
-        (unsigned long long)totals[SIM_COUNT_ADOPTED],
-        (unsigned long long)totals[SIM_COUNT_UNDONE]);
+        (unsigned long long)totals[SIM_COUNT_ADOPTED], (unsigned long long)totals[SIM_COUNT_UNDONE],
+        (unsigned long long)totals[SIM_COUNT_PARTS]);
     return 0;
 }

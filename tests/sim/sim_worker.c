@@ -121,6 +121,16 @@ static void sim_worker_close(struct sim *sim, void *object, uint64_t number, uin
         sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
     } else if (task_mode_is_dry(task->mode)) {
         sim_worker_end(sim, task, TASK_SUCCEEDED, TASK_CODE_NONE);
+    } else if (task->mode == TASK_ROLLBACK && task->back_from > task->back_to + 1 &&
+               sim_chance(sim, 400)) {
+        /* In steps: what comes between them leaves the tenant half way. */
+        sim_database_commit_part(sim, agent->shard, tenant, task);
+        if (!sim->healed && sim_chance(sim, 250)) {
+            sim_worker_end(sim, task, TASK_FAILED, TASK_CODE_SQL);
+        } else {
+            sim_after(sim, sim_between(sim, 1, sim->script_ms_max), sim_worker_close, agent, number,
+                      life);
+        }
     } else {
         sim_database_commit(sim, agent->shard, tenant, task);
         if (!sim->healed && sim_chance(sim, 50)) {

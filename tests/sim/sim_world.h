@@ -250,6 +250,7 @@ enum sim_count {
     SIM_COUNT_UNANSWERED,
     SIM_COUNT_ADOPTED,
     SIM_COUNT_UNDONE,
+    SIM_COUNT_PARTS,
     SIM_COUNTS,
 };
 
@@ -403,6 +404,9 @@ const char *sim_database_version(unsigned version, char text[SIM_TEXT_BYTES]);
 /* What the table of another tool tells of a tenant: always the same, and at most `most`. */
 void sim_database_read_ledger(const char *tenant, unsigned most, char ret_text[SIM_TEXT_BYTES]);
 unsigned sim_database_parse(const char *version);
+/* A rollback in steps: the newest of the scripts that the task has still to undo is. */
+void sim_database_commit_part(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
+                              struct sim_task *task);
 /* The scripts take effect, the journal says so: one transaction. */
 void sim_database_commit(struct sim *sim, struct sim_shard *shard, struct sim_tenant *tenant,
                          const struct sim_task *task);
