@@ -141,6 +141,26 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
     }
 }
 
+/* The histograms count each tenant once, and the worst come first, each once. */
+static void sim_check_measures(struct sim *sim, const struct rollout_view *view)
+{
+    const struct rollout_measures *measures = view->measures;
+    uint64_t took = 0;
+
+    for (size_t i = 0; measures != NULL && i < MEASURE_BUCKETS; i++) {
+        took += measures->took[i];
+    }
+    if (measures != NULL && took != measures->tenants) {
+        sim_fail(sim, "%s has measured %llu tenants and counts %llu", view->spec->id,
+                 (unsigned long long)measures->tenants, (unsigned long long)took);
+    }
+    for (size_t i = 1; measures != NULL && i < measures->worst_count; i++) {
+        if (measure_compare(measures->worst[i - 1], measures->worst[i]) >= 0) {
+            sim_fail(sim, "%s: the worst tenants are not in their order", view->spec->id);
+        }
+    }
+}
+
 static void sim_check_rollout(struct sim *sim, const struct rollout_view *view)
 {
     const struct rollout_counts *c = &view->state.counts;
@@ -152,6 +172,7 @@ static void sim_check_rollout(struct sim *sim, const struct rollout_view *view)
                         c->rolled_back) {
         sim_fail(sim, "the counts of %s do not add up to its total", id);
     }
+    sim_check_measures(sim, view);
     if (c->migrated > committed) {
         sim_fail(sim, "%s says that %llu tenants are migrated, the databases say %llu", id,
                  (unsigned long long)c->migrated, (unsigned long long)committed);
