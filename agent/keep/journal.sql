@@ -1895,6 +1895,37 @@ BEGIN
 END
 $skein$;
 
+-- What stops a rewrite in a dry run before it is paid for, where lint cannot see into a script: an
+-- event trigger that lives as long as the transaction. Nobody else ever sees its row; the backend in
+-- its name keeps two of them apart. Only a superuser may make one: any other role does without.
+CREATE OR REPLACE FUNCTION skein.stop_rewrite() RETURNS event_trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    rewritten oid := pg_event_trigger_table_rewrite_oid();
+    bytes bigint := pg_table_size(rewritten);
+BEGIN
+    IF rewritten <= current_setting('skein.mark')::oid
+            AND bytes >= current_setting('skein.rewrite_limit')::bigint THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK060', MESSAGE =
+            format('%s (%s) would be rewritten while nobody can read or write it',
+                   (SELECT relname FROM pg_class WHERE oid = rewritten), pg_size_pretty(bytes)),
+            HINT = 'The dry run has stopped before it; rollout start --allow-large goes on all the '
+                   'same.';
+    END IF;
+END
+$skein$;
+
+CREATE OR REPLACE FUNCTION skein.guard_rewrites(in_limit bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    PERFORM set_config('skein.rewrite_limit', in_limit::text, true);
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('CREATE EVENT TRIGGER %I ON table_rewrite EXECUTE FUNCTION skein.stop_rewrite()',
+                       'skein_rewrite_' || pg_backend_pid());
+    END IF;
+END
+$skein$;
+
 INSERT INTO skein.meta (version) SELECT 4 WHERE NOT EXISTS (SELECT FROM skein.meta);
 UPDATE skein.meta SET version = 4, upgraded_at = now() WHERE version < 4;
 COMMIT;

@@ -25,6 +25,7 @@ static const struct {
     { "SK020", TASK_CODE_VERSION_MOVED, TASK_SKIPPED },
     { "SK021", TASK_CODE_ROLLBACK, TASK_FAILED },
     { "SK030", TASK_CODE_LEDGER, TASK_FAILED },
+    { "SK060", TASK_CODE_LINT, TASK_FAILED },
     { "SK040", TASK_CODE_STALE, TASK_FAILED },
     { "55P03", TASK_CODE_LOCK_TIMEOUT, TASK_FAILED },
 };
@@ -121,7 +122,8 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
     const struct pg_error *error = &report->error;
     enum task_outcome outcome = TASK_FAILED;
     enum task_code code = TASK_CODE_SQL;
-    bool ours = strncmp(error->sqlstate, "SK", 2) == 0;
+    /* One of ours stands for the task; but a statement of a script ran into SK060. */
+    bool ours = strncmp(error->sqlstate, "SK", 2) == 0 && strcmp(error->sqlstate, "SK060") != 0;
 
     for (size_t i = 0; i < COUNT_OF(task_answer_codes); i++) {
         if (strcmp(error->sqlstate, task_answer_codes[i].sqlstate) == 0) {

@@ -1,5 +1,6 @@
 #include "agent/run/task_looks.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,11 +56,51 @@ static const char *task_looks_sql_of(const struct sql_statement *statement)
     return task_looks_sql;
 }
 
+/* Whether the plan has scripts that lint cannot see into, such as a DO block. */
+static bool task_looks_is_blind(const struct task_batch *b)
+{
+    const struct prepared_set *prepared = b->order->task->set;
+    const struct lint_report *report = prepared_set_lint(prepared);
+    const char *rule = lint_rule_text(LINT_OPAQUE)->id;
+    const struct plan *plan = b->order->plan;
+
+    for (size_t m = plan->first; m < plan->first + plan->count; m++) {
+        const struct migration *migration = &prepared_set_model(prepared)->migrations[m];
+
+        for (size_t i = 0; i < migration->operation_count * report->count; i++) {
+            const struct lint_finding *finding = &report->findings[i % report->count];
+            const struct operation *operation = &migration->operations[i / report->count];
+
+            if (strcmp(finding->rule, rule) == 0 && strcmp(finding->file, operation->path) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Sizes are weighed before a dry run where lint can tell what is rewritten; this is for the rest.
+ * It costs some milliseconds, so not everybody pays for it. */
+static void task_looks_guard(struct task_batch *b)
+{
+    const struct executor_task *task = b->order->task;
+    uint64_t limit_bytes =
+        task->size_limit_bytes != 0 ? task->size_limit_bytes : b->order->options->size_limit_bytes;
+    const char **p = arena_alloc_array(&b->arena, 1, sizeof(*p));
+
+    if (limit_bytes != 0 && !task->allow_large && task_looks_is_blind(b)) {
+        p[0] = arena_printf(&b->arena, "%" PRIu64, limit_bytes);
+        task_batch_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN },
+                       "SELECT skein.guard_rewrites($1::bigint)", p, 1);
+    }
+}
+
 void task_looks_begin(struct task_batch *b)
 {
     if (b->order->log != NULL) {
         measure_log_release(b->order->log);
         task_batch_add_step(b, TASK_STEP_BEGIN, task_looks_mark_sql);
+        task_looks_guard(b);
         task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_looks_sql);
     }
 }

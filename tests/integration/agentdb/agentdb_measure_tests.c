@@ -303,6 +303,39 @@ static void what_lint_did_not_foresee_is_a_warning(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* Nobody can see into a DO block; the event trigger sees what comes out of it. */
+static void a_rewrite_that_nobody_could_foresee_is_stopped(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(
+        db, &(struct executor_options){ .workers = 2, .size_limit_bytes = 256 << 10 });
+    struct prepared_set *set =
+        AGENTDB_SET(db, "stopped",
+                    { "1.0.0__a.sql",
+                      "SELECT 1;\nDO $$BEGIN EXECUTE format('ALTER TABLE %I ALTER COLUMN n TYPE "
+                      "bigint', (SELECT relname FROM pg_class WHERE oid = 'orders'::regclass)); "
+                      "END$$;\n" });
+    struct agentdb_order order = {
+        .mode = TASK_DRY_RUN, .tenant = "stopped", .from = "0.0.1", .set = set
+    };
+
+    measure_tenant(db, "stopped", 10);
+    agentdb_assert_succeeded(agentdb_run(pool, &order));
+    agentdb_exec(db, "INSERT INTO stopped.orders (n) SELECT g FROM generate_series(1, 20000) AS g");
+    const struct task_result *result = agentdb_run(pool, &order);
+    agentdb_assert_code(result, TASK_FAILED, TASK_CODE_LINT);
+    assert_non_null(strstr(result->error.message, "orders ("));
+    assert_string_equal(result->error.file, "1.0.0__a.sql");
+    assert_int_equal(result->error.statement, 2);
+    assert_int_equal(agentdb_count(db, "SELECT count(*) FROM pg_event_trigger"), 0);
+
+    order.mode = TASK_RUN; /* what is to be run is for its people to know */
+    order.token = 2;
+    agentdb_assert_succeeded(agentdb_run(pool, &order));
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 int agentdb_test_measure(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +346,7 @@ int agentdb_test_measure(struct agentdb *db)
         cmocka_unit_test_prestate(settings_of_a_script_do_not_hide_what_it_does, db),
         cmocka_unit_test_prestate(a_script_of_many_statements_is_measured_all_the_same, db),
         cmocka_unit_test_prestate(what_lint_did_not_foresee_is_a_warning, db),
+        cmocka_unit_test_prestate(a_rewrite_that_nobody_could_foresee_is_stopped, db),
         cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
     };
 
