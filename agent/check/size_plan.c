@@ -82,9 +82,21 @@ static void size_plan_name(struct size_plan *plan, const char *name)
     plan->names[plan->name_count++] = arena_strdup(&plan->arena, name);
 }
 
+/* Whether the size of a table may matter to something. What a new partition scans stands in the
+ * catalog alone. */
+static bool size_plan_matters(const struct lint_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        enum lint_rule rule = lint_rule_of(report->findings[i].rule);
+        if (lint_rule_goes_by_size(rule) || rule == LINT_CREATE_PARTITION) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void size_plan_take_names(struct size_plan *plan, const struct lint_report *report)
 {
-    plan->names = arena_alloc_array(&plan->arena, SIZE_NAMES_MAX, sizeof(*plan->names));
     for (size_t i = 0; i < report->statement_count; i++) {
         const struct lint_statement *statement = &report->statements[i];
         for (size_t n = 0; n < statement->lock_count; n++) {
@@ -144,15 +156,28 @@ static void size_plan_take_items(struct size_plan *plan, const struct lint_repor
 struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct set *set,
                                        const struct plan *plan)
 {
-    CLEANUP(lint_report_release) struct lint_report report = { 0 };
+    struct lint_report reports[2] = { { .count = 0 }, { .count = 0 } };
     struct size_plan *made = size_plan_new();
-    struct lint_run run;
+    bool matters = false;
 
-    lint_run_begin(&run, parser, &report);
-    size_plan_define(&run, set, plan->first);
-    set_lint_plan(&run, set, plan);
-    lint_run_end(&run);
-    size_plan_take_names(made, &report);
+    for (size_t i = 0; i < COUNT_OF(reports); i++) {
+        struct lint_run run;
+        lint_run_begin(&run, parser, &reports[i]);
+        size_plan_define(&run, set, plan->first);
+        if (i > 0) {
+            lint_catalog_forget(&run.catalog); /* a tenant's may be another: expect the worst */
+        }
+        set_lint_plan(&run, set, plan);
+        lint_run_end(&run);
+        matters = matters || size_plan_matters(&reports[i]);
+    }
+    made->names = arena_alloc_array(&made->arena, SIZE_NAMES_MAX, sizeof(*made->names));
+    for (size_t i = 0; i < COUNT_OF(reports); i++) {
+        if (matters) {
+            size_plan_take_names(made, &reports[i]);
+        }
+        lint_report_release(&reports[i]);
+    }
     return made;
 }
 

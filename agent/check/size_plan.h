@@ -30,7 +30,8 @@ struct size_item {
 
 struct size_plan;
 
-/* What a plan may touch, by the set's scripts alone. */
+/* What a plan may touch, by the set's scripts alone: nothing where it does no work that grows with
+ * a table, whatever a tenant's catalog looks like. */
 struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct set *set,
                                        const struct plan *plan);
 /* What it works on, in a tenant with that catalog. */

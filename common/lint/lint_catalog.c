@@ -213,6 +213,11 @@ bool lint_name_has(const struct lint_name *list, const char *name)
     return list != NULL;
 }
 
+void lint_catalog_forget(struct lint_catalog *catalog)
+{
+    HASH_CLEAR(hh, catalog->relations);
+}
+
 void lint_catalog_size(struct lint_catalog *catalog, const char *schema, const char *name,
                        uint64_t bytes)
 {

@@ -131,6 +131,9 @@ void lint_catalog_rename(struct lint_catalog *catalog, struct lint_relation *rel
 /* Whether it was there before the migration that is being read, for others to see. */
 bool lint_catalog_is_live(const struct lint_catalog *catalog, const struct lint_relation *relation);
 
+/* Types and functions stay; every relation is one that was never seen made. */
+void lint_catalog_forget(struct lint_catalog *catalog);
+
 /* How large a table or an index is. None of that name: nothing happens. */
 void lint_catalog_size(struct lint_catalog *catalog, const char *schema, const char *name,
                        uint64_t bytes);

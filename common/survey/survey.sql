@@ -18,14 +18,14 @@ WITH RECURSIVE home AS MATERIALIZED (
                                   AND d.refobjid = h.oid AND d.deptype = 'n'
      WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid
                                                  AND e.deptype = 'e')
+), wanted AS MATERIALIZED ( -- schemas first: a name is looked up in its own one only
+    SELECT n.oid AS namespace, w.name::name AS name
+      FROM unnest($3::text[], $4::text[]) AS w (schema, name)
+      JOIN pg_namespace n ON n.nspname = CASE w.schema WHEN '' THEN current_schema()
+                                                      ELSE w.schema::name END
 ), tree AS ( -- the relation, or an index' table, with all its partitions, children and parents
     SELECT coalesce(i.indrelid, c.oid) AS oid
-      FROM unnest($3::text[], $4::text[]) AS w (schema, name)
-      JOIN pg_class c ON c.relname = w.name::name
-                     AND c.relnamespace = ANY (ARRAY(
-                         SELECT n.oid FROM pg_namespace n
-                          WHERE n.nspname = CASE w.schema WHEN '' THEN current_schema()
-                                                          ELSE w.schema::name END))
+      FROM wanted w JOIN pg_class c ON c.relname = w.name AND c.relnamespace = w.namespace
       LEFT JOIN pg_index i ON i.indexrelid = c.oid
      UNION
     SELECT CASE t.oid WHEN h.inhparent THEN h.inhrelid ELSE h.inhparent END

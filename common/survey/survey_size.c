@@ -3,16 +3,18 @@
 #include "common/core/arena.h"
 #include "common/survey/survey_ask.h"
 
-/* $2 and $3: schemas ('' for the tenant's) and names, beside each other. A name is looked up by
- * pg_class' index on names; how many tenants there are does not matter. */
+/* $2 and $3: schemas ('' for the tenant's) and names, beside each other. First the schemas, so that
+ * a name is looked up in its own one: how many tenants have a table of that name does not matter.
+ */
 static const char survey_size_sql[] =
-    "WITH RECURSIVE asked AS ("
-    " SELECT c.oid AS root, c.oid, c.relkind"
+    "WITH RECURSIVE wanted AS MATERIALIZED ("
+    " SELECT n.oid AS namespace, w.name::name AS name"
     " FROM unnest($2::text[], $3::text[]) AS w (schema, name)"
-    " JOIN pg_class c ON c.relname = w.name::name AND c.relnamespace = ANY (ARRAY("
-    "   SELECT n.oid FROM pg_namespace n WHERE n.nspname = ANY (CASE WHEN w.schema <> ''"
-    "   THEN ARRAY[w.schema::name] WHEN $1 <> '' THEN ARRAY[$1::name]"
-    "   ELSE current_schemas(false) END)))"
+    " JOIN pg_namespace n ON n.nspname = ANY (CASE WHEN w.schema <> '' THEN ARRAY[w.schema::name]"
+    "   WHEN $1 <> '' THEN ARRAY[$1::name] ELSE current_schemas(false) END)"
+    "), asked AS ("
+    " SELECT c.oid AS root, c.oid, c.relkind FROM wanted w"
+    " JOIN pg_class c ON c.relname = w.name AND c.relnamespace = w.namespace"
     " WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I')"
     " UNION ALL"
     " SELECT a.root, c.oid, c.relkind FROM asked a JOIN pg_inherits h ON h.inhparent = a.oid"
