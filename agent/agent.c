@@ -315,6 +315,8 @@ static void agent_start_desk(struct agent *agent, const struct agent_options *op
 {
     const struct desk_options desk_options = {
         .tenants = agent->tenants,
+        .shard = agent_text(agent, options->pg_dump)[0] == '\0' ? NULL
+                                                                : agent_text(agent, options->shard),
         .refresh_interval_ms = options->refresh_ms,
         .inbox = agent->inbox,
         .parser = agent->parser,

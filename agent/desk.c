@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/run/clone.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/core/log.h"
@@ -28,6 +29,9 @@ struct desk {
     struct mailbox *inbox;
     struct sql_parser *parser;
     uint64_t refresh_interval_ms;
+    const char *conninfo;
+    const char *shard; /* whose copies are looked for */
+    bool swept;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t asked;
@@ -46,6 +50,22 @@ static void desk_job_release(struct desk_job *job)
     agent_event_free(&job->archive);
 }
 
+/* Copies that an agent of this shard was killed over. Until none is left: who is still connected to
+ * one may be a session that has not noticed yet. */
+static bool desk_sweep(const struct desk *desk)
+{
+    CLEANUP(pg_conn_free) struct pg_conn *conn = NULL;
+    struct error err = { 0 };
+    bool left = false;
+
+    if (!pg_conn_open(desk->conninfo, "", "skein-agent sweep", &conn, &err) ||
+        !clone_sweep(conn, desk->shard, &left, &err)) {
+        log_warning("copies_left", "error=%s", err.message);
+        return false;
+    }
+    return !left;
+}
+
 /* Returns after how long to read again. */
 static uint64_t desk_read_tenants(struct desk *desk, uint64_t refresh, uint64_t reading)
 {
@@ -58,6 +78,7 @@ static uint64_t desk_read_tenants(struct desk *desk, uint64_t refresh, uint64_t 
     event->tenants.trouble = "";
     if (tenants_reader_read(desk->reader, &event->tenants.snapshot, &event->tenants.error)) {
         event->tenants.trouble = arena_strdup(&event->arena, tenants_reader_trouble(desk->reader));
+        desk->swept = desk->swept || desk_sweep(desk);
     } else if (again_ms > DESK_RETRY_MS) {
         again_ms = DESK_RETRY_MS;
     }
@@ -168,6 +189,9 @@ struct desk *desk_start(const struct desk_options *options)
 
     desk->reader = tenants_reader_new(&options->tenants);
     desk->inbox = options->inbox;
+    desk->conninfo = options->tenants.conninfo;
+    desk->shard = options->shard;
+    desk->swept = options->shard == NULL;
     desk->parser = options->parser;
     desk->refresh_interval_ms = options->refresh_interval_ms;
     pthread_mutex_init(&desk->mutex, NULL);

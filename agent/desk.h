@@ -18,6 +18,7 @@ struct desk;
 
 struct desk_options {
     struct tenants_options tenants; /* copied */
+    const char *shard;              /* that makes copies of tenants; NULL: none does */
     uint64_t refresh_interval_ms;   /* reads the tenants by itself this often */
     struct mailbox *inbox;          /* of struct agent_event; borrowed */
     struct sql_parser *parser;      /* borrowed */

@@ -195,7 +195,8 @@ static const struct option_spec agent_specs[] = {
       .type = OPTION_TEXT,
       .offset = AT(pg_dump),
       .argument = "PATH",
-      .help = "PostgreSQL's pg_dump, for tenants that are copied; default: none are" },
+      .help =
+          "PostgreSQL's pg_dump, for copies of tenants and --dry-run clone; default: none are" },
     { .name = "refresh-ms",
       .type = OPTION_U64,
       .offset = AT(refresh_ms),

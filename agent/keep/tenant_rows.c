@@ -50,6 +50,7 @@ static const char tenant_rows_database_sql[] =
 
 static const char tenant_rows_databases_sql[] =
     "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
+    " AND datname !~ '^skein_(clone|trace)_'" /* copies that a dry run is tried on */
     " ORDER BY datname::text COLLATE \"C\"";
 
 static const char tenant_rows_history_sql[] =

@@ -16,6 +16,7 @@
 #include "agent/keep/journal.h"
 #include "agent/run/accident.h"
 #include "agent/run/barrier.h"
+#include "agent/run/clone.h"
 #include "agent/run/executor_notes.h"
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
@@ -453,6 +454,10 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
         !task_sizes_look(&t->sizes, t->context, t->task, &t->plan, t->result)) {
         return false;
     }
+    if (t->task->mode == TASK_DRY_RUN && t->task->dry_run_step == DRY_RUN_STEP_CLONE) {
+        clone_try(t->context, t->task, &t->plan, t->result);
+        return false;
+    }
     if (t->walks && !t->order.settle) {
         again = task_run_walk(t, ret_to_barrier);
         clean = t->walk.report.clean;
@@ -503,10 +508,6 @@ static bool task_run_prepare(struct task_try *t)
         task_answer_fail(t->result, t->task, shard, done ? TASK_SKIPPED : TASK_FAILED, t->plan.code,
                          "%s", done ? "the tenant is already there" : t->plan.error.message);
         t->result->version = task->from;
-        return false;
-    }
-    if (task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_CLONE) {
-        task_run_fail(t, TASK_CODE_RUNNER, "this agent makes no copies of tenants");
         return false;
     }
     bool looks = task->mode == TASK_DRY_RUN && task->dry_run_step == DRY_RUN_STEP_LOOK;

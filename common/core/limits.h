@@ -114,8 +114,11 @@ enum {
     ANSWER_BYTES_MAX = 3 << 20,    /* lists in one message are cut here, well below a message */
     WATCH_INTERVAL_MS = 200,       /* a watcher gets a rollout at most this often */
     TENANTS_PER_SHARD_MAX = 100000,
-    FINGERPRINT_BYTES = 64 + 1,            /* hex digits of SHA-256, and NUL */
-    FINGERPRINT_LOCK_MS = 500,             /* for somebody who changes that very schema */
+    FINGERPRINT_BYTES = 64 + 1, /* hex digits of SHA-256, and NUL */
+    FINGERPRINT_LOCK_MS = 500,  /* for somebody who changes that very schema */
+    FORECAST_REWRITE_BYTES_PER_S = 100
+                                   << 20, /* of a table that is written anew, or an index built */
+    FORECAST_READ_BYTES_PER_S = 400 << 20,
     CLASSES_SHOWN_MAX = 50,                /* of a dry run by classes, in its report */
     STALE_TRIES_MAX = 5,                   /* a schema that changes again after each dry run */
     FINGERPRINT_LINES_MAX = 10000,         /* objects of one tenant that are told apart */

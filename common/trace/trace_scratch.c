@@ -10,7 +10,7 @@
 #include "common/core/limits.h"
 #include "common/core/memory.h"
 
-enum { TRACE_SCRATCH_NAME_BYTES = 48 };
+enum { TRACE_SCRATCH_NAME_BYTES = 64 };
 
 /* Settings of the session that runs the set: nothing waits for ever, and all work is done by the
  * one backend whose locks and scans are looked at. */
@@ -27,7 +27,7 @@ struct trace_scratch {
 };
 
 static bool trace_scratch_make(struct trace_scratch *scratch, const char *conninfo,
-                               struct error *err)
+                               const char *prefix, struct error *err)
 {
     char sql[TRACE_SCRATCH_NAME_BYTES + 32];
     uint64_t number = 0;
@@ -35,7 +35,7 @@ static bool trace_scratch_make(struct trace_scratch *scratch, const char *connin
     if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number)) {
         return error_set(err, ERR_INTERNAL, "no random numbers");
     }
-    snprintf(scratch->name, sizeof(scratch->name), "skein_trace_%016" PRIx64, number);
+    snprintf(scratch->name, sizeof(scratch->name), "%.40s%016" PRIx64, prefix, number);
     if (!pg_conn_open(conninfo, "", "skein trace", &scratch->server, err)) {
         return false;
     }
@@ -50,12 +50,54 @@ static bool trace_scratch_make(struct trace_scratch *scratch, const char *connin
 
 bool trace_scratch_open(const char *conninfo, struct trace_scratch **ret_scratch, struct error *err)
 {
-    CLEANUP(trace_scratch_free) struct trace_scratch *scratch = memory_alloc(sizeof(*scratch));
+    return trace_scratch_open_as(conninfo, "skein_trace_", "", ret_scratch, err);
+}
 
-    if (!trace_scratch_make(scratch, conninfo, err)) {
+bool trace_scratch_open_as(const char *conninfo, const char *prefix, const char *comment,
+                           struct trace_scratch **ret_scratch, struct error *err)
+{
+    CLEANUP(trace_scratch_free) struct trace_scratch *scratch = memory_alloc(sizeof(*scratch));
+    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
+    const char *const parameters[] = { scratch->name, comment };
+
+    if (!trace_scratch_make(scratch, conninfo, prefix, err)) {
         return false;
     }
+    if (comment[0] != '\0' &&
+        !pg_query(scratch->server,
+                  "SELECT pg_catalog.format('COMMENT ON DATABASE %I IS %L', $1::text, $2::text)",
+                  parameters, COUNT_OF(parameters), &rows, NULL, err)) {
+        return false;
+    }
+    if (comment[0] != '\0' && !pg_script(scratch->server, pg_result_text(rows, 0, 0), NULL, err)) {
+        return error_wrap(err, "the scratch database %s", scratch->name);
+    }
     *ret_scratch = TAKE(scratch);
+    return true;
+}
+
+bool trace_scratch_sweep(struct pg_conn *conn, const char *prefix, bool *ret_left,
+                         struct error *err)
+{
+    static const char select[] =
+        "SELECT pg_catalog.format('DROP DATABASE IF EXISTS %I', d.datname), EXISTS (SELECT"
+        " FROM pg_stat_activity a WHERE a.datname = d.datname) FROM pg_database d"
+        " WHERE d.datname ~ ('^' || $1 || '[0-9a-f]{16}$')";
+    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
+    const char *const parameters[] = { prefix };
+
+    if (!pg_query(conn, select, parameters, 1, &rows, NULL, err)) {
+        return error_wrap(err, "look for scratch databases");
+    }
+    *ret_left = false;
+    for (size_t i = 0; i < pg_result_row_count(rows); i++) {
+        bool used = pg_result_bool(rows, i, 1);
+
+        *ret_left = *ret_left || used;
+        if (!used && !pg_script(conn, pg_result_text(rows, i, 0), NULL, err)) {
+            return error_wrap(err, "drop a scratch database that was left over");
+        }
+    }
     return true;
 }
 

@@ -1,8 +1,9 @@
 /* trace_scratch.h - a database that is made to be thrown away.
  *
- * Used by one thread. Its name is skein_trace_ and random letters, so that nothing that anybody
- * needs is ever touched. It is dropped when the scratch is freed; a process that is killed leaves
- * it behind, and trace_scratch_left_over names such ones. */
+ * Used by one thread. Its name is skein_trace_ and random letters (or another prefix and those), so
+ * that nothing that anybody needs is ever touched. It is dropped when the scratch is freed; a
+ * process that is killed leaves it behind: trace_scratch_left_over names such ones, and
+ * trace_scratch_sweep drops them. */
 #ifndef SKEIN_COMMON_TRACE_TRACE_SCRATCH_H
 #define SKEIN_COMMON_TRACE_TRACE_SCRATCH_H
 
@@ -18,6 +19,9 @@ struct trace_scratch;
 /* Makes it on the server of `conninfo`, whose own database is only connected to. */
 MUST_CHECK bool trace_scratch_open(const char *conninfo, struct trace_scratch **ret_scratch,
                                    struct error *err);
+/* The same with a prefix of the caller's (letters and _), and a comment on it for people. */
+MUST_CHECK bool trace_scratch_open_as(const char *conninfo, const char *prefix, const char *comment,
+                                      struct trace_scratch **ret_scratch, struct error *err);
 struct pg_conn *trace_scratch_conn(struct trace_scratch *scratch);
 
 /* What was there before: SQL as pg_dump writes it. Owners, grants and roles that this server does
@@ -30,6 +34,11 @@ const char *trace_scratch_name(const struct trace_scratch *scratch);
 
 /* Earlier ones that nobody is connected to, separated by blanks; "" for none. */
 const char *trace_scratch_left_over(struct trace_scratch *scratch, struct arena *arena);
+
+/* Drops those of the prefix that nobody is connected to; *ret_left: others are still there. `conn`
+ * leads to any other database. */
+MUST_CHECK bool trace_scratch_sweep(struct pg_conn *conn, const char *prefix, bool *ret_left,
+                                    struct error *err);
 
 /* Drops the database. False: it is still there; the message has its name. */
 MUST_CHECK bool trace_scratch_drop(struct trace_scratch *scratch, struct error *err);

@@ -1,4 +1,6 @@
 """What is tried before the first tenant is changed, and whether it is still true then (about 20 s)."""
+import glob
+
 import pytest
 
 from fleet import error_of
@@ -14,12 +16,12 @@ def led(fleet):
     return start(fleet, 12)
 
 
-def start(fleet, count):
+def start(fleet, count, *flags):
     names = [f"t_{i}" for i in range(count)]
     server = fleet.start_pg("eu")
     fleet.create_schemas(server, names)
     fleet.start_coordinator()
-    fleet.start_agent("eu-1", server, flags=["--refresh-ms", "1000"])
+    fleet.start_agent("eu-1", server, flags=["--refresh-ms", "1000", *flags])
     fleet.wait_tenants(count)
     publish(fleet, {})
     fleet.roll_out("billing", "--to", "0.1.0")
@@ -154,3 +156,100 @@ def test_without_a_dry_run_only_with_a_reason(led):
     started = [e for e in events if e["action"] == "rollout.start" and e["object"] == status["id"]]
     assert "dry run: off" in started[0]["detail"]
     assert started[0]["reason"] == "tried on the staging fleet"
+
+
+# ---- copies ----
+
+PG_DUMP = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-1]
+HARD = """ALTER TABLE account ALTER COLUMN id TYPE numeric;
+ALTER TABLE account ADD CONSTRAINT filled CHECK (email <> '');
+"""
+LOOSE = "-- skein:transaction none\nCREATE INDEX CONCURRENTLY account_email ON account (email);\n"
+
+
+def copying(fleet, count=4):
+    led = start(fleet, count, "--pg-dump", PG_DUMP)
+    led.server.sql("CREATE EXTENSION IF NOT EXISTS citext")
+    for tenant in led.tenants:
+        tenant.sql("ALTER TABLE account ADD COLUMN name public.citext")
+    publish(led, {"0.2.0": HARD}, {"0.3.0__index.sql": LOOSE})
+    return led
+
+
+def scratches(server):
+    return [row[0] for row in server.sql(
+        "SELECT datname FROM pg_database WHERE datname LIKE 'skein_clone_%%'")]
+
+
+def test_a_copy_is_tried_instead_of_the_tenants(fleet):
+    led = copying(fleet)
+    largest = led.tenants[0]
+    largest.sql("INSERT INTO account (email) SELECT 'x' || n FROM generate_series(1, 20000) n")
+    largest.sql("ANALYZE account")
+    files = [t.server.value(f"SELECT pg_relation_filepath('\"{t.name}\".account')")
+             for t in led.tenants]
+    # Somebody has a table for himself that no plan is about: nobody waits for him.
+    with led.server.connect() as other:
+        other.autocommit = False
+        cursor = other.cursor()
+        cursor.execute('LOCK TABLE "t_1".account IN ROW EXCLUSIVE MODE')
+        status = led.roll_out("billing", "--dry-run", "clone", "--dry-run-only")
+        other.rollback()
+    assert status["counts"]["dry_run_passed"] == 4 and status["errors"] == []
+    assert status["dry_run_class_total"] == 1
+    said = [(w["code"], w["file"], w["message"]) for w in status["warnings"]
+            if "estimated" in w["message"]]
+    assert any(code == "LINT" and file == "0.2.0__step.sql" and
+               message.startswith("rewrites account (") and
+               message.endswith("under ACCESS EXCLUSIVE") for code, file, message in said), said
+    assert scratches(led.server) == []
+    assert files == [t.server.value(f"SELECT pg_relation_filepath('\"{t.name}\".account')")
+                     for t in led.tenants], "a live table was rewritten"
+    status = led.roll_out("billing", "--dry-run", "clone")
+    assert status["counts"]["migrated"] == 4
+    for tenant in led.tenants:
+        assert tenant.sql("SELECT indisvalid FROM pg_index"
+                          " WHERE indexrelid = 'account_email'::regclass")[0][0]
+
+
+def test_what_fails_on_the_copy_changes_no_tenant(fleet):
+    led = copying(fleet)
+    publish(led, {"0.2.0": HARD}, {"0.3.0__index.sql": LOOSE, "0.4.0__no.sql": LOOSE})
+    stopped = led.roll_out("billing", "--dry-run", "clone", phase="DRY_RUN_FAILED")
+    error = stopped["errors"][0]
+    assert (error["code"], error["sqlstate"], error["file"]) == ("SQL", "42P07", "0.4.0__no.sql")
+    assert "copy" in error["hint"]
+    assert scratches(led.server) == []
+
+
+def test_a_copy_waits_for_who_changes_a_table_and_not_for_ever(fleet):
+    led = copying(fleet, count=2)
+    with led.server.connect() as other:
+        other.autocommit = False
+        cursor = other.cursor()
+        cursor.execute('LOCK TABLE "t_0".account, "t_1".account IN ACCESS EXCLUSIVE MODE')
+        rollout = led.start_rollout("billing", "--dry-run", "clone", "--dry-run-only",
+                                    "--lock-timeout", "1s", "--patience", "1s")
+        status = led.wait_phase(rollout, "DRY_RUN_FAILED")
+        assert {e["code"] for e in status["errors"]} == {"LOCK_TIMEOUT"}, status["errors"]
+        other.rollback()
+    led.skein("rollout", "retry", rollout, "--yes", check=0)
+    assert led.wait_phase(rollout, "SUCCEEDED")["counts"]["dry_run_passed"] == 2
+    assert scratches(led.server) == []
+
+
+@pytest.mark.parametrize("point", ["clone_made", "clone_tried"])
+def test_an_agent_that_dies_over_a_copy_leaves_none(fleet, point):
+    led = copying(fleet, count=2)
+    agent = led.agents["eu-1"]
+    agent.kill()
+    agent.start(SKEIN_CRASH_AT=point)
+    agent.wait_ready()
+    rollout = led.start_rollout("billing", "--dry-run", "clone")
+    wait_until(lambda: not agent.process.is_running(), "the agent to die")
+    assert len(scratches(led.server)) == 1
+    agent.start(SKEIN_CRASH_AT="")
+    wait_until(lambda: scratches(led.server) == [], "the copy to be dropped")
+    status = led.wait_phase(rollout, "SUCCEEDED")
+    assert status["counts"]["migrated"] == 2
+    assert scratches(led.server) == []

@@ -1,0 +1,215 @@
+#include "agent/run/clone.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/keep/fingerprint.h"
+#include "agent/run/clone_trial.h"
+#include "agent/run/make_dump.h"
+#include "agent/run/task_answer.h"
+#include "agent/run/task_text.h"
+#include "common/core/crash.h"
+#include "common/model/checksum.h"
+#include "common/trace/trace_scratch.h"
+
+/* What the copy needs that a dump of one schema does not bring. */
+static const char clone_extensions_sql[] =
+    "SELECT coalesce(string_agg(format('CREATE SCHEMA IF NOT EXISTS %I;"
+    " CREATE EXTENSION IF NOT EXISTS %I SCHEMA %I CASCADE;', n.nspname, e.extname, n.nspname),"
+    " ' '), '') FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n"
+    " ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql'";
+
+struct clone {
+    struct make_side side; /* the tenant's; its connection is the worker's */
+    const struct plan *plan;
+    const char *schema; /* "": the tenant is a database */
+    struct trace_scratch *scratch;
+};
+
+const char *clone_prefix(const char *shard, char ret_prefix[CLONE_PREFIX_BYTES])
+{
+    CLEANUP(checksum_free) struct checksum *checksum = checksum_new();
+    uint8_t digest[CHECKSUM_BYTES];
+
+    checksum_add_text(checksum, shard);
+    checksum_finish(checksum, digest);
+    (void)snprintf(ret_prefix, CLONE_PREFIX_BYTES, "skein_clone_%02x%02x%02x%02x_", digest[0],
+                   digest[1], digest[2], digest[3]);
+    return ret_prefix;
+}
+
+bool clone_sweep(struct pg_conn *conn, const char *shard, bool *ret_left, struct error *err)
+{
+    char prefix[CLONE_PREFIX_BYTES];
+
+    return trace_scratch_sweep(conn, clone_prefix(shard, prefix), ret_left, err);
+}
+
+static bool clone_fail(struct clone *clone, enum task_code code, const struct error *err)
+{
+    make_side_fail(
+        &clone->side, code,
+        arena_printf(&clone->side.task->arena, "the copy of the tenant: %s", err->message));
+    return false;
+}
+
+static bool clone_is_lost(const struct clone *clone)
+{
+    return pg_conn_is_lost(clone->side.context->link->conn);
+}
+
+/* pg_dump says in words what it has waited for in vain. */
+static bool clone_judge_dump(struct clone *clone)
+{
+    struct task_result *result = clone->side.result;
+
+    if (result->error.code == TASK_CODE_RUNNER &&
+        strstr(result->error.message, "lock timeout") != NULL) {
+        result->error.code = TASK_CODE_LOCK_TIMEOUT;
+    }
+    return false;
+}
+
+/* The schema "public" is there already in every new database. */
+static void clone_mask_public(struct buf *sql)
+{
+    static const char line[] = "\nCREATE SCHEMA public;";
+    char *at = memmem(sql->data, sql->size, line, sizeof(line) - 1);
+
+    if (at != NULL) {
+        memcpy(at + 1, "--", 2);
+    }
+}
+
+/* All that is to be made, as SQL; the live tables are not asked any more after it. */
+static bool clone_read(struct clone *clone, struct buf *shared, struct buf *own,
+                       const char **ret_extensions, char ret_digest[FINGERPRINT_BYTES])
+{
+    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
+    struct pg_conn *conn = clone->side.context->link->conn;
+    struct error err = { 0 };
+
+    if (!pg_query(conn, clone_extensions_sql, NULL, 0, &rows, NULL, &err) ||
+        !fingerprint_read(conn, clone->schema, ret_digest, &err)) {
+        bool waited = strstr(err.message, "55P03") != NULL;
+        return clone_fail(clone,
+                          clone_is_lost(clone) ? TASK_CODE_DATABASE_LOST
+                          : waited             ? TASK_CODE_LOCK_TIMEOUT
+                                               : TASK_CODE_RUNNER,
+                          &err);
+    }
+    *ret_extensions = arena_strdup(&clone->side.task->arena, pg_result_text(rows, 0, 0));
+    if (clone->schema[0] != '\0' && strcmp(clone->schema, "public") != 0 &&
+        !make_dump_read(&clone->side, conn, "public", shared)) {
+        return clone_judge_dump(clone);
+    }
+    if (!make_dump_read(&clone->side, conn, clone->schema, own)) {
+        return clone_judge_dump(clone);
+    }
+    clone_mask_public(shared);
+    clone_mask_public(own);
+    return true;
+}
+
+static bool clone_say(struct clone *clone, const char *sql)
+{
+    struct error err = { 0 };
+
+    return sql[0] == '\0' || pg_script(trace_scratch_conn(clone->scratch), sql, NULL, &err) ||
+           clone_fail(clone, TASK_CODE_RUNNER, &err);
+}
+
+static bool clone_compare(struct clone *clone, const char *digest)
+{
+    char copied[FINGERPRINT_BYTES];
+    struct error err = { 0 };
+
+    if (!fingerprint_read(trace_scratch_conn(clone->scratch), clone->schema, copied, &err)) {
+        return clone_fail(clone, TASK_CODE_RUNNER, &err);
+    }
+    if (strcmp(copied, digest) != 0) {
+        (void)error_set(&err, ERR_CONFLICT,
+                        "it has another schema than the tenant: what the tenant uses of other "
+                        "schemas than its own and public is not copied, and functions that name "
+                        "their schema are copied as they are written");
+        return clone_fail(clone, TASK_CODE_RUNNER, &err);
+    }
+    return true;
+}
+
+static bool clone_make(struct clone *clone)
+{
+    CLEANUP(buf_release) struct buf shared = { .size_max = COPY_BYTES_MAX };
+    CLEANUP(buf_release) struct buf own = { .size_max = COPY_BYTES_MAX };
+    const struct executor_options *options = clone->side.context->options;
+    struct arena *arena = &clone->side.task->arena;
+    char prefix[CLONE_PREFIX_BYTES];
+    char digest[FINGERPRINT_BYTES];
+    const char *extensions = "";
+    bool left = false;
+    struct error err = { 0 };
+    const char *path = clone->schema[0] == '\0'
+                           ? "RESET search_path"
+                           : arena_printf(arena, "SET search_path = %s",
+                                          task_text_identifier(arena, clone->schema));
+
+    if (!clone_read(clone, &shared, &own, &extensions, digest)) {
+        return false;
+    }
+    /* Of a process that died meanwhile; one that cannot be dropped is no reason not to go on. */
+    (void)!clone_sweep(clone->side.context->link->conn, options->shard, &left, &err);
+    if (!trace_scratch_open_as(
+            options->conninfo, clone_prefix(options->shard, prefix),
+            arena_printf(arena,
+                         "skein: an empty copy of a tenant of the shard %s, to try a rollout "
+                         "on; may be dropped",
+                         options->shard),
+            &clone->scratch, &err)) {
+        return clone_fail(clone, TASK_CODE_RUNNER, &err);
+    }
+    crash_point("clone_made");
+    return clone_say(clone, extensions) && clone_say(clone, buf_text(&shared)) &&
+           clone_say(clone, buf_text(&own)) &&
+           clone_say(clone,
+                     "RESET ALL; SET lock_timeout = '10s'; SET max_parallel_workers_per_gather"
+                     " = 0; SET max_parallel_maintenance_workers = 0") &&
+           clone_compare(clone, digest) && clone_say(clone, path);
+}
+
+void clone_try(struct task_context *context, struct executor_task *task, const struct plan *plan,
+               struct task_result *result)
+{
+    const struct executor_options *options = context->options;
+    struct clone clone = {
+        .side = { .context = context, .task = task, .result = result },
+        .plan = plan,
+        .schema = options->database_mode ? "" : task->tenant,
+    };
+    struct error err = { 0 };
+
+    result->version = task->from;
+    if (options->pg_dump == NULL || options->pg_dump[0] == '\0') {
+        (void)error_set(&err, ERR_REFUSED,
+                        "it is made with pg_dump, and this agent was not told where that is "
+                        "(--pg-dump)");
+        (void)clone_fail(&clone, TASK_CODE_RUNNER, &err);
+        return;
+    }
+    if (clone_make(&clone)) {
+        const struct clone_trial trial = { .context = context,
+                                           .task = task,
+                                           .plan = plan,
+                                           .schema = clone.schema,
+                                           .conn = trace_scratch_conn(clone.scratch),
+                                           .result = result };
+        if (clone_trial_run(&trial)) {
+            task_answer_succeed(result, task, plan->count);
+        }
+    }
+    crash_point("clone_tried");
+    if (clone.scratch != NULL && !trace_scratch_drop(clone.scratch, &err)) {
+        clone_trial_warn(task, options->shard, result, err.message); /* the next sweep has it */
+    }
+    trace_scratch_free(&clone.scratch);
+}
