@@ -108,6 +108,69 @@ def test_hooks_around_operations_outside_a_transaction(world):
         assert [row[1:] for row in tenant.history()] == [("0.1.0__init", "up", "done"), ("0.2.0__index", "up", "done")]
 
 
+def test_each_rollout_does_the_hook_before_what_was_left_half_done(world):
+    world.publish(steps())
+    world.fleet.roll_out("billing")
+    scripts = {**steps(), "0.2.0__index/10_index.sql": INDEX, "0.2.0__index/20_stop.sql": "SELECT stop();",
+               "hooks/before_tenant.sql": BEFORE, "hooks/after_tenant.sql": NOTE}
+    for tenant in world.tenants:
+        tenant.sql("CREATE SEQUENCE tries; CREATE FUNCTION stop() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF "
+                   "(SELECT yes FROM fails) AND nextval('tries') > 1 THEN RAISE EXCEPTION 'once more'; END IF; END $$")
+    world.one.sql("UPDATE fails SET yes = true")
+    world.publish(scripts)
+    first = world.fleet.roll_out("billing", "--policy", "continue", phase="FAILED")["id"]
+    seen = "SELECT hook, rollout FROM seen"
+    # The index has no way back: it stays, and so does the hook that is done.
+    assert world.one.version() == "0.1.0" and world.one.sql(seen) == [("before_tenant", first)]
+    world.fleet.skein("rollout", "retry", first)
+    world.fleet.wait_phase(first, "FAILED")
+    assert world.one.sql(seen) == [("before_tenant", first)]
+    world.one.sql("UPDATE fails SET yes = false")
+    second = world.fleet.roll_out("billing")["id"]
+    assert sorted(world.one.sql(seen)) == sorted([("before_tenant", first), ("before_tenant", second)])
+    assert world.ledger(world.one) == ["0.1.0", "index", "after_tenant 0.1.0>0.2.0"]
+    assert world.one.sql("SELECT count(*) FROM skein.operation") == [(0,)]
+    assert world.tenants[1].sql(seen) == [("before_tenant", first)]
+
+
+def test_what_only_lacked_its_last_hook_is_complete_for_a_longer_way(world):
+    world.publish(steps())
+    world.fleet.roll_out("billing")
+    for tenant in world.tenants:
+        tenant.sql("CREATE SEQUENCE tries")
+    world.one.sql("UPDATE fails SET yes = true")
+    refuses = "DO $$ BEGIN IF (SELECT yes FROM fails) AND nextval('tries') > 1 THEN RAISE EXCEPTION 'no'; END IF; END $$;"
+    scripts = {**steps(), "0.2.0__index.sql": INDEX}
+    world.publish({**scripts, "hooks/after_tenant.sql": refuses})
+    status = world.fleet.roll_out("billing", "--policy", "continue", phase="FAILED")
+    assert [error["file"] for error in status["errors"]] == ["hooks/after_tenant.sql"], status
+    assert world.one.version() == "0.1.0" and world.ledger(world.one) == ["0.1.0", "index"]
+    world.publish({**scripts, "0.3.0__step.sql": step("0.3.0"), "hooks/after_tenant.sql": NOTE})
+    world.fleet.roll_out("billing")
+    assert world.ledger(world.one) == ["0.1.0", "index", "0.3.0", "after_tenant 0.1.0>0.3.0"]
+    assert world.one.version() == "0.3.0"
+    assert [row[1:] for row in world.one.history()] == [
+        ("0.1.0__init", "up", "done"), ("0.2.0__index", "up", "failed"), ("0.2.0__index", "up", "done"),
+        ("0.3.0__step", "up", "done")]
+    assert world.one.sql("SELECT count(*) FROM skein.operation") == [(0,)]
+
+
+def test_a_rollback_leaves_hooks_alone(world):
+    world.publish(steps())
+    world.fleet.roll_out("billing")
+    world.publish({**steps(), "0.2.0__index.sql": INDEX, "0.2.0__index.down.sql": INDEX_DOWN,
+                   "hooks/before_tenant.sql": BEFORE, "hooks/after_tenant.sql": NOTE})
+    rollout = world.fleet.roll_out("billing")["id"]
+    world.fleet.skein("rollout", "rollback", rollout, "--yes")
+    world.fleet.wait_phase(rollout, "ROLLED_BACK")
+    for tenant in world.tenants:
+        assert tenant.version() == "0.1.0"
+        assert tenant.sql("SELECT hook FROM seen") == [("before_tenant",)]
+        assert world.ledger(tenant) == ["0.1.0", "index", "after_tenant 0.1.0>0.2.0"]
+    world.fleet.roll_out("billing")
+    assert len(world.one.sql("SELECT hook FROM seen")) == 2
+
+
 def test_an_agent_dies_between_the_hooks(fleet):
     """Each crash point in turn, on the way of one tenant after another."""
     world = World(fleet)
