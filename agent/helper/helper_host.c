@@ -1,52 +1,12 @@
 #include "agent/helper/helper_host.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/helper/helper_context.h"
 #include "agent/helper/helper_frame.h"
-#include "agent/helper/skein_migration.h"
-#include "common/core/arena.h"
 #include "common/core/limits.h"
-
-enum { HELPER_HOST_WORDS = 5 };
-
-struct skein_context {
-    const char *tenant;
-    const char *from;
-    const char *target;
-    bool dry_run;
-    char *const *arguments;
-    size_t argument_count;
-    bool gone;   /* the agent: nothing is sent any more */
-    bool failed; /* a statement has: the transaction is over */
-    bool has_reason;
-    char reason[ERROR_BYTES_MAX];
-    struct arena rows; /* the values and where they stand */
-    const char **values;
-    size_t row_count;
-    size_t column_count;
-    struct buf out;
-    struct buf in;
-    size_t used;
-};
-
-static void helper_host_release(struct skein_context *context)
-{
-    arena_release(&context->rows);
-    buf_release(&context->out);
-    buf_release(&context->in);
-}
-
-static void helper_host_keep_reason(struct skein_context *context, const char *reason)
-{
-    if (!context->has_reason) {
-        (void)snprintf(context->reason, sizeof(context->reason), "%s", reason);
-        context->has_reason = true;
-    }
-}
 
 /* Sends what stands in `out`. */
 static bool helper_host_send(struct skein_context *context)
@@ -112,7 +72,7 @@ static bool helper_host_hear(struct skein_context *context)
         return helper_host_take_rows(context, &frame);
     }
     const char *words = helper_frame_take_text(&frame);
-    helper_host_keep_reason(context, words == NULL ? "the statement failed" : words);
+    helper_context_keep_reason(context, words == NULL ? "the statement failed" : words);
     return false;
 }
 
@@ -202,7 +162,7 @@ const char *skein_value(const struct skein_context *context, size_t row, size_t 
 int skein_fail(struct skein_context *context, const char *reason)
 {
     context->has_reason = false; /* the author's words say more than the server's */
-    helper_host_keep_reason(context, reason);
+    helper_context_keep_reason(context, reason);
     return -1;
 }
 
@@ -218,27 +178,15 @@ void skein_progress(struct skein_context *context, uint64_t done, uint64_t total
 
 /* ---- the plugin's life ---- */
 
-/* NULL: the reason is kept. The object is never closed: it lives as long as this process. */
+/* NULL: the reason is kept. */
 static const struct skein_migration *helper_host_load(struct skein_context *context,
                                                       const char *path)
 {
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const struct skein_migration *found = object == NULL ? NULL : dlsym(object, "skein_migration");
+    const struct skein_migration *found = helper_context_load(context, path, "skein_migration");
 
-    if (found == NULL) {
-        const char *words = dlerror();
-        helper_host_keep_reason(context, words == NULL ? "the object cannot be loaded" : words);
-        return NULL;
-    }
-    if (found->abi != SKEIN_MIGRATION_ABI || found->apply == NULL) {
-        (void)snprintf(context->reason, sizeof(context->reason),
-                       "the object speaks version %u of skein_migration.h%s; this is version %d",
-                       (unsigned)found->abi, found->apply == NULL ? " and has no apply" : "",
-                       SKEIN_MIGRATION_ABI);
-        context->has_reason = true;
-        return NULL;
-    }
-    return found;
+    return found != NULL && helper_context_check(context, found->abi, found->apply != NULL, "apply")
+               ? found
+               : NULL;
 }
 
 static void helper_host_say_loaded(struct skein_context *context,
@@ -274,20 +222,14 @@ static void helper_host_call(struct skein_context *context, const struct skein_m
 
 int helper_host(int word_count, char *words[])
 {
-    CLEANUP(helper_host_release)
+    CLEANUP(helper_context_release)
     struct skein_context context = { .out = { .size_max = PLUGIN_FRAME_BYTES_MAX },
                                      .in = { .size_max = PLUGIN_BUFFER_BYTES_MAX } };
     struct helper_frame frame;
 
-    if (word_count < HELPER_HOST_WORDS) {
+    if (!helper_context_read(&context, word_count, words)) {
         return 2;
     }
-    context.tenant = words[1];
-    context.from = words[2];
-    context.target = words[3];
-    context.dry_run = strcmp(words[4], "dry_run") == 0;
-    context.arguments = words + HELPER_HOST_WORDS;
-    context.argument_count = (size_t)(word_count - HELPER_HOST_WORDS);
     const struct skein_migration *plugin = helper_host_load(&context, words[0]);
     if (plugin == NULL) {
         helper_host_return(&context, true);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/helper/helper_fold.h"
 #include "agent/helper/helper_frame.h"
 #include "agent/helper/helper_host.h"
 #include "agent/helper/helper_watch.h"
@@ -15,6 +16,7 @@ static const struct {
     { "watch", helper_watch },
     { "start", helper_watch_become },
     { "host", helper_host },
+    { "fold", helper_fold },
 };
 
 int main(int argc, char *argv[])
@@ -30,6 +32,6 @@ int main(int argc, char *argv[])
         return main_jobs[i].run(argc - 3, argv + 3);
     }
     fprintf(stderr, "skein-helper " SKEIN_VERSION ": started by skein-agent for operations of the "
-                    "kinds exec and plugin; see skein-agent(8)\n");
+                    "kinds exec, plugin and state; see skein-agent(8)\n");
     return EXIT_USAGE;
 }

@@ -66,6 +66,25 @@ SKEIN_API int skein_fail(struct skein_context *context, const char *reason);
 /* Tells the operator how far the work is: `done` of `total`. */
 SKEIN_API void skein_progress(struct skein_context *context, uint64_t done, uint64_t total);
 
+/* ---- folding streams of events: an `object:` of a .state.yaml ---- */
+
+/* Such an object exports another symbol, `skein_fold`. It has no database: skein_exec and
+ * skein_query fail. It is called for one stream after the other, in a process that may be ended and
+ * begun anew at any stream. */
+struct skein_fold {
+    uint32_t abi; /* SKEIN_MIGRATION_ABI */
+    /* `stream` is JSON: {"stream": ID, "events": [{"sequence": N, "type": T, "payload": JSON},
+     * ...]}, the events in their order. 0 with the new state given to skein_set_state; 0 without:
+     * the stream is skipped. -1: it has failed, with the reason that skein_fail has kept. */
+    int (*fold)(struct skein_context *context, const char *stream);
+};
+
+/* The one symbol that skein looks up for it. */
+extern SKEIN_API const struct skein_fold skein_fold;
+
+/* The new state, as JSON (copied); at most 1 MiB. 0, or -1 when it is larger. */
+SKEIN_API int skein_set_state(struct skein_context *context, const char *json);
+
 #ifdef __cplusplus
 }
 #endif

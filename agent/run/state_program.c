@@ -8,6 +8,30 @@
 #include "agent/run/process_words.h"
 #include "common/model/set_state.h"
 
+enum { STATE_PROGRAM_OBJECT_WORDS = 8 };
+
+/* A plugin's object is loaded by a helper that speaks as a program does. */
+static const char *const *state_program_object_words(const struct runner_call *call,
+                                                     const char *path,
+                                                     const struct set_process *process)
+{
+    const char **words = arena_alloc_array(
+        call->arena, STATE_PROGRAM_OBJECT_WORDS + process->argument_count + 1, sizeof(*words));
+
+    words[0] = call->options->helper;
+    words[1] = "fold";
+    words[2] = HELPER_PROTOCOL;
+    words[3] = path;
+    words[4] = call->task->tenant;
+    words[5] = call->from == NULL ? "" : call->from;
+    words[6] = call->task->target;
+    words[7] = task_mode_is_dry(call->task->mode) ? "dry_run" : "run";
+    for (size_t i = 0; i < process->argument_count; i++) {
+        words[STATE_PROGRAM_OBJECT_WORDS + i] = process->arguments[i];
+    }
+    return words;
+}
+
 bool state_program_make(const struct runner_call *call, struct state_program *ret_program,
                         struct runner_report *report)
 {
@@ -15,20 +39,26 @@ bool state_program_make(const struct runner_call *call, struct state_program *re
     const char *path = NULL;
     struct error err = { 0 };
 
-    if (!process_allow_program(call->options, process->program, call->arena, &path, &err)) {
+    bool is_object = call->operation->operation->state->is_object;
+
+    if (is_object
+            ? !process_allow_plugin(call->options, process->program, call->arena, &path, &err)
+            : !process_allow_program(call->options, process->program, call->arena, &path, &err)) {
         return runner_fail(call, report, TASK_CODE_RUNNER, "%s", err.message);
     }
     if (call->options->helper == NULL || call->options->helper[0] == '\0') {
         return runner_fail(call, report, TASK_CODE_RUNNER,
                            "the agent of shard '%s' has no skein-helper beside it, which runs "
-                           "programs",
+                           "programs and plugins",
                            call->options->shard);
     }
     *ret_program = (struct state_program){
         .call = call,
         .process = process,
-        .words = process_words(call, path, process),
-        .environment = process_words_alone(call, process),
+        .words = is_object ? state_program_object_words(call, path, process)
+                           : process_words(call, path, process),
+        .environment =
+            is_object ? process_words_host_environment(call) : process_words_alone(call, process),
     };
     return true;
 }

@@ -20,7 +20,6 @@ enum set_state_type {
     SET_STATE_U32,
     SET_STATE_U64,
     SET_STATE_BOOL,
-    SET_STATE_REFUSED, /* a key that others have: `help` says why not here */
     SET_STATE_PROGRAM, /* set_process reads it */
 };
 
@@ -29,7 +28,6 @@ struct set_state_key {
     enum set_state_type type;
     size_t offset;
     uint64_t min, max;
-    const char *help;
 };
 
 struct set_state_reader {
@@ -46,40 +44,37 @@ struct set_state_reader {
 #define AT(field) offsetof(struct set_state, field)
 
 static const struct set_state_key set_state_keys[] = {
-    { "prefix", SET_STATE_TEXT, AT(prefix), 0, 0, NULL },
-    { "to", SET_STATE_TEXT, AT(to), 0, 0, NULL },
-    { "kind", SET_STATE_WORD, AT(kind), 0, 0, NULL },
-    { "fold", SET_STATE_FUNCTION, AT(fold), 0, 0, NULL },
-    { "migrate", SET_STATE_FUNCTION, AT(migrate), 0, 0, NULL },
-    { "initial", SET_STATE_JSON, AT(initial), 0, 0, NULL },
-    { "events.database", SET_STATE_DATABASE, AT(events.database), 0, 0, NULL },
-    { "events.table", SET_STATE_TABLE, AT(events.table), 0, 0, NULL },
-    { "events.stream", SET_STATE_COLUMN, AT(events.stream), 0, 0, NULL },
-    { "events.sequence", SET_STATE_COLUMN, AT(events.sequence), 0, 0, NULL },
-    { "events.type", SET_STATE_COLUMN, AT(events.type), 0, 0, NULL },
-    { "events.payload", SET_STATE_COLUMN, AT(events.payload), 0, 0, NULL },
-    { "snapshots.database", SET_STATE_DATABASE, AT(snapshots.database), 0, 0, NULL },
-    { "snapshots.table", SET_STATE_TABLE, AT(snapshots.table), 0, 0, NULL },
-    { "snapshots.stream", SET_STATE_COLUMN, AT(snapshots.stream), 0, 0, NULL },
-    { "snapshots.sequence", SET_STATE_COLUMN, AT(snapshots.sequence), 0, 0, NULL },
-    { "snapshots.state", SET_STATE_COLUMN, AT(snapshots.state), 0, 0, NULL },
-    { "registry.database", SET_STATE_DATABASE, AT(registry.database), 0, 0, NULL },
-    { "registry.table", SET_STATE_TABLE, AT(registry.table), 0, 0, NULL },
-    { "registry.stream", SET_STATE_COLUMN, AT(registry.stream), 0, 0, NULL },
-    { "registry.kind", SET_STATE_COLUMN, AT(registry.kind), 0, 0, NULL },
-    { "workers", SET_STATE_U32, AT(workers), 1, STATE_WORKERS_MAX, NULL },
-    { "page", SET_STATE_U32, AT(page), 1, STATE_PAGE_MAX, NULL },
-    { "max_errors", SET_STATE_U64, AT(max_errors), 0, INT64_MAX, NULL },
-    { "max_events", SET_STATE_U64, AT(max_events), 1, INT64_MAX, NULL },
-    { "max_bytes", SET_STATE_U64, AT(max_bytes), 1, STATE_BYTES_MAX, NULL },
-    { "rollback", SET_STATE_BOOL, AT(rollback), 0, 0, NULL },
-    { "program", SET_STATE_PROGRAM, 0, 0, 0, NULL },
-    { "arguments", SET_STATE_PROGRAM, 0, 0, 0, NULL },
-    { "timeout", SET_STATE_PROGRAM, 0, 0, 0, NULL },
-    { "plugin", SET_STATE_REFUSED, 0, 0, 0,
-      "fold: FUNCTION or program: /PATH; plugins cannot fold streams" },
-    { "object", SET_STATE_REFUSED, 0, 0, 0,
-      "fold: FUNCTION or program: /PATH; plugins cannot fold streams" },
+    { "prefix", SET_STATE_TEXT, AT(prefix), 0, 0 },
+    { "to", SET_STATE_TEXT, AT(to), 0, 0 },
+    { "kind", SET_STATE_WORD, AT(kind), 0, 0 },
+    { "fold", SET_STATE_FUNCTION, AT(fold), 0, 0 },
+    { "migrate", SET_STATE_FUNCTION, AT(migrate), 0, 0 },
+    { "initial", SET_STATE_JSON, AT(initial), 0, 0 },
+    { "events.database", SET_STATE_DATABASE, AT(events.database), 0, 0 },
+    { "events.table", SET_STATE_TABLE, AT(events.table), 0, 0 },
+    { "events.stream", SET_STATE_COLUMN, AT(events.stream), 0, 0 },
+    { "events.sequence", SET_STATE_COLUMN, AT(events.sequence), 0, 0 },
+    { "events.type", SET_STATE_COLUMN, AT(events.type), 0, 0 },
+    { "events.payload", SET_STATE_COLUMN, AT(events.payload), 0, 0 },
+    { "snapshots.database", SET_STATE_DATABASE, AT(snapshots.database), 0, 0 },
+    { "snapshots.table", SET_STATE_TABLE, AT(snapshots.table), 0, 0 },
+    { "snapshots.stream", SET_STATE_COLUMN, AT(snapshots.stream), 0, 0 },
+    { "snapshots.sequence", SET_STATE_COLUMN, AT(snapshots.sequence), 0, 0 },
+    { "snapshots.state", SET_STATE_COLUMN, AT(snapshots.state), 0, 0 },
+    { "registry.database", SET_STATE_DATABASE, AT(registry.database), 0, 0 },
+    { "registry.table", SET_STATE_TABLE, AT(registry.table), 0, 0 },
+    { "registry.stream", SET_STATE_COLUMN, AT(registry.stream), 0, 0 },
+    { "registry.kind", SET_STATE_COLUMN, AT(registry.kind), 0, 0 },
+    { "workers", SET_STATE_U32, AT(workers), 1, STATE_WORKERS_MAX },
+    { "page", SET_STATE_U32, AT(page), 1, STATE_PAGE_MAX },
+    { "max_errors", SET_STATE_U64, AT(max_errors), 0, INT64_MAX },
+    { "max_events", SET_STATE_U64, AT(max_events), 1, INT64_MAX },
+    { "max_bytes", SET_STATE_U64, AT(max_bytes), 1, STATE_BYTES_MAX },
+    { "rollback", SET_STATE_BOOL, AT(rollback), 0, 0 },
+    { "program", SET_STATE_PROGRAM, 0, 0, 0 },
+    { "arguments", SET_STATE_PROGRAM, 0, 0, 0 },
+    { "timeout", SET_STATE_PROGRAM, 0, 0, 0 },
+    { "object", SET_STATE_PROGRAM, 0, 0, 0 },
 };
 
 static bool set_state_expect(struct set_state_reader *reader, const char *expected)
@@ -245,24 +240,16 @@ static bool set_state_take_bool(struct set_state_reader *reader, const struct se
     return true;
 }
 
-static bool set_state_take_refused(struct set_state_reader *reader, const struct set_state_key *key,
-                                   const char *value)
-{
-    (void)value;
-    return set_state_expect(reader, key->help);
-}
-
 static bool set_state_take(struct set_state_reader *reader, const struct set_state_key *key,
                            const struct option_source *entry)
 {
     static bool (*const takers[])(struct set_state_reader *, const struct set_state_key *,
                                   const char *) = {
-        [SET_STATE_TEXT] = set_state_take_text,       [SET_STATE_DATABASE] = set_state_take_text,
-        [SET_STATE_TABLE] = set_state_take_text,      [SET_STATE_COLUMN] = set_state_take_text,
-        [SET_STATE_FUNCTION] = set_state_take_text,   [SET_STATE_WORD] = set_state_take_text,
-        [SET_STATE_JSON] = set_state_take_text,       [SET_STATE_U32] = set_state_take_number,
-        [SET_STATE_U64] = set_state_take_number,      [SET_STATE_BOOL] = set_state_take_bool,
-        [SET_STATE_REFUSED] = set_state_take_refused,
+        [SET_STATE_TEXT] = set_state_take_text,     [SET_STATE_DATABASE] = set_state_take_text,
+        [SET_STATE_TABLE] = set_state_take_text,    [SET_STATE_COLUMN] = set_state_take_text,
+        [SET_STATE_FUNCTION] = set_state_take_text, [SET_STATE_WORD] = set_state_take_text,
+        [SET_STATE_JSON] = set_state_take_text,     [SET_STATE_U32] = set_state_take_number,
+        [SET_STATE_U64] = set_state_take_number,    [SET_STATE_BOOL] = set_state_take_bool,
     };
 
     if (key->offset == AT(to)) {
@@ -297,9 +284,10 @@ static bool set_state_apply(struct set_state_reader *reader, bool *seen,
         return true;
     }
     if (key == NULL) {
-        (void)set_state_expect(reader, "another key: prefix, to, kind, fold, migrate, initial, "
-                                       "program, events, snapshots, registry, workers, page, "
-                                       "max_errors, max_events, max_bytes or rollback");
+        (void)set_state_expect(reader,
+                               "another key: prefix, to, kind, fold, migrate, initial, "
+                               "program, object, events, snapshots, registry, workers, page, "
+                               "max_errors, max_events, max_bytes or rollback");
     } else if (seen[key - set_state_keys]) {
         (void)set_state_expect(reader, "one value, not a list");
     } else if (entry->value[0] == '\0') {
@@ -334,18 +322,25 @@ static bool set_state_check_fold(struct set_state_reader *reader)
     bool folds = state->fold[0] != '\0';
 
     if (folds == (reader->program_count > 0)) {
-        return set_state_fail(reader, 1, "one of the keys fold: FUNCTION and program: /PATH");
+        return set_state_fail(reader, 1,
+                              "one of the keys fold: FUNCTION, program: /PATH and object: "
+                              "NAME.so");
     }
     if (folds) {
         return true;
     }
     if (state->migrate[0] != '\0') {
-        return set_state_fail(reader, 1, "no key migrate beside program, which does that itself");
+        return set_state_fail(reader, 1,
+                              "no key migrate beside program or object, which do that themselves");
+    }
+    for (size_t i = 0; i < reader->program_count; i++) {
+        state->is_object = state->is_object || strcmp(reader->program[i].key, "object") == 0;
     }
     struct set_process *program = arena_alloc(reader->arena, sizeof(*program));
     state->program = program;
-    return set_process_take(reader->path, SET_PROCESS_STATE, reader->program, reader->program_count,
-                            reader->arena, program, reader->err);
+    return set_process_take(reader->path, state->is_object ? SET_PROCESS_PLUGIN : SET_PROCESS_STATE,
+                            reader->program, reader->program_count, reader->arena, program,
+                            reader->err);
 }
 
 static bool set_state_check(struct set_state_reader *reader)

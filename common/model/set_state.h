@@ -38,6 +38,7 @@ struct set_state {
     const char *migrate; /* an SQL function; "": none */
     const char *initial; /* JSON: the state before the first event */
     const struct set_process *program; /* NULL: SQL functions fold */
+    bool is_object;                    /* the program is a plugin's object */
     struct set_state_events events;
     struct set_state_snapshots snapshots;
     struct set_state_registry registry;

@@ -9,7 +9,7 @@ import stat
 import pytest
 import yaml
 
-from fleet import ROOT, error_of
+from fleet import BUILD, ROOT, error_of
 from processes import wait_until
 from sets import write_set
 
@@ -366,6 +366,24 @@ def test_a_program_folds(fleet):
     assert "stream 'account-0007b': no account at 2" in messages
 
 
+def test_a_plugin_folds(fleet):
+    bench = Bench(fleet, flags=["--plugin-dir", f"{BUILD}/plugins"])
+    bench.begin()
+    fill(bench, 8)
+    bench.server.sql("".join(account(f"account-{kind}", events=[("opened", {}), (kind, {})])
+                             for kind in ("asks", "dies", "fails", "other")) +
+                     "INSERT INTO t_1.streams SELECT DISTINCT stream_id FROM t_1.events ON CONFLICT DO NOTHING")
+    bench.publish({"prefix": "account-", "to": "account2-", "object": "folder.so", "arguments": ["bank"],
+                   "registry": {"table": "streams"}})
+    status = bench.fleet.roll_out("bank")
+    assert bench.snapshots() == [(name, 3, {"events": 3, "of": "bank"}) for name in names(8, "account2-")]
+    told = dict(w["message"].split(": ", 1) for w in status["warnings"] if w["mode"] == "run")
+    assert set(told) == {f"stream 'account-{kind}'" for kind in ("asks", "dies", "fails")}, told
+    assert told["stream 'account-fails'"].startswith('no such "account"')
+    assert "signal 6" in told["stream 'account-dies'"], told
+    assert bench.registry() == ["account-asks", "account-dies", "account-fails", "account-other"] + names(8, "account2-")
+
+
 def test_a_program_that_is_not_allowed_is_refused(bench):
     bench.begin()
     fill(bench, 1)
@@ -378,7 +396,7 @@ def test_a_file_that_is_wrong_is_refused_when_it_is_published(fleet):
     fleet.start_coordinator()
     for text, words in [("prefix: a-\nfold: f\nworkers: many\n",
                          "20_accounts.state.yaml:3: key 'workers', value 'many': expected a number from 1 to 16"),
-                        ("prefix: a-\nplugin: fold.so\n", "plugins cannot fold streams")]:
+                        ("prefix: a-\nobject: fold.sql\n", "expected the name of a shared object")]:
         folder = write_set(fleet.path("bank"), {**BASE, "0.2.0__v2/20_accounts.state.yaml": text}, name="bank")
         result = fleet.publish(folder, check=None)
         assert result.code != 0 and words in result.err, result

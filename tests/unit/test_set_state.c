@@ -107,6 +107,10 @@ static void a_program_can_fold(void **state)
     assert_int_equal(read.program->argument_count, 2);
     assert_string_equal(read.program->environment[0], "MODE=fast");
     assert_int_equal(read.program->timeout_ms, 60000);
+    assert_false(read.is_object);
+    read_well(&arena, "prefix: a-\nobject: fold.so\narguments: [x]\n", &read);
+    assert_string_equal(read.program->program, "fold.so");
+    assert_true(read.is_object);
 }
 
 static void what_is_wrong_is_refused_with_its_line(void **state)
@@ -118,13 +122,20 @@ static void what_is_wrong_is_refused_with_its_line(void **state)
     } cases[] = {
         { "fold: f\n", "x.yaml:1: expected the key prefix" },
         { "prefix: ''\nfold: f\n", "x.yaml:1: key 'prefix', value '': expected a value" },
-        { "prefix: a-\n", "x.yaml:1: expected one of the keys fold: FUNCTION and program: /PATH" },
+        { "prefix: a-\n",
+          "x.yaml:1: expected one of the keys fold: FUNCTION, program: /PATH and object: NAME.so" },
         { HEAD "program: /bin/x\n", "expected one of the keys fold" },
         { "prefix: a-\nprogram: fold\n", "x.yaml:2: key 'program', value 'fold': expected the" },
         { "prefix: a-\nprogram: /bin/x\nmigrate: m\n", "expected no key migrate beside program" },
         { "prefix: a-\nprogram: /bin/x\ndry_run: true\n", "x.yaml:3: key 'dry_run'" },
         { HEAD "timeout: 5s\n", "expected one of the keys fold" },
-        { HEAD "plugin: a.so\n", "plugins cannot fold streams" },
+        { HEAD "object: a.so\n", "expected one of the keys fold" },
+        { "prefix: a-\nobject: /a.so\n",
+          "x.yaml:2: key 'object', value '/a.so': expected the name" },
+        { "prefix: a-\nobject: a.so\nprogram: /bin/x\n",
+          "key 'program', value '/bin/x': unknown key" },
+        { "prefix: a-\nobject: a.so\nenvironment: {A: b}\n", "key 'environment.A'" },
+        { "prefix: a-\nobject: a.so\nmigrate: m\n", "no key migrate beside program or object" },
         { HEAD "to: a-b-\n", "x.yaml:3: expected that neither of prefix and to begins with" },
         { HEAD "to: a\n", "x.yaml:3: expected that neither" },
         { HEAD "to: b{x}\n", "x.yaml:3: key 'to', value 'b{x}': expected what the streams' ids" },
