@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from fleet import continue_process
 from processes import wait_until
 from sets import databases_of, schemas_of, steps, write_set
 
@@ -345,3 +346,49 @@ def test_what_a_program_has_done_elsewhere_is_undone(fleet, has_way_back):
     assert ("0.2.0__place.exec.yaml" in failed.err) != has_way_back  # what stays is named
     assert os.path.exists(place) != has_way_back
     assert server.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 't_2'") == [(0,)]
+
+
+def is_stopped(program):
+    with open(f"/proc/{program.process.pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def stall_at(home, point, verb):
+    """An agent that stands still in the middle of it; a second one that has done it instead."""
+    home.agent.kill()
+    home.agent.start(SKEIN_PAUSE_AT=point)
+    home.agent.wait_ready()
+    said = home.begin(verb, "t_2")
+    wait_until(lambda: is_stopped(home.agent), "the agent to stand still", timeout=60)
+    second = home.fleet.start_agent("eu-1", home.server, key="second", wait=False,
+                                    mode="database" if home.databases else "schema",
+                                    flags=["--refresh-ms", "1000", "--pg-dump", PG_DUMP])
+    assert said.result().code == 0, said.result()
+    return second
+
+
+def wake_up(home):
+    log = home.agent.process.log
+    continue_process(home.agent.process)
+    wait_until(lambda: "stream_closed" in log() or "standing_by" in log(), "the agent to notice",
+               timeout=60)
+    ours = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    wait_until(lambda: home.server.sql(ours) == [(0,)], "its sessions to end", timeout=60)
+
+
+@pytest.mark.parametrize("point", ["make_before_database", "make_before_end"])
+def test_an_agent_that_comes_too_late_makes_nothing(databases, point):
+    second = stall_at(databases, point, "create")
+    databases.assert_whole("t_2", *MADE)
+    wake_up(databases)
+    second.process.assert_running()
+    databases.assert_whole("t_2", *MADE)
+
+
+def test_an_agent_that_comes_too_late_drops_nothing(databases):
+    databases.create("t_2", check=0)
+    stall_at(databases, "drop_before_database", "drop")
+    databases.assert_nothing()
+    databases.create("t_2", check=0)  # another one of that name
+    wake_up(databases)
+    databases.assert_whole("t_2", *MADE)
