@@ -1,100 +1,11 @@
 """Tenants that are made in more than one transaction: by a walk, as databases, as copies of the
-reference; and databases that are dropped. Whole or not at all, whoever dies (3 min, most of it
-waiting for leases)."""
-import concurrent.futures
-import glob
+reference; and databases that are dropped (2 min). Who dies meanwhile: test_tenant_deaths.py."""
 import os
 
 import pytest
 
-from fleet import continue_process
-from processes import wait_until
-from sets import databases_of, schemas_of, steps, write_set
-
-POOL = concurrent.futures.ThreadPoolExecutor(4)
-PG_DUMP = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_dump"))[-1]
-INDEX = """-- skein:transaction none
-CREATE INDEX CONCURRENTLY account_email ON account (email);
-"""
-FAILS = "SELECT 1 / 0;"
-
-
-def scripts(*versions, extra=None):
-    """A walk: 0.1.0, 0.2.0, an index outside any transaction, and `versions` behind it."""
-    return {**steps("0.2.0", *versions, extra=extra), "0.3.0__index.sql": INDEX}
-
-
-class Home:
-    """One shard of one kind, with the reference tenant t_ref at 0.4.0."""
-
-    def __init__(self, fleet, databases):
-        self.fleet, self.databases = fleet, databases
-        self.server = fleet.start_pg("eu")
-        self.make_by_hand("t_ref")
-        fleet.start_coordinator()
-        self.agent = fleet.start_agent(
-            "eu-1", self.server, mode="database" if databases else "schema",
-            flags=["--refresh-ms", "1000", "--pg-dump", PG_DUMP])
-        fleet.wait_tenants(1)
-        self.publish("0.4.0")
-        fleet.roll_out("billing")
-
-    def make_by_hand(self, name):
-        make = self.fleet.create_databases if self.databases else self.fleet.create_schemas
-        make(self.server, [name])
-
-    def publish(self, *versions, extra=None):
-        folder = self.fleet.path("billing")
-        self.fleet.publish(write_set(folder, scripts(*versions, extra=extra), reference="eu-1/t_ref"))
-
-    def tenant(self, name):
-        return (databases_of if self.databases else schemas_of)(self.server, [name])[0]
-
-    def create(self, tenant, *args, **options):
-        return self.fleet.skein("tenant", "create", f"eu-1/{tenant}", "--set", "billing", *args,
-                                timeout=180, **options)
-
-    def drop(self, tenant, *args, **options):
-        return self.fleet.skein("tenant", "drop", f"eu-1/{tenant}", "--yes", "--reason", "over", *args,
-                                timeout=180, **options)
-
-    def begin(self, verb, *args):
-        """The command in the background, for as long as it takes."""
-        return POOL.submit(getattr(self, verb), *args)
-
-    def names(self):
-        """What the server has, half made or not."""
-        rows = self.server.sql(
-            "SELECT datname FROM pg_database WHERE datname LIKE 't\\_%' ORDER BY 1" if self.databases
-            else "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%' ORDER BY 1")
-        return [row[0] for row in rows]
-
-    def listed(self):
-        found = self.fleet.skein("tenant", "list", json=True, check=0).json
-        return [t["tenant"].split("/")[1] for t in found]
-
-    def die_at(self, point):
-        self.agent.kill()
-        self.agent.start(SKEIN_CRASH_AT=point)
-        self.agent.wait_ready()
-
-    def come_back(self):
-        wait_until(lambda: not self.agent.process.is_running(), "the agent to die", timeout=120)
-        self.agent.start(SKEIN_CRASH_AT="")
-
-    def assert_whole(self, name, *versions):
-        tenant = self.tenant(name)
-        done = [row[0] for row in tenant.history() if row[2] == "up" and row[3] == "done"]
-        assert done[-len(versions):] == list(versions), done  # of earlier ones some may stay
-        assert self.databases or "started" not in {row[3] for row in tenant.history()}
-        assert tenant.version() == versions[-1]
-        assert tenant.sql("SELECT count(*) FROM pg_indexes WHERE indexname = 'account_email'"
-                          " AND schemaname = current_schema()") == [(1,)]
-        assert self.listed() == sorted({"t_ref", name}) and self.names() == self.listed()
-        wait_until(lambda: self.fleet.skein("lock", "list", json=True).json == [], "the locks to go")
-
-    def assert_nothing(self):
-        assert self.names() == ["t_ref"] and self.listed() == ["t_ref"]
+from homes import FAILS, Home
+from sets import write_set
 
 
 @pytest.fixture(params=["schema", "database"])
@@ -235,99 +146,6 @@ def test_a_database_in_use_is_not_dropped(databases):
     assert "is the reference tenant" in databases.drop("t_ref", "--force", check=7).err
 
 
-MADE = ("0.1.0", "0.2.0", "0.3.0", "0.4.0")
-POINTS = ["make_begun", "after_step", "make_before_end", "make_after_end"]
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_the_agent_dies_while_it_makes_a_tenant(home, point):
-    home.die_at(point)
-    said = home.begin("create", "t_2")
-    wait_until(lambda: not home.agent.process.is_running(), "the agent to die", timeout=120)
-    if point != "make_after_end":
-        assert home.listed() == ["t_ref"]  # nobody takes half of it for a tenant
-    home.come_back()
-    assert said.result().code == 0, said.result()
-    home.assert_whole("t_2", *MADE)
-
-
-@pytest.mark.parametrize("point", ["make_after_database", "make_before_copied", "make_copied"])
-def test_the_agent_dies_while_it_copies_a_database(databases, point):
-    databases.die_at(point)
-    said = databases.begin("create", "t_2", "--from", "reference")
-    databases.come_back()
-    assert said.result().code == 0, said.result()
-    databases.assert_whole("t_2", *MADE)
-
-
-def test_the_agent_dies_while_it_copies_a_schema(schemas):
-    schemas.die_at("make_before_copied")
-    said = schemas.begin("create", "t_2", "--from", "reference")
-    schemas.come_back()
-    assert said.result().code == 0, said.result()
-    schemas.assert_whole("t_2", *MADE)
-
-
-@pytest.mark.parametrize("point", ["make_before_remove", "make_before_raze", "make_after_raze"])
-def test_the_agent_dies_while_it_removes_what_failed(databases, point):
-    databases.publish("0.4.0", "0.5.0", extra={"0.5.0": FAILS})
-    databases.die_at(point)
-    said = databases.begin("create", "t_2")
-    databases.come_back()
-    assert said.result().code == 4, said.result()
-    assert "division by zero" in said.result().err
-    databases.assert_nothing()
-
-
-@pytest.mark.parametrize("point", ["drop_before_database", "drop_after_database"])
-def test_the_agent_dies_while_it_drops_a_database(databases, point):
-    databases.create("t_2", check=0)
-    databases.die_at(point)
-    said = databases.begin("drop", "t_2")
-    databases.come_back()
-    assert said.result().code == 0, said.result()
-    databases.assert_nothing()
-
-
-def slow(version):
-    return {version: "SELECT pg_sleep(60);"}
-
-
-def newest(home):
-    return home.fleet.skein("rollout", "list", json=True, check=0).json[0]["id"]
-
-
-def begin_slow(home):
-    home.publish("0.4.0", "0.5.0", extra=slow("0.5.0"))
-    said = home.begin("create", "t_2")
-    sleeps = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%%'"
-    wait_until(lambda: home.server.sql(sleeps)[0][0] > 0, "the script to run", timeout=60)
-    return said
-
-
-def test_an_aborted_create_leaves_nothing(home):
-    said = begin_slow(home)
-    home.fleet.skein("rollout", "abort", newest(home), "--yes", check=0)
-    home.fleet.wait_phase(newest(home), "ABORTED", timeout=60)
-    assert said.result().code != 0
-    wait_until(lambda: home.names() == ["t_ref"], "all of it to go")
-    home.assert_nothing()
-
-
-def test_an_aborted_create_of_a_dead_agent_is_removed_by_the_next(home):
-    said = begin_slow(home)
-    home.agent.kill()
-    home.fleet.skein("rollout", "abort", newest(home), "--yes", check=0)
-    assert home.names() == ["t_2", "t_ref"] and home.listed() == ["t_ref"]
-    home.agent.start()
-    home.fleet.wait_phase(newest(home), "ABORTED", timeout=120)
-    assert said.result().code != 0
-    home.assert_nothing()
-    home.publish("0.4.0", "0.5.0", "0.6.0", extra=slow("0.5.0"))
-    home.create("t_2", "--to", "0.4.0", check=0)
-    home.assert_whole("t_2", *MADE)
-
-
 @pytest.mark.parametrize("has_way_back", [True, False])
 def test_what_a_program_has_done_elsewhere_is_undone(fleet, has_way_back):
     server = fleet.start_pg("eu")
@@ -348,47 +166,20 @@ def test_what_a_program_has_done_elsewhere_is_undone(fleet, has_way_back):
     assert server.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 't_2'") == [(0,)]
 
 
-def is_stopped(program):
-    with open(f"/proc/{program.process.pid}/stat", encoding="ascii") as file:
-        return file.read().rsplit(")", 1)[1].split()[0] == "T"
+def test_labels_of_its_own_come_before_those_of_the_query(fleet):
+    server = fleet.start_pg("eu")
+    fleet.create_schemas(server, ["t_1", "t_2"])
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server, query="SELECT nspname, '{\"tier\": \"std\", \"zone\": \"a\"}'"
+                      "::jsonb FROM pg_namespace WHERE nspname ~ '^t_'")
+    fleet.wait_tenants(2)
 
+    def labels():
+        return [t["labels"] for t in fleet.skein("tenant", "list", json=True, check=0).json]
 
-def stall_at(home, point, verb):
-    """An agent that stands still in the middle of it; a second one that has done it instead."""
-    home.agent.kill()
-    home.agent.start(SKEIN_PAUSE_AT=point)
-    home.agent.wait_ready()
-    said = home.begin(verb, "t_2")
-    wait_until(lambda: is_stopped(home.agent), "the agent to stand still", timeout=60)
-    second = home.fleet.start_agent("eu-1", home.server, key="second", wait=False,
-                                    mode="database" if home.databases else "schema",
-                                    flags=["--refresh-ms", "1000", "--pg-dump", PG_DUMP])
-    assert said.result().code == 0, said.result()
-    return second
-
-
-def wake_up(home):
-    log = home.agent.process.log
-    continue_process(home.agent.process)
-    wait_until(lambda: "stream_closed" in log() or "standing_by" in log(), "the agent to notice",
-               timeout=60)
-    ours = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-    wait_until(lambda: home.server.sql(ours) == [(0,)], "its sessions to end", timeout=60)
-
-
-@pytest.mark.parametrize("point", ["make_before_database", "make_before_end"])
-def test_an_agent_that_comes_too_late_makes_nothing(databases, point):
-    second = stall_at(databases, point, "create")
-    databases.assert_whole("t_2", *MADE)
-    wake_up(databases)
-    second.process.assert_running()
-    databases.assert_whole("t_2", *MADE)
-
-
-def test_an_agent_that_comes_too_late_drops_nothing(databases):
-    databases.create("t_2", check=0)
-    stall_at(databases, "drop_before_database", "drop")
-    databases.assert_nothing()
-    databases.create("t_2", check=0)  # another one of that name
-    wake_up(databases)
-    databases.assert_whole("t_2", *MADE)
+    fleet.skein("tenant", "label", "eu-1/t_1", "tier=gold", "a=1", "zz=", check=0)
+    assert labels() == [{"a": "1", "tier": "gold", "zone": "a", "zz": ""}, {"tier": "std", "zone": "a"}]
+    fleet.skein("tenant", "label", "eu-1/t_1", "tier-", "a-", "none-", check=0)
+    assert labels() == [{"tier": "std", "zone": "a", "zz": ""}, {"tier": "std", "zone": "a"}]
+    assert fleet.skein("tenant", "label", "eu-1/t_9", "a=1").code == 1
+    assert "label" in fleet.skein("tenant", "label", "eu-1/t_1", "a=b\nc", check=1).err
