@@ -5,6 +5,7 @@ Budget: 30 s.
 """
 import json
 import os
+import signal
 
 import pytest
 import yaml
@@ -187,6 +188,26 @@ def test_an_agent_that_is_killed_in_the_middle_undoes_nothing_twice(world):
     for tenant in world.tenants:
         world.assert_undone(tenant)
     assert world.control() == [[], []]
+
+
+@pytest.mark.parametrize("point", ["control_before_begin", "control_after_commit"])
+def test_the_control_database_is_told_once_whoever_dies(world, point):
+    world.publish()
+    rollout = world.take_up()
+    world.fleet.agents["eu-1"].process.stop(signal.SIGTERM)
+    world.fleet.start_agent("eu-1", world.server, key="dying", flags=world.flags, SKEIN_CRASH_AT=point)
+    world.fleet.skein("rollout", "rollback", rollout, "--yes", check=0)
+    wait_until(lambda: not world.fleet.agents["dying"].process.is_running(), "the agent to die")
+    del world.fleet.agents["dying"]
+    world.fleet.start_agent("eu-1", world.server, key="next", flags=world.flags)
+    status = world.fleet.wait_phase(rollout, *FINAL, "PAUSED", timeout=90)
+    assert status["phase"] == "ROLLED_BACK", json.dumps(status, indent=1)
+    for tenant in world.tenants:
+        world.assert_undone(tenant)
+    assert world.control() == [[], []]
+    told = world.server.sql("SELECT tenant, script, direction FROM skein.history WHERE direction = 'down'",
+                            database="control")
+    assert len(told) == len(set(told)) == 2 * len(NAMES), told
 
 
 def test_a_rollback_that_failed_goes_on_or_is_given_up(world):
