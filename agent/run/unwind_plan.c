@@ -17,16 +17,17 @@ static bool unwind_plan_is_open(const struct unwind_start *start, const struct m
 
 static void unwind_plan_add(struct unwind_plan *plan, const struct unwind_operation *operation)
 {
-    struct step *last = plan->step_count == 0 ? NULL : &plan->steps[plan->step_count - 1];
     bool transactional =
         operation->nothing || operation_is_transactional(operation->prepared->operation, true);
+    bool continues = transactional && plan->step_count > 0 &&
+                     plan->steps[plan->step_count - 1].kind == STEP_TRANSACTION;
 
-    if (last == NULL || !transactional || last->kind != STEP_TRANSACTION) {
-        last = &plan->steps[plan->step_count++];
-        *last = (struct step){ .kind = transactional ? STEP_TRANSACTION : STEP_RUNNER,
-                               .first = plan->operation_count };
+    if (!continues) {
+        plan->steps[plan->step_count++] =
+            (struct step){ .kind = transactional ? STEP_TRANSACTION : STEP_RUNNER,
+                           .first = plan->operation_count };
     }
-    last->count++;
+    plan->steps[plan->step_count - 1].count++;
     plan->operations[plan->operation_count++] = *operation;
 }
 
