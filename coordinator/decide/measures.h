@@ -34,7 +34,7 @@ void measures_release(struct measures *measures);
  * counted until it has passed; a tenant is counted once. */
 void measures_add(struct step *step, struct tenant_task *task, const struct task_measure *measure,
                   bool passed);
-void measures_load(struct rollout *rollout, const struct rollout_measures *measures);
+void measures_load(struct rollout *rollout, const struct rollout_measures *from);
 /* Every tenant is looked at again. */
 void measures_forget(struct step *step, struct rollout *rollout);
 /* Writes the record if there is news. */

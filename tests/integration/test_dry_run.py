@@ -81,3 +81,30 @@ def test_what_a_rollback_does_not_take_back_is_named(fleet):
     text = fleet.skein("rollout", "report", done["id"], check=0).out
     assert "the dry run has moved for good: orders_id_seq" in text
     assert "nobody waits for a lock" in text
+
+
+def test_what_lint_did_not_foresee_is_a_warning_told_once(fleet):
+    server = take_off(fleet, {"0.2.0__rows.sql": "UPDATE items SET o = 1;\n"})
+    for tenant in ("t_1", "t_2"):  # somebody was here, and nobody has told the scripts
+        server.sql(f"CREATE TABLE {tenant}.other (n int);"
+                   f"CREATE FUNCTION {tenant}.sly() RETURNS trigger LANGUAGE plpgsql AS"
+                   " 'BEGIN ALTER TABLE other ALTER COLUMN n TYPE bigint; RETURN NULL; END';"
+                   f"CREATE TRIGGER sly AFTER UPDATE ON {tenant}.items FOR EACH STATEMENT"
+                   f" EXECUTE FUNCTION {tenant}.sly()")
+    done = fleet.roll_out("billing", "--dry-run-only")
+    warnings = fleet.report(done["id"])["warnings"]
+    assert len(warnings) == 1, warnings
+    assert (warnings[0]["code"], warnings[0]["file"]) == ("LINT", "0.2.0__rows.sql")
+    assert "it took ACCESS EXCLUSIVE on other, foreseen was no lock" in warnings[0]["message"]
+
+
+def test_a_rewrite_that_lint_cannot_see_is_stopped_on_a_large_table(fleet):
+    hidden = ("DO $$ BEGIN EXECUTE format('ALTER TABLE %I ALTER COLUMN n TYPE bigint',"
+              " (SELECT relname FROM pg_class WHERE oid = 'orders'::regclass)); END $$;\n")
+    take_off(fleet, {"0.2.0__hidden.sql": hidden}, rows=40000)
+    ended = fleet.roll_out("billing", "--size-limit", "1MB", phase="DRY_RUN_FAILED")
+    report = fleet.report(ended["id"])
+    error = error_of(report, "eu-1/t_3")
+    assert (error["code"], error["sqlstate"], len(report["errors"])) == ("LINT", "SK060", 1)
+    assert error["file"] == "0.2.0__hidden.sql" and "orders (" in error["message"]
+    fleet.roll_out("billing", "--size-limit", "1MB", "--allow-large")

@@ -101,7 +101,9 @@ static int bench_compare(const void *a, const void *b)
 static double bench_median(uint64_t *times, size_t count)
 {
     qsort(times, count, sizeof(*times), bench_compare);
-    return (double)times[count / 2] / 1000;
+    size_t middle = count / 2;
+
+    return (double)times[middle] / 1000;
 }
 
 int agentdb_bench_dry_run(struct agentdb *db, size_t tenants)
