@@ -209,18 +209,20 @@ bool size_guard_look(struct size_guard *guard, const struct size_guard_call *cal
     CLEANUP(survey_release) struct survey survey = { 0 };
     struct survey_call asked = { .schema = call->schema, .lock_timeout_ms = call->lock_timeout_ms };
     uint64_t largest = 0;
-    bool all = false;
+    bool large = false;
 
     *ret_look = (struct size_look){ 0 };
-    asked.names = size_plan_names(scripts, &asked.name_count, &all);
-    if (all) {
+    asked.names = size_plan_names(scripts, &asked.name_count, &large);
+    if (large) { /* it may be any table */
         asked.names = NULL;
         asked.name_count = 0;
-    } else if (asked.name_count == 0) {
-        return true; /* nothing but what it makes itself */
-    } else if (!survey_size_largest(call->conn, &asked, &largest, ret_pg_error, err)) {
-        return false;
-    } else if (largest < SIZE_SMALL_BYTES) {
+    } else if (asked.name_count > 0) {
+        if (!survey_size_largest(call->conn, &asked, &largest, ret_pg_error, err)) {
+            return false;
+        }
+        large = largest >= SIZE_SMALL_BYTES;
+    }
+    if (!large) {
         return true;
     }
     if (!survey_read(call->conn, &asked, &survey, ret_pg_error, err)) {

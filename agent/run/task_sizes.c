@@ -93,7 +93,9 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
     uint64_t limit_bytes =
         task->size_limit_bytes != 0 ? task->size_limit_bytes : options->size_limit_bytes;
 
-    if (sizes->looked || options->size_guard == NULL || limit_bytes == 0) {
+    bool empty = task->from[0] == '\0' && task->baseline[0] == '\0'; /* or it is refused anyhow */
+
+    if (sizes->looked || options->size_guard == NULL || limit_bytes == 0 || empty) {
         return true;
     }
     if (!size_guard_look(options->size_guard, &call, &look, &words, &err)) {
