@@ -124,7 +124,7 @@ def test_a_program_knows_what_it_works_on(bench):
         "SKEIN_TENANT": "t_1", "SKEIN_SHARD": "eu-1", "SKEIN_SET": "billing", "SKEIN_FROM": "0.1.0",
         "SKEIN_TARGET": "0.2.0", "SKEIN_VERSION": "0.2.0", "SKEIN_SCRIPT": "0.2.0__tell",
         "SKEIN_MODE": "run", "SKEIN_DIRECTION": "up", "SKEIN_ROLLOUT": rollout,
-        "SKEIN_STARTED_BEFORE": "0", "COLOUR": "light blue", "LANG": "C.UTF-8",
+        "SKEIN_STARTED_BEFORE": "0", "SKEIN_HOOK": "", "COLOUR": "light blue", "LANG": "C.UTF-8",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     assert [row[0] for row in bench.tenants[0].sql("SELECT what FROM marks")] == ["t_1"]
 
