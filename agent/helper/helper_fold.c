@@ -138,7 +138,8 @@ int helper_fold(int word_count, char *words[])
     const struct skein_fold *plugin = helper_context_load(&context, words[0], "skein_fold");
     FILE *out = fdopen(answers, "w");
     if (plugin == NULL || out == NULL ||
-        !helper_context_check(&context, plugin->abi, plugin->fold != NULL, "fold")) {
+        !helper_context_check(&context, plugin->abi, plugin->fold != NULL, "fold") ||
+        plugin->fold == NULL) {
         return helper_fold_fail(context.has_reason ? context.reason : "no memory");
     }
     int status = helper_fold_all(&context, plugin, out);
