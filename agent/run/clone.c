@@ -75,7 +75,7 @@ static bool clone_judge_dump(struct clone *clone)
 static void clone_mask_public(struct buf *sql)
 {
     static const char line[] = "\nCREATE SCHEMA public;";
-    char *at = memmem(sql->data, sql->size, line, sizeof(line) - 1);
+    char *at = sql->size == 0 ? NULL : memmem(sql->data, sql->size, line, sizeof(line) - 1);
 
     if (at != NULL) {
         memcpy(at + 1, "--", 2);

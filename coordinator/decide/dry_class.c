@@ -198,15 +198,16 @@ void dry_class_report(struct rollout *rollout)
 
 void dry_class_forget(struct rollout *rollout)
 {
-    struct dry_class *class;
-    struct dry_class *next;
+    struct dry_class *class = rollout->dry_classes;
 
-    HASH_ITER(hh, rollout->dry_classes, class, next)
-    {
-        HASH_DEL(rollout->dry_classes, class);
+    HASH_CLEAR(hh, rollout->dry_classes);
+    while (class != NULL) {
+        struct dry_class *next = class->hh.next;
+
         free(class->key);
         free(class->stood);
         free(class);
+        class = next;
     }
     rollout->dry_held = 0;
 }
