@@ -481,6 +481,7 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
     pg_conn_set_patience(conn, task_piece_patience_ms(order));
     crash_point("before_begin");
     task_batch_set_settings(&b);
+    task_looks_fresh(&b);
     if (order->step != NULL) {
         task_piece_add(&b);
     } else {

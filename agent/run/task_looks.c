@@ -56,6 +56,17 @@ static const char *task_looks_sql_of(const struct sql_statement *statement)
     return task_looks_sql;
 }
 
+void task_looks_fresh(struct task_batch *b)
+{
+    bool begins = b->order->step == NULL || b->order->step->opens;
+
+    if (b->order->log != NULL && begins && pg_conn_server_version(b->conn) >= 150000) {
+        /* In a segment of its own: they are given away when the session is idle. */
+        task_batch_add_step(b, TASK_STEP_BEGIN, "SELECT pg_catalog.pg_stat_force_next_flush()");
+        pg_batch_end_segment(b->batch);
+    }
+}
+
 /* Whether the plan has scripts that lint cannot see into, such as a DO block. */
 static bool task_looks_is_blind(const struct task_batch *b)
 {

@@ -7,6 +7,9 @@
 
 #include "agent/run/task_piece.h"
 
+/* Before the transaction: the session's counts of scans begin at zero (from PostgreSQL 15 on;
+ * before, those of an earlier task that has just ended on the same table may be in them). */
+void task_looks_fresh(struct task_batch *b);
 /* Behind the first words of the transaction: nothing of an earlier try counts. */
 void task_looks_begin(struct task_batch *b);
 /* What lies between two bounds is one transaction of the real run. */

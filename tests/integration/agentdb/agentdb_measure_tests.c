@@ -281,6 +281,9 @@ static void what_lint_did_not_foresee_is_a_warning(void **state)
     measure_tenant(db, "foreseen", 10);
     const struct task_result *result = agentdb_run(pool, &order);
     agentdb_assert_succeeded(result);
+    /* And again: what the session has counted before does not count. */
+    result = agentdb_run(pool, &order);
+    agentdb_assert_succeeded(result);
     if (result->warning_count > 0) {
         fail_msg("%s", result->warnings[0].message);
     }
