@@ -51,13 +51,11 @@ static bool filter_is_label(const struct label *label)
 
 static bool filter_is_version(const struct set_version *version)
 {
-    /* A tenant has none where a rollback took the first one away. */
-    bool named = version->version[0] != '\0' || version->undone[0] != '\0';
-
-    return filter_check_name(version->set) == NULL && named &&
-           strlen(version->version) <= NAME_BYTES_MAX && !filter_has_control(version->version) &&
-           strlen(version->rollout) <= NAME_BYTES_MAX && !filter_has_control(version->rollout) &&
-           strlen(version->undone) <= NAME_BYTES_MAX && !filter_has_control(version->undone);
+    /* A tenant has none where a rollback took the first one away, or its first is half done. */
+    return filter_check_name(version->set) == NULL && strlen(version->version) <= NAME_BYTES_MAX &&
+           !filter_has_control(version->version) && strlen(version->rollout) <= NAME_BYTES_MAX &&
+           !filter_has_control(version->rollout) && strlen(version->undone) <= NAME_BYTES_MAX &&
+           !filter_has_control(version->undone);
 }
 
 /* NULL, or what is wrong. A label or a version is never just dropped: selectors and plans would

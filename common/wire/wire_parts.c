@@ -93,11 +93,10 @@ struct tenant_info wire_parts_to_tenant(struct wire_check *check,
     struct set_version *versions = arena_alloc_array(arena, tenant->n_versions, sizeof(*versions));
     for (size_t i = 0; i < tenant->n_versions; i++) {
         const Skein__V1__SetVersion *from = tenant->versions[i];
-        /* Only where a rollback took the first version away there is none. */
-        bool none = from->undone[0] != '\0' && from->version[0] == '\0';
+        /* There is none where a rollback took the first version away, or that is half done. */
         versions[i] = (struct set_version){
             .set = wire_check_key(check, "versions.set", from->set),
-            .version = none ? "" : wire_check_name(check, "versions.version", from->version),
+            .version = wire_check_name_or_empty(check, "versions.version", from->version),
             .rollout = wire_check_name_or_empty(check, "versions.rollout", from->rollout),
             .fence = from->fence,
             .undone = wire_check_name_or_empty(check, "versions.undone", from->undone),

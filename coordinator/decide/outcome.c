@@ -164,6 +164,17 @@ static bool outcome_on_stale(struct step *step, struct tenant_task *task,
     return true;
 }
 
+/* It counts as migrated again, which is only half of the truth: its agent has said the other half. */
+static void outcome_note_half_undone(struct step *step, struct tenant_task *task,
+                                     const struct task_error *error)
+{
+    if (rollback_is_on(task->part->rollout) && error->hint[0] != '\0') {
+        struct task_error warning = *error;
+        warning.tenant = part_path(step, task);
+        rollout_warn(step, task->part->rollout, &warning);
+    }
+}
+
 static void outcome_on_failed(struct step *step, struct tenant_task *task,
                               const struct task_result *result)
 {
@@ -183,6 +194,7 @@ static void outcome_on_failed(struct step *step, struct tenant_task *task,
         task->unfenced = true; /* it may have committed, or may yet */
     }
     if (error->code == TASK_CODE_CANCELLED && task->part->rollout->aborting) {
+        outcome_note_half_undone(step, task, error);
         part_cancel(step, task);
         return;
     }

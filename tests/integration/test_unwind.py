@@ -1,7 +1,7 @@
 """What a rollout did in more than one transaction is undone: statements outside a transaction, batches,
 programs, operations of the scope control; whatever dies meanwhile.
 
-Budget: 30 s.
+Budget: 120 s, of which 50 s wait for leases to end.
 """
 import json
 import os
@@ -234,6 +234,52 @@ def test_a_rollback_that_failed_goes_on_or_is_given_up(world):
     assert status["phase"] == "ROLLED_BACK" and status["errors"] == [], json.dumps(status, indent=1)
     for tenant in world.tenants:
         world.assert_undone(tenant)
+
+
+def test_an_abort_in_the_middle_names_who_is_half_way(world):
+    gate = world.fleet.path("gate")
+    world.publish({"0.2.0__mixed/40_tell.down.exec.yaml": world.program(
+        "linger", f"echo $SKEIN_DIRECTION $SKEIN_TENANT >>{world.log}\n"
+                  f"while [ -e {gate} ]; do sleep 0.05; done\n")})
+    rollout = world.take_up()
+    with open(gate, "w", encoding="utf-8"):
+        pass
+    world.fleet.skein("rollout", "rollback", rollout, "--yes", check=0)
+    wait_until(lambda: any(c.startswith("down") for c in world.calls()), "a program that undoes")
+    world.fleet.skein("rollout", "abort", rollout, "--yes", check=0)
+    os.remove(gate)
+    status = world.fleet.wait_phase(rollout, "ABORTED")
+    half = [t for t in world.tenants if t.version() == "0.1.0"]
+    warned = {w["tenant"]: w for w in status["warnings"] if w["code"] == "CANCELLED"}
+    assert half and sorted(warned) == [f"eu-1/{t.name}" for t in half], status["warnings"]
+    assert all("half done" in w["hint"] for w in warned.values()), warned
+    status = world.fleet.skein("rollout", "rollback", rollout, "--yes", "--wait", json=True, check=0).json
+    assert status["phase"] == "ROLLED_BACK", json.dumps(status, indent=1)
+    for tenant in world.tenants:
+        world.assert_undone(tenant)
+
+
+def test_a_first_migration_that_is_half_undone_can_go_up_again(world):
+    world.fleet.publish(write_set(world.fleet.path("first"), {
+        "0.1.0__init/10_table.sql": "CREATE TABLE thing (n int); CREATE TABLE gate (shut boolean);"
+                                    "INSERT INTO gate VALUES (true);\n",
+        "0.1.0__init/10_table.down.sql": "SELECT 1 / (NOT (shut AND (SELECT count(*) FROM pg_class WHERE relname = "
+                                         "'thing_n') = 0))::int FROM gate; DROP TABLE thing, gate;\n",
+        "0.1.0__init/20_index.sql": LOOSE + "CREATE INDEX CONCURRENTLY thing_n ON thing (n);\n",
+        "0.1.0__init/20_index.down.sql": LOOSE + "DROP INDEX CONCURRENTLY thing_n;\n"}, name="first"))
+    rollout = world.fleet.roll_out("first", "--tenants", "tenant=t_1")["id"]
+    one = world.tenants[0]
+    status = world.fleet.skein("rollout", "rollback", rollout, "--yes", "--wait", json=True, check=4).json
+    assert status["phase"] == "FAILED" and status["rollback"] == "undoing", json.dumps(status, indent=1)
+    assert one.version("first") is None and one.exists("thing")
+    world.fleet.skein("rollout", "abort", rollout, "--yes", check=0)
+    status = world.fleet.roll_out("first", "--tenants", "tenant=t_1")
+    assert status["counts"]["migrated"] == 1, json.dumps(status, indent=1)
+    again = status["id"]
+    assert one.version("first") == "0.1.0" and one.sql("SELECT to_regclass('thing_n') IS NOT NULL") == [(True,)]
+    one.sql("UPDATE gate SET shut = false")
+    world.fleet.skein("rollout", "rollback", again, "--yes", "--wait", check=0)
+    assert one.version("first") is None and not one.exists("thing")
 
 
 def test_the_policy_undoes_walks_too(world):

@@ -31,7 +31,7 @@ static void what_the_wire_refuses_is_left_out(void **state)
     static const struct label bad_key[] = { { "a\nb", "c" } };
     static const struct label empty_key[] = { { "", "c" } };
     static const struct set_version bad_set[] = { { "a/b", "0.1.0", "r1", 1, "", 0 } };
-    static const struct set_version bad_version[] = { { "billing", "", "r1", 1, "", 0 } };
+    static const struct set_version bad_version[] = { { "billing", "0.1\n0", "r1", 1, "", 0 } };
     char long_name[NAME_BYTES_MAX + 2] = "";
     const struct tenant_info bad[] = {
         { .name = "a/b" },
@@ -56,6 +56,20 @@ static void what_the_wire_refuses_is_left_out(void **state)
         assert_int_equal(tenant_filter(&bad[i], 1, &arena, &kept, &trouble), 0);
         assert_non_null(strstr(trouble, "is left out"));
     }
+}
+
+/* Its first migration is half done, or was taken back. */
+static void a_tenant_may_be_known_without_a_version(void **state)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    static const struct set_version versions[] = { { "billing", "", "r1", 1, "", 0 } };
+    const struct tenant_info tenant = { .name = "t", .versions = versions, .version_count = 1 };
+    const struct tenant_info *kept;
+    const char *trouble;
+
+    (void)state;
+    assert_true(wire_takes(&tenant, 1));
+    assert_int_equal(tenant_filter(&tenant, 1, &arena, &kept, &trouble), 1);
 }
 
 static void the_others_are_kept_in_their_order_and_the_first_is_named(void **state)
@@ -85,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_wire_refuses_is_left_out),
+        cmocka_unit_test(a_tenant_may_be_known_without_a_version),
         cmocka_unit_test(the_others_are_kept_in_their_order_and_the_first_is_named),
     };
 
