@@ -164,7 +164,8 @@ static bool outcome_on_stale(struct step *step, struct tenant_task *task,
     return true;
 }
 
-/* It counts as migrated again, which is only half of the truth: its agent has said the other half. */
+/* It counts as migrated again, which is only half of the truth: its agent has said the other half.
+ */
 static void outcome_note_half_undone(struct step *step, struct tenant_task *task,
                                      const struct task_error *error)
 {
