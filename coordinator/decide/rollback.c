@@ -145,7 +145,10 @@ void rollback_act(struct step *step, struct rollout *rollout, enum rollout_event
         break;
     case ROLLOUT_ON_ABORT:
         if (rollout->state.rollback == ROLLBACK_STOPPING) {
-            rollout->state.rollback = ROLLBACK_NONE; /* nothing was undone: it is just an abort */
+            /* Nothing was undone: it is just an abort. Or it is the second rollback of it, and the
+             * first has gone some of the way. */
+            rollout->state.rollback =
+                rollout->state.counts.rolled_back > 0 ? ROLLBACK_LOOKING : ROLLBACK_NONE;
         }
         break;
     case ROLLOUT_ON_SHARDS_KNOWN:
