@@ -115,11 +115,18 @@ static void sim_check_ended(struct sim *sim, const struct rollout_view *view, ui
     /* What a rollback left as it was: it could not, or something else has moved the tenant since,
      * or it was aborted before it had asked.
      */
+    uint64_t explained = 0;
+    for (size_t i = 0; i < TASK_CODE_COUNT; i++) {
+        explained += view->state.skips[i];
+    }
+    /* Of tenants that were skipped the first time, and were not looked at again, the reasons are
+     * not kept. */
+    uint64_t unexplained = c->skipped > explained ? c->skipped - explained : 0;
     uint64_t left = view->state.rollback == ROLLBACK_NONE
                         ? 0
                         : c->failed + view->state.skips[TASK_CODE_VERSION_MOVED] +
                               view->state.skips[TASK_CODE_CANCELLED] +
-                              view->state.skips[TASK_CODE_TENANT_LOCKED];
+                              view->state.skips[TASK_CODE_TENANT_LOCKED] + unexplained;
 
     if (committed > c->migrated + gone + sim_check_unknown(sim, view) + left) {
         for (size_t i = 0; i < view->shard_count; i++) {
