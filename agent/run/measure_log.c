@@ -390,8 +390,11 @@ struct task_measure *measure_log_read(const struct measure_log *log, struct meas
             measure_log_statement(&reader, look - 1, look, visit, context);
             continue;
         }
+        /* What was locked between two transactions is no part of the run, such as a way back that
+         * is rehearsed: known from then on, but not counted. */
+        bool between = look[-1].operation == NULL;
         measure_log_take_locks(&reader, look - 1, look);
-        measure_log_end(&reader, look->at_us);
+        measure_log_end(&reader, between ? look[-1].at_us : look->at_us);
         if (look[-1].operation != NULL) { /* else it lies between two transactions */
             reader.measure->took_us += measure_log_since(began_us, look->at_us);
             reader.measure->wal_bytes += measure_log_since(look[-1].wal, look->wal);
