@@ -40,13 +40,14 @@ def dry_run_fails(flight, tenant, code, *args):
 
 
 class Blocker:
-    """Holds a table of the first tenant, so that a rollout with one task at a time waits there."""
+    """Holds a table of the first tenant against writers, so that a rollout with one task at a time
+    waits there (and not where it looks how large the table is)."""
 
     def __init__(self, flight):
         self.flight = flight
         self.connection = flight.server.connect()
         self.connection.autocommit = False
-        self.connection.cursor().execute("LOCK TABLE t_1.counter IN ACCESS EXCLUSIVE MODE")
+        self.connection.cursor().execute("LOCK TABLE t_1.counter IN EXCLUSIVE MODE")
 
     def wait_blocked(self):
         wait_until(lambda: self.flight.server.value(
