@@ -57,8 +57,8 @@ def held_rollout(fleet, *args, change=None):
     return rollout
 
 
-def warned(status):
-    return [(w["tenant"], w["code"]) for w in status["warnings"]]
+def stale(status):
+    return [w["tenant"] for w in status["warnings"] if w["code"] == "STALE"]
 
 
 COUNTS = "SELECT nextval('attempts');\n" + ADDS
@@ -70,7 +70,7 @@ def test_a_schema_that_has_changed_since_is_tried_again(led):
         led, change=lambda: led.tenants[3].sql("ALTER TABLE account ADD COLUMN nick text"))
     status = led.wait_phase(rollout, "SUCCEEDED")
     assert status["counts"]["migrated"] == 12 and status["errors"] == []
-    assert warned(status) == [("eu-1/t_3", "STALE")], status["warnings"]
+    assert stale(status) == ["eu-1/t_3"], status["warnings"]
     assert status["counts"]["dry_run_passed"] == 12
     # A dry run and a run each; of the changed one another dry run.
     assert [tries(t) for t in led.tenants] == [3 if i == 3 else 2 for i in range(12)]
@@ -86,7 +86,7 @@ def test_what_changes_nothing_of_the_schema_is_not_stale(led):
         led.tenants[3].sql("ANALYZE account")
 
     status = led.wait_phase(held_rollout(led, change=change), "SUCCEEDED")
-    assert status["warnings"] == []
+    assert stale(status) == []
 
 
 def test_a_stale_tenant_fails_if_its_new_dry_run_does(led):
@@ -95,7 +95,7 @@ def test_a_stale_tenant_fails_if_its_new_dry_run_does(led):
         led, "--policy", "continue",
         change=lambda: led.tenants[3].sql("ALTER TABLE account ADD COLUMN city integer"))
     status = led.wait_phase(rollout, "FAILED")
-    assert warned(status) == [("eu-1/t_3", "STALE")]
+    assert stale(status) == ["eu-1/t_3"]
     error = error_of(status, "eu-1/t_3")
     assert (error["code"], error["sqlstate"], error["mode"]) == ("SQL", "42701", "dry_run")
     assert status["counts"]["migrated"] == 11 and status["counts"]["failed"] == 1
@@ -141,7 +141,7 @@ def test_a_tenant_that_leaves_its_class_is_looked_at_again(led):
         change=lambda: led.tenants[3].sql("ALTER TABLE account ADD COLUMN nick text"))
     status = led.wait_phase(rollout, "SUCCEEDED")
     assert status["counts"]["migrated"] == 12
-    assert warned(status) == [("eu-1/t_3", "STALE")]
+    assert stale(status) == ["eu-1/t_3"]
     assert tries(led.tenants[3]) >= 2  # a class of its own by then
 
 
