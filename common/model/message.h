@@ -446,6 +446,7 @@ struct rollout_state {
     const char *first_script;        /* the lowest that a plan of it began with; "" for none */
     bool hooks_done[SET_HOOK_COUNT]; /* those of a rollout */
     uint32_t hook_asked;             /* 1 + that which was handed out and not answered; 0: none */
+    bool went_back;                  /* it was rolling back before it began to once more */
     uint64_t dry_run_class_total;
     const struct dry_run_class *dry_run_classes; /* the first CLASSES_SHOWN_MAX of them */
     size_t dry_run_class_count;

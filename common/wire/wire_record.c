@@ -119,6 +119,7 @@ struct bytes wire_encode_rollout_state(const struct rollout_state *record, struc
     message->before_rollout_done = record->hooks_done[SET_HOOK_BEFORE_ROLLOUT];
     message->after_rollout_done = record->hooks_done[SET_HOOK_AFTER_ROLLOUT];
     message->hook_asked = record->hook_asked;
+    message->went_back = record->went_back;
     message->dry_run_class_total = record->dry_run_class_total;
     message->n_dry_run_classes = record->dry_run_class_count;
     message->dry_run_classes =
@@ -149,6 +150,7 @@ bool wire_decode_rollout_state(struct bytes wire, struct arena *arena,
         .hooks_done = { [SET_HOOK_BEFORE_ROLLOUT] = from->before_rollout_done != 0,
                         [SET_HOOK_AFTER_ROLLOUT] = from->after_rollout_done != 0 },
         .hook_asked = from->hook_asked <= SET_HOOK_COUNT ? from->hook_asked : 0,
+        .went_back = from->went_back != 0,
         .dry_run_class_total = from->dry_run_class_total,
         .dry_run_class_count = from->n_dry_run_classes,
         .dry_run_classes =

@@ -103,7 +103,7 @@ static void rollback_open(struct step *step, struct rollout *rollout, enum rollb
 static void rollback_begin(struct step *step, struct rollout *rollout)
 {
     rollout->ran = true;
-    rollout->went_back = rollout->went_back || rollout->state.rollback != ROLLBACK_NONE;
+    rollout->state.went_back = rollout->state.went_back || rollout->state.rollback != ROLLBACK_NONE;
     rollout->state.finished_at_ms = 0;
     if (rollout->open_now) {
         rollout->state.rollback = ROLLBACK_STOPPING;
@@ -148,7 +148,7 @@ void rollback_act(struct step *step, struct rollout *rollout, enum rollout_event
         if (rollout->state.rollback == ROLLBACK_STOPPING) {
             /* Nothing was undone: it is just an abort. Or it is the second rollback of it, and the
              * first has gone some of the way. */
-            rollout->state.rollback = rollout->went_back ? ROLLBACK_LOOKING : ROLLBACK_NONE;
+            rollout->state.rollback = rollout->state.went_back ? ROLLBACK_LOOKING : ROLLBACK_NONE;
         }
         break;
     case ROLLOUT_ON_SHARDS_KNOWN:

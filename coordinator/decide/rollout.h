@@ -91,7 +91,6 @@ struct rollout {
     size_t lock_count;       /* locks, those included whose task is not planned yet */
     bool aborting;           /* durable as state.resume_phase ROLLOUT_ABORTED */
     bool ran;                /* tenants may have been changed */
-    bool went_back;          /* it was rolling back before it began to once more */
     bool first_script_news;  /* not in the store yet */
     size_t first_index;      /* of first_script in the set; SIZE_MAX: none */
     bool loaded;             /* it is older than this leadership */

@@ -355,6 +355,30 @@ static void a_rollback_that_failed_can_be_left(void **state)
     fixture_expect_phase(f, "r1", ROLLOUT_ROLLED_BACK);
 }
 
+/* Whoever leads then has to know it, or it would be a plain abort: as if nothing had been undone.
+ */
+static void a_second_rollback_that_is_given_up_is_known_after_a_fail_over(void **state)
+{
+    struct fixture *f = *state;
+
+    succeed(f);
+    size_t mark = begin_rollback(f);
+    fixture_answer_tasks(f, 1, mark, NULL, TASK_SUCCEEDED, TASK_CODE_NONE);
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
+    fixture_close(f, 1);
+    fixture_tick(f, SESSION_LEASE_TTL_MS);
+    fixture_tick(f, 100);
+    fixture_expect_phase(f, "r1", ROLLOUT_ABORTED);
+    assert_int_equal(fixture_view(f, "r1").state.counts.unknown, TENANTS);
+    assert_int_equal(fixture_verb(f, OPERATOR_ROLLBACK, "r1")->reply.code, ERR_NONE);
+    assert_int_equal(fixture_view(f, "r1").state.rollback, ROLLBACK_STOPPING);
+
+    fixture_restart(f);
+    fixture_expect_phase(f, "r1", ROLLOUT_ROLLING_BACK);
+    assert_int_equal(fixture_verb(f, OPERATOR_ABORT, "r1")->reply.code, ERR_NONE);
+    assert_int_equal(fixture_view(f, "r1").state.rollback, ROLLBACK_LOOKING);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -374,6 +398,7 @@ int main(void)
         TEST(every_script_without_a_down_is_named),
         TEST(what_does_not_run_in_the_transaction_is_undone_as_well),
         TEST(a_rollback_that_failed_can_be_left),
+        TEST(a_second_rollback_that_is_given_up_is_known_after_a_fail_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

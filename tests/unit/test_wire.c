@@ -308,6 +308,7 @@ static void what_the_store_keeps_comes_back_whole(void **state)
                    "0.2.0__a",
                    { true, true, false, false },
                    2,
+                   true,
                    7,
                    classes,
                    1 });
