@@ -9,17 +9,20 @@
 extern const char fingerprint_sql_text[];
 
 /* Tenants of one database make catalogs of millions of rows, whose statistics may be old: plans
- * that read one of them whole are not tried. All of it is put back, in case a transaction goes on.
- */
+ * that read one of them whole are not tried. What these are said to cost where there is no other
+ * would have the query compiled, which takes longer than it does. All of it is put back, in case a
+ * transaction goes on. */
 static const char fingerprint_prepare[] =
     "SELECT set_config('skein.' || name, setting, true), set_config(name, CASE name"
     " WHEN 'search_path' THEN CASE WHEN $1 = '' THEN '' ELSE quote_ident($1) END"
     " WHEN 'lock_timeout' THEN $2 ELSE 'off' END, true)"
     " FROM (SELECT name, current_setting(name) AS setting FROM unnest(ARRAY['search_path',"
-    " 'lock_timeout', 'enable_hashjoin', 'enable_mergejoin', 'enable_seqscan']) AS name) AS s";
+    " 'lock_timeout', 'jit', 'enable_hashjoin', 'enable_mergejoin', 'enable_seqscan']) AS name) AS "
+    "s";
 static const char fingerprint_restore[] =
     "SELECT set_config(name, current_setting('skein.' || name), true) FROM unnest(ARRAY["
-    "'search_path', 'lock_timeout', 'enable_hashjoin', 'enable_mergejoin', 'enable_seqscan'])"
+    "'search_path', 'lock_timeout', 'jit', 'enable_hashjoin', 'enable_mergejoin', "
+    "'enable_seqscan'])"
     " AS name";
 
 static const char fingerprint_digest[] =
