@@ -26,10 +26,8 @@ static void measures_show(struct measures *measures)
 static void measures_drop(struct measures *measures, size_t index)
 {
     arena_release(&measures->kept[index].arena);
-    measures->sum.worst_count--;
-    for (size_t i = index; i < measures->sum.worst_count; i++) {
-        measures->kept[i] = measures->kept[i + 1];
-    }
+    const size_t behind = --measures->sum.worst_count - index;
+    memmove(&measures->kept[index], &measures->kept[index + 1], behind * sizeof(measures->kept[0]));
     measures->kept[measures->sum.worst_count] = (struct measures_kept){ 0 };
 }
 
