@@ -113,7 +113,9 @@ class Watcher:
 
 TIMES = ("started_at", "finished_at", "started_at_ms", "finished_at_ms", "tasks_per_second", "left_min_ms",
          "left_max_ms", "elapsed_ms", "id", "created_at", "digest", "target", "idempotency_key",
-         "created_by", "changed_by")
+         "created_by", "changed_by",
+         # What dry runs measure, and which of them were the slowest: how many were measured stays.
+         "took", "blocked", "worst", "estimate_min_ms", "estimate_max_ms")
 
 
 def without_times(value):
