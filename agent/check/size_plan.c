@@ -163,6 +163,7 @@ struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct s
     for (size_t i = 0; i < COUNT_OF(reports); i++) {
         struct lint_run run;
         lint_run_begin(&run, parser, &reports[i]);
+        run.sizes.surveyed = true; /* what the plan makes itself holds nothing */
         size_plan_define(&run, set, plan->first);
         if (i > 0) {
             lint_catalog_forget(&run.catalog); /* a tenant's may be another: expect the worst */

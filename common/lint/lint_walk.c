@@ -191,6 +191,9 @@ static bool lint_walk_measure(const struct lint_walk *walk, enum lint_rule rule,
                               const struct lint_relation *relation, struct lint_extent *ret_extent)
 {
     *ret_extent = (struct lint_extent){ 0 };
+    if (!walk->sizes.surveyed) {
+        return false;
+    }
     if (relation != NULL) {
         lint_extent_add(ret_extent, walk->arena, walk->catalog, relation);
     } else if (!lint_rule_goes_by_size(rule)) {

@@ -69,6 +69,8 @@ struct lint_finding {
 /* How bad work is that grows with a table, where a database has said how large that is: below
  * `note_bytes` a note, from `error_bytes` on an error (0: never), a warning between. */
 struct lint_sizes {
+    bool surveyed; /* a database was asked. Else nothing has a size, what the set makes itself
+                      neither: between two of its scripts there may be years */
     uint64_t note_bytes;
     uint64_t error_bytes;
 };

@@ -74,6 +74,7 @@ bool survey_read(struct pg_conn *conn, const struct survey_call *call, struct su
 
 void survey_load(const struct survey *survey, struct lint_run *run)
 {
+    run->sizes.surveyed = true;
     for (size_t i = 0; i < survey->count; i++) {
         if (survey->objects[i].text[0] != '\0') {
             lint_run_define(run, survey->objects[i].text);
