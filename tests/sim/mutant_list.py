@@ -27,7 +27,7 @@ MUTANTS = [
                    "        free(tenant->holder); /* its agent is dead */\n    }\n"
                    "    tenant->holder = NULL;\n", "")],
          copies=[("agent/keep/journal.sql",
-                  "    UPDATE skein.tenant t SET fence = in_token\n"
+                  "    END IF;\n    UPDATE skein.tenant t SET fence = in_token\n"
                   "     WHERE t.tenant = in_tenant AND t.set_name = in_set;\nEND")]),
     dict(name="settling_left_out",
          why="a report says that nothing happened while an old try may still commit",
