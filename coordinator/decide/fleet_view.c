@@ -1,6 +1,7 @@
 #include "coordinator/decide/fleet_view.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,12 +74,7 @@ static const char *fleet_view_holder(const struct shard *shard, const char *tena
     if (lock_table_is_hold(lock)) {
         return lock->record.owner;
     }
-    struct error shown;
-    error_set(&shown, ERR_NONE, "rollout %s", lock->record.rollout);
-    size_t length = strlen(shown.message);
-    length = length < bytes ? length : bytes - 1;
-    memcpy(text, shown.message, length);
-    text[length] = '\0';
+    (void)snprintf(text, bytes, "rollout %s", lock->record.rollout);
     return text;
 }
 

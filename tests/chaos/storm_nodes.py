@@ -192,7 +192,9 @@ class StormFleet(Fleet):
         server = name.split("-", maxsplit=1)[0]
         config = self.path(f"{name}.yaml")
         with open(config, "w", encoding="utf-8") as file:
-            yaml.safe_dump({"tenants": {"mode": mode, "match": [match]}}, file)
+            # The scripts sleep under their locks, so that they are hit in the middle: a plan of several of
+            # them would get out of the traffic's way again and again.
+            yaml.safe_dump({"tenants": {"mode": mode, "match": [match]}, "yield-after-ms": 30000}, file)
         host, port = self.network.reach(name, server, PG_PORT).split(":")
         http_host, http_port = self.network.listen(name, HTTP_PORT)
         self._add(name, [f"{BUILD}/skein-agent", "--config", config, "--shard", f"{server}-1",

@@ -387,9 +387,29 @@ static void nobody_gets_a_tenant_that_a_lost_agent_may_still_work_on(void **stat
     fixture_expect_phase(f, "r1", ROLLOUT_PAUSED);
 }
 
+static bool see_holder(void *user, const struct tenant_view *tenant)
+{
+    size_t *seen = user;
+
+    assert_string_equal(tenant->locked_by, "rollout r1");
+    (*seen)++;
+    return true;
+}
+
+static void a_list_of_tenants_tells_who_has_them(void **state)
+{
+    struct fixture *f = *state;
+    size_t seen = 0;
+
+    (void)fixture_begin(f, 1, 2, (struct rollout_spec){ .id = "r1" });
+    fleet_visit_tenants(f->fleet, NULL, see_holder, &seen);
+    assert_int_equal(seen, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_list_of_tenants_tells_who_has_them),
         TEST(nobody_ends_somebody_elses_lock_but_by_force_and_with_a_reason),
         TEST(a_person_is_the_same_in_another_process),
         TEST(a_lock_waits_for_a_rollouts_task_and_comes_before_its_next),
