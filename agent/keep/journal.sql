@@ -1009,6 +1009,42 @@ BEGIN
 END
 $skein$;
 
+-- Locks a tenant for a task that undoes, as skein.task_begin does; raises SK002.
+CREATE OR REPLACE FUNCTION skein.undo_lock(in_tenant text, in_set text, in_token bigint)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    row_fence bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
+    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
+    SELECT t.fence INTO row_fence FROM skein.tenant t
+     WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
+    IF row_fence > in_token THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
+            format('the task''s token %s is older than %s, which already wrote to this tenant',
+                   in_token, row_fence);
+    END IF;
+END
+$skein$;
+
+-- Raises SK007, SK008 or SK020 unless what undo_plan has found is this rollout's, and the newest.
+CREATE OR REPLACE FUNCTION skein.undo_refuse(in_state text, in_version text, in_before text)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    IF in_state = 'undone' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
+    ELSIF in_state = 'none' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = in_version, MESSAGE =
+            'this rollout has done nothing here';
+    ELSIF in_state = 'moved' THEN
+        RAISE EXCEPTION USING ERRCODE = 'SK020', DETAIL = in_version, MESSAGE =
+            format('left at %s: %s has moved it since',
+                   coalesce(nullif(in_version, ''), 'no version'),
+                   coalesce('rollout ' || in_before, 'something else'));
+    END IF;
+END
+$skein$;
+
 -- Begins a task that undoes what a rollout did: locks as skein.task_begin does, and raises
 --   SK001 tenant missing   SK002 fenced         SK003 not what undo_plan said when it was asked
 --   SK007 undone already   SK008 nothing to undo   SK020 something else has moved it since
@@ -1020,34 +1056,17 @@ CREATE OR REPLACE FUNCTION skein.undo_begin(
     in_token bigint, in_schema text, in_scripts text[], in_checksums text[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
-    row_fence bigint;
     plan record;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
-    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
-    SELECT t.fence INTO row_fence FROM skein.tenant t
-     WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
-    IF row_fence > in_token THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
-            format('the task''s token %s is older than %s, which already wrote to this tenant',
-                   in_token, row_fence);
-    END IF;
+    PERFORM skein.undo_lock(in_tenant, in_set, in_token);
     SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
     IF EXISTS (SELECT FROM skein.operation o
                 WHERE o.tenant = in_tenant AND o.set_name = in_set
                   AND NOT skein.is_hook(o.operation)) THEN
         RAISE EXCEPTION USING ERRCODE = 'SK022', MESSAGE = 'a migration is half done here';
-    ELSIF plan.out_state = 'undone' THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
-    ELSIF plan.out_state = 'none' THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = plan.out_version, MESSAGE =
-            'this rollout has done nothing here';
-    ELSIF plan.out_state = 'moved' THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK020', DETAIL = plan.out_version, MESSAGE =
-            format('left at %s: %s has moved it since',
-                   coalesce(nullif(plan.out_version, ''), 'no version'),
-                   coalesce('rollout ' || plan.out_before, 'something else'));
-    ELSIF plan.out_version <> in_from OR plan.out_start <> in_target
+    END IF;
+    PERFORM skein.undo_refuse(plan.out_state, plan.out_version, plan.out_before);
+    IF plan.out_version <> in_from OR plan.out_start <> in_target
             OR coalesce(plan.out_scripts, '{}') <> in_scripts THEN
         RAISE EXCEPTION USING ERRCODE = 'SK003', DETAIL = plan.out_version, MESSAGE =
             'the tenant was moved while its rollback began';
@@ -1665,19 +1684,10 @@ CREATE OR REPLACE FUNCTION skein.unwind_begin(
     OUT out_version text, OUT out_start text, OUT out_half text, OUT out_scripts text[]
 ) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 DECLARE
-    row_fence bigint;
     plan record;
     other record;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(skein.task_label(in_tenant, in_set));
-    PERFORM pg_advisory_xact_lock(skein.task_label(in_tenant, ''));
-    SELECT t.fence INTO row_fence FROM skein.tenant t
-     WHERE t.tenant = in_tenant AND t.set_name = in_set FOR UPDATE;
-    IF row_fence > in_token THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK002', MESSAGE =
-            format('the task''s token %s is older than %s, which already wrote to this tenant',
-                   in_token, row_fence);
-    END IF;
+    PERFORM skein.undo_lock(in_tenant, in_set, in_token);
     SELECT * INTO plan FROM skein.undo_plan(in_tenant, in_set, in_rollout, in_schema);
     out_scripts := CASE WHEN plan.out_state = 'mine' THEN coalesce(plan.out_scripts, '{}')
                         ELSE '{}' END;
@@ -1687,16 +1697,8 @@ BEGIN
      WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.rollout = in_rollout
        AND o.script <> ALL (out_scripts) AND NOT skein.is_hook(o.operation);
 
-    IF plan.out_state = 'undone' AND out_half IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK007', MESSAGE = 'this rollout is already undone here';
-    ELSIF plan.out_state = 'none' AND out_half IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK008', DETAIL = plan.out_version, MESSAGE =
-            'this rollout has done nothing here';
-    ELSIF plan.out_state = 'moved' THEN
-        RAISE EXCEPTION USING ERRCODE = 'SK020', DETAIL = plan.out_version, MESSAGE =
-            format('left at %s: %s has moved it since',
-                   coalesce(nullif(plan.out_version, ''), 'no version'),
-                   coalesce('rollout ' || plan.out_before, 'something else'));
+    IF out_half IS NULL OR plan.out_state = 'moved' THEN
+        PERFORM skein.undo_refuse(plan.out_state, plan.out_version, plan.out_before);
     END IF;
     SELECT o.script, o.rollout INTO other FROM skein.operation o
      WHERE o.tenant = in_tenant AND o.set_name = in_set AND o.script <> ALL (out_scripts)
