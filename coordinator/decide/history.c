@@ -77,15 +77,26 @@ static struct history_call *history_begin(struct step *step, const struct operat
     return call;
 }
 
-void history_ask(struct step *step, const struct operator_request *request)
+/* NULL after the call was refused. */
+static const struct tenant *history_tenant(struct step *step,
+                                           const struct operator_request *request)
 {
-    struct tenant *tenant = registry_find_path(step->fleet, request->object);
+    const struct tenant *tenant = registry_find_path(step->fleet, request->object);
     struct error err;
 
     if (tenant == NULL) {
         error_set(&err, ERR_NOT_FOUND, "there is no tenant '%s'; `skein tenant list` has them all",
                   request->object);
         emit_refuse(step, request->call, &err);
+    }
+    return tenant;
+}
+
+void history_ask(struct step *step, const struct operator_request *request)
+{
+    const struct tenant *tenant = history_tenant(step, request);
+
+    if (tenant == NULL) {
         return;
     }
     struct history_call *call =
@@ -117,14 +128,10 @@ static const char *history_label_words(struct arena *arena, const struct operato
 
 void history_ask_label(struct step *step, const struct operator_request *request)
 {
-    struct tenant *tenant = registry_find_path(step->fleet, request->object);
+    const struct tenant *tenant = history_tenant(step, request);
     struct arena *arena = &step->effects->arena;
-    struct error err;
 
     if (tenant == NULL) {
-        error_set(&err, ERR_NOT_FOUND, "there is no tenant '%s'; `skein tenant list` has them all",
-                  request->object);
-        emit_refuse(step, request->call, &err);
         return;
     }
     struct history_call *call =
