@@ -166,7 +166,8 @@ def test_whatever_has_no_way_back_is_named_before_anything_is_touched(world):
         assert tenant.version() == "0.3.0" and tenant.sql("SELECT count(*) FROM down") == [(0,)]
 
 
-def test_an_agent_that_is_killed_in_the_middle_undoes_nothing_twice(world):
+def stop_on_the_way_back(world):
+    """A rollback that is in the middle of undoing, until the file is removed."""
     gate = world.fleet.path("gate")
     world.publish({"0.2.0__mixed/40_tell.down.exec.yaml": world.program(
         "linger", f"echo $SKEIN_DIRECTION $SKEIN_TENANT >>{world.log}\n"
@@ -176,6 +177,11 @@ def test_an_agent_that_is_killed_in_the_middle_undoes_nothing_twice(world):
         pass
     world.fleet.skein("rollout", "rollback", rollout, "--yes", check=0)
     wait_until(lambda: any(c.startswith("down") for c in world.calls()), "a program that undoes")
+    return rollout, gate
+
+
+def test_an_agent_that_is_killed_in_the_middle_undoes_nothing_twice(world):
+    rollout, gate = stop_on_the_way_back(world)
     one = next(t for t in world.tenants if t.version() == "0.1.0")
     # Its journal says what is true: no migration is whole but the first, and the rest is half done.
     assert one.history()[-1][1:] == ("0.2.0__mixed", "down", "started")
@@ -237,15 +243,7 @@ def test_a_rollback_that_failed_goes_on_or_is_given_up(world):
 
 
 def test_an_abort_in_the_middle_names_who_is_half_way(world):
-    gate = world.fleet.path("gate")
-    world.publish({"0.2.0__mixed/40_tell.down.exec.yaml": world.program(
-        "linger", f"echo $SKEIN_DIRECTION $SKEIN_TENANT >>{world.log}\n"
-                  f"while [ -e {gate} ]; do sleep 0.05; done\n")})
-    rollout = world.take_up()
-    with open(gate, "w", encoding="utf-8"):
-        pass
-    world.fleet.skein("rollout", "rollback", rollout, "--yes", check=0)
-    wait_until(lambda: any(c.startswith("down") for c in world.calls()), "a program that undoes")
+    rollout, gate = stop_on_the_way_back(world)
     world.fleet.skein("rollout", "abort", rollout, "--yes", check=0)
     os.remove(gate)
     status = world.fleet.wait_phase(rollout, "ABORTED")
