@@ -8,7 +8,7 @@ install(FILES ${deploy}/man/skein-coordinator.8 ${deploy}/man/skein-agent.8
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(DIRECTORY proto/skein DESTINATION ${CMAKE_INSTALL_DATADIR}/skein/proto
   FILES_MATCHING PATTERN "*.proto")
-install(FILES agent/keep/journal.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/skein OPTIONAL)
+install(FILES ${SKEIN_GEN}/journal.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/skein OPTIONAL)
 install(DIRECTORY deploy/docs DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(DIRECTORY deploy/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(FILES agent/helper/skein_migration.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/skein OPTIONAL)

@@ -10,7 +10,7 @@
 
 enum { JOURNAL_VERSION = 4 };
 
-/* agent/keep/journal.sql: for `skein-agent journal --print` and for administrators. */
+/* agent/keep/journal/ as one text: for `skein-agent journal --print` and for administrators. */
 const char *journal_sql(void);
 
 /* Looks (one round trip when all is well), and installs or upgrades what is missing. ERR_REFUSED

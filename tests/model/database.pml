@@ -1,5 +1,5 @@
 /* database.pml - the tenants' journals and the server's processes that work on them:
- * skein.task_begin and skein.task_end of agent/keep/journal.sql, as agent/run sends them. */
+ * skein.task_begin and skein.task_end of agent/keep/journal/task.sql, as agent/run sends them. */
 
 #if NT > 1
 #define SEEN (d_version[0] + 2 * d_version[1])

@@ -16,7 +16,7 @@ MUTANTS = [
          why="the database takes a task whatever its token",
          changes=[("tests/sim/sim_database.c",
                    "    return task->token < tenant->fence;", "    return task == NULL && tenant == NULL;")],
-         copies=[("agent/keep/journal.sql",
+         copies=[("agent/keep/journal/task.sql",
                   "'this rollout has already done it';\n        END IF;\n"
                   "        IF row_fence > in_token THEN\n            RAISE EXCEPTION USING ERRCODE = 'SK002'")]),
     dict(name="settle_raises_no_fence",
@@ -26,7 +26,7 @@ MUTANTS = [
                    "    if (tenant->holder != NULL && tenant->holder->agent == NULL) {\n"
                    "        free(tenant->holder); /* its agent is dead */\n    }\n"
                    "    tenant->holder = NULL;\n", "")],
-         copies=[("agent/keep/journal.sql",
+         copies=[("agent/keep/journal/settle.sql",
                   "    END IF;\n    UPDATE skein.tenant t SET fence = in_token\n"
                   "     WHERE t.tenant = in_tenant AND t.set_name = in_set;\nEND")]),
     dict(name="settling_left_out",
