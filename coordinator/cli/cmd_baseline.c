@@ -9,7 +9,7 @@
 #include "coordinator/cli/cmd_rollout_show.h"
 #include "coordinator/cli/cmd_tenant.h"
 #include "coordinator/cli/field.h"
-#include "coordinator/cli/watch.h"
+#include "coordinator/cli/quiet_rollout.h"
 
 static void cmd_baseline_print_count(const struct cli *cli, const json_t *rollout, uint64_t count,
                                      const char *one, const char *many, const char *end)
@@ -95,10 +95,7 @@ int cmd_baseline(struct cli *cli)
 {
     CLEANUP(buf_release) struct buf selector = { .size_max = SELECTOR_BYTES_MAX };
     const struct cli_options *options = &cli->options;
-    json_t *response = NULL;
     json_t *last = NULL;
-    struct rpc_end end;
-    struct error err = { 0 };
 
     if (options->from[0] != '\0') {
         return cmd_baseline_from(cli);
@@ -112,23 +109,13 @@ int cmd_baseline(struct cli *cli)
                   buf_text(&selector), "policy", cli->argument_count > 0 ? "abort" : "continue",
                   "reason", options->reason, "idempotency_key", cmd_rollout_new_key(), "kind",
                   "baseline", "unmanaged_only", cli->argument_count > 0 ? 0 : 1);
-    bool started =
-        call_unary(&cli->caller, "StartRollout", request, CALL_REPEATABLE, &response, &end, &err);
-    json_decref(request);
-    if (!started) {
-        return cli_fail(cli, &end, &err);
-    }
-    const struct watch_request watch = { .id = field_text(response, "id"),
-                                         .view = WATCH_SILENT,
-                                         .until_settled = true };
-    int code = watch_run(cli, &watch, &last);
-    if (last != NULL && code != EXIT_CODE_TIMEOUT) {
+    int code = quiet_rollout_run(cli, request, &last);
+    if (last != NULL) {
         cmd_baseline_print(cli, last);
         if (code == EXIT_CODE_DONE && field_u64(field_get(last, "counts"), "total") == 0) {
             code = cmd_baseline_nobody(cli);
         }
     }
     json_decref(last);
-    json_decref(response);
     return code;
 }

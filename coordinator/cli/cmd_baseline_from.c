@@ -10,7 +10,7 @@
 #include "coordinator/cli/cmd_rollout_show.h"
 #include "coordinator/cli/cmd_tenant.h"
 #include "coordinator/cli/field.h"
-#include "coordinator/cli/watch.h"
+#include "coordinator/cli/quiet_rollout.h"
 
 static void cmd_baseline_from_print(const struct cli *cli, const json_t *rollout)
 {
@@ -68,10 +68,7 @@ int cmd_baseline_from(struct cli *cli)
 {
     CLEANUP(buf_release) struct buf selector = { .size_max = SELECTOR_BYTES_MAX };
     const struct cli_options *options = &cli->options;
-    json_t *response = NULL;
     json_t *last = NULL;
-    struct rpc_end end;
-    struct error err = { 0 };
 
     if (!cmd_baseline_from_check(cli, &selector)) {
         return EXIT_CODE_USAGE;
@@ -80,17 +77,8 @@ int cmd_baseline_from(struct cli *cli)
                                 "selector", buf_text(&selector), "policy", "continue", "reason",
                                 options->reason, "from_ledger", options->from, "idempotency_key",
                                 cmd_rollout_new_key(), "kind", "baseline");
-    bool started =
-        call_unary(&cli->caller, "StartRollout", request, CALL_REPEATABLE, &response, &end, &err);
-    json_decref(request);
-    if (!started) {
-        return cli_fail(cli, &end, &err);
-    }
-    const struct watch_request watch = { .id = field_text(response, "id"),
-                                         .view = WATCH_SILENT,
-                                         .until_settled = true };
-    int code = watch_run(cli, &watch, &last);
-    if (last != NULL && code != EXIT_CODE_TIMEOUT) {
+    int code = quiet_rollout_run(cli, request, &last);
+    if (last != NULL) {
         if (code == EXIT_CODE_DONE && field_u64(field_get(last, "counts"), "total") == 0) {
             output_say("no tenant of '%s' is known", buf_text(&selector));
             code = EXIT_CODE_INTERNAL;
@@ -99,6 +87,5 @@ int cmd_baseline_from(struct cli *cli)
         }
     }
     json_decref(last);
-    json_decref(response);
     return code;
 }

@@ -7,7 +7,7 @@
 #include "coordinator/cli/cmd.h"
 #include "coordinator/cli/cmd_rollout_show.h"
 #include "coordinator/cli/field.h"
-#include "coordinator/cli/watch.h"
+#include "coordinator/cli/quiet_rollout.h"
 
 /* Refused is another end than failed: nothing was tried. */
 static int cmd_tenant_life_code(const json_t *error, int code)
@@ -34,22 +34,10 @@ static void cmd_tenant_life_say_error(const struct cli *cli, const json_t *error
 /* Sends it and waits: `done` is what is printed then. */
 static int cmd_tenant_life_run(struct cli *cli, json_t *request, bool drops)
 {
-    json_t *response = NULL;
     json_t *last = NULL;
-    struct rpc_end end;
-    struct error err = { 0 };
 
-    bool started =
-        call_unary(&cli->caller, "StartRollout", request, CALL_REPEATABLE, &response, &end, &err);
-    json_decref(request);
-    if (!started) {
-        return cli_fail(cli, &end, &err);
-    }
-    const struct watch_request watch = { .id = field_text(response, "id"),
-                                         .view = WATCH_SILENT,
-                                         .until_settled = true };
-    int code = watch_run(cli, &watch, &last);
-    if (last != NULL && code != EXIT_CODE_TIMEOUT) {
+    int code = quiet_rollout_run(cli, request, &last);
+    if (last != NULL) {
         const json_t *error = json_array_get(field_get(last, "errors"), 0);
         code = cmd_tenant_life_code(error, code);
         if (cli->format != OUTPUT_TABLE) {
@@ -67,7 +55,6 @@ static int cmd_tenant_life_run(struct cli *cli, json_t *request, bool drops)
         }
     }
     json_decref(last);
-    json_decref(response);
     return code;
 }
 
