@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "common/core/base.h"
 #include "common/core/error.h"
 #include "common/model/message.h"

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "common/core/limits.h"

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/executor_queue.h"
 
 struct executor_try {

@@ -4,7 +4,7 @@
 #ifndef SKEIN_AGENT_RUN_LEDGER_FOUND_H
 #define SKEIN_AGENT_RUN_LEDGER_FOUND_H
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "common/pg/pg_conn.h"
 
 /* `rows` are those of ledger_sql_read. False: the tenant's version is not to be changed, and the

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
 #include "common/core/arena.h"
 #include "common/core/base.h"
 #include "common/core/error.h"

@@ -23,7 +23,8 @@
 #include <stdint.h>
 
 #include "agent/check/prepared_set.h"
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
+#include "agent/run/executor_task.h"
 #include "common/core/arena.h"
 #include "common/core/base.h"
 #include "common/core/limits.h"

@@ -4,7 +4,7 @@
 #ifndef SKEIN_AGENT_RUN_TASK_ANSWER_H
 #define SKEIN_AGENT_RUN_TASK_ANSWER_H
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/task_batch.h"
 #include "common/core/base.h"
 #include "common/model/lacking.h"

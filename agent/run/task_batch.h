@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/measure_log.h"
 #include "agent/run/task_undo.h"
 #include "agent/run/step_order.h"

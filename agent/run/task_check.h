@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/runners.h"
 #include "common/core/base.h"
 #include "common/model/plan.h"

@@ -5,7 +5,8 @@
 #ifndef SKEIN_AGENT_RUN_TASK_LIFE_H
 #define SKEIN_AGENT_RUN_TASK_LIFE_H
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
+#include "agent/run/executor_task.h"
 #include "common/pg/pg_conn.h"
 
 /* Without a database: whether this agent can do it. ERR_REFUSED says why not. */

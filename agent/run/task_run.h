@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
 #include "agent/run/executor_queue.h"
 #include "agent/run/worker_link.h"
 

@@ -6,7 +6,7 @@
 #ifndef SKEIN_AGENT_RUN_TASK_SIZES_H
 #define SKEIN_AGENT_RUN_TASK_SIZES_H
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/task_run.h"
 #include "common/model/plan.h"
 

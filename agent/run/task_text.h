@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_task.h"
 #include "common/core/arena.h"
 #include "common/model/plan.h"
 #include "common/model/set.h"

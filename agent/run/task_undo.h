@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/unwind_plan.h"
 #include "common/core/base.h"
 #include "common/core/error.h"

@@ -4,7 +4,8 @@
 #ifndef SKEIN_AGENT_RUN_UNWIND_WORDS_H
 #define SKEIN_AGENT_RUN_UNWIND_WORDS_H
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
+#include "agent/run/executor_task.h"
 #include "agent/run/task_words.h"
 #include "agent/run/unwind_plan.h"
 #include "common/core/arena.h"

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/run/executor.h"
+#include "agent/run/executor_options.h"
 #include "agent/run/executor_queue.h"
 #include "agent/run/watch_look.h"
 #include "common/core/error.h"
