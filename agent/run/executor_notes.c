@@ -76,6 +76,7 @@ static struct task_progress executor_notes_of_slot(struct arena *arena,
 
     item.done = advances ? slot->advance : slot->done;
     item.total = advances ? slot->advance_total : slot->total;
+    item.waits = waits;
     return item;
 }
 
@@ -88,9 +89,13 @@ executor_notes_of_rest(struct arena *arena, const struct executor_entry *entry, 
                            ? "when that has ended"
                            : arena_printf(arena, "in %s", duration_format_whole(left_ms, left));
 
-    return executor_notes_item(arena, entry->task,
-                               arena_printf(arena, "%.400s; try %u %s", entry->task->waits_for,
-                                            (unsigned)entry->task->patience.tries + 1, when));
+    struct task_progress item =
+        executor_notes_item(arena, entry->task,
+                            arena_printf(arena, "%.400s; try %u %s", entry->task->waits_for,
+                                         (unsigned)entry->task->patience.tries + 1, when));
+
+    item.waits = true;
+    return item;
 }
 
 static bool executor_notes_has_news(const struct executor_slot *slot)

@@ -81,6 +81,7 @@ struct task_progress {
     uint64_t done;
     uint64_t total; /* 0: not known */
     const char *words;
+    bool waits; /* does nothing else; words say for what */
 };
 
 struct agent_heartbeat {

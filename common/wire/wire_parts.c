@@ -325,6 +325,7 @@ Skein__V1__TaskProgress *wire_parts_of_progress(const struct task_progress *prog
     message->done = progress->done;
     message->total = progress->total;
     message->words = wire_codec_text(arena, progress->words, PROGRESS_BYTES_MAX);
+    message->waits = progress->waits;
     return message;
 }
 
@@ -337,5 +338,6 @@ struct task_progress wire_parts_to_progress(struct wire_check *check,
         .done = progress->done,
         .total = progress->total,
         .words = wire_check_text(check, "words", progress->words, PROGRESS_BYTES_MAX),
+        .waits = progress->waits,
     };
 }

@@ -222,8 +222,11 @@ static void cmd_rollout_report_classes(const struct cli *cli, const json_t *roll
 int cmd_rollout_report(struct cli *cli)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
+    CLEANUP(buf_release) struct buf lines = { .size_max = OUTPUT_BYTES_MAX };
+    struct style style = cli->style;
     json_t *rollout = NULL;
 
+    style.height = 0; /* printed once: it may scroll */
     int code = cmd_rollout_get(cli, cli->options.errors, &rollout);
     if (code != EXIT_CODE_DONE) {
         return code;
@@ -236,12 +239,13 @@ int cmd_rollout_report(struct cli *cli)
     const int64_t now_ms = clock_wall_ms();
     const uint64_t failed = field_u64(field_get(rollout, "counts"), "failed");
     const size_t listed = json_array_size(field_get(rollout, "errors"));
-    watch_draw_headline(rollout, &cli->style, now_ms, &text);
-    buf_puts(&text, "\n");
-    watch_facts_draw(rollout, &cli->style, now_ms, &text);
-    buf_printf(&text, "set      %s\n", field_text(rollout, "digest"));
-    watch_shards_draw(rollout, &cli->style, SIZE_MAX, &text);
-    watch_draw_failures(rollout, &cli->style, SIZE_MAX, &text);
+    watch_draw_headline(rollout, &style, now_ms, &lines);
+    buf_puts(&lines, "\n");
+    watch_facts_draw(rollout, &style, now_ms, &lines);
+    buf_printf(&lines, "set      %s\n", field_text(rollout, "digest"));
+    watch_shards_draw(rollout, &style, SIZE_MAX, &lines);
+    watch_draw_failures(rollout, &style, SIZE_MAX, &lines);
+    style_fold_lines(&style, buf_text(&lines), strlen("rollout  "), &text);
     cmd_rollout_report_classes(cli, rollout, &text);
     cmd_rollout_report_list(cli, "errors", field_get(rollout, "errors"), &text);
     if (failed > listed) {

@@ -17,6 +17,8 @@ static const char *measure_view_time(uint64_t us, char text[MEASURE_TIME_BYTES])
         (void)snprintf(text, MEASURE_TIME_BYTES, "%" PRIu64 "us", us);
     } else if (us < 1000000) {
         (void)snprintf(text, MEASURE_TIME_BYTES, "%.1fms", (double)us / 1000);
+    } else if (us < 60000000) {
+        (void)snprintf(text, MEASURE_TIME_BYTES, "%.1fs", (double)us / 1000000);
     } else {
         (void)snprintf(text, MEASURE_TIME_BYTES, "%s", style_duration(us / 1000, long_text));
     }
@@ -82,8 +84,8 @@ static void measure_view_histogram(const json_t *measures, const struct style *s
                                    struct buf *buf)
 {
     static const struct table_column columns[] = { { "UP TO", true },
-                                                   { "TENANTS LOCKED", true },
-                                                   { "TENANTS AT WORK", true } };
+                                                   { "WRITERS WAIT", true },
+                                                   { "DRY RUN TAKES", true } };
     CLEANUP(table_release) struct table table = { 0 };
     const json_t *bounds = field_get(measures, "upto_us");
     const json_t *blocked = field_get(measures, "blocked");
@@ -104,7 +106,8 @@ static void measure_view_histogram(const json_t *measures, const struct style *s
         table_cell_f(&table, "%" JSON_INTEGER_FORMAT, worked);
     }
     if (table_row_count(&table) > 0) {
-        buf_puts(buf, "\ndry runs, by how long writers wait and how long they take\n");
+        buf_puts(buf,
+                 "\ntenants, by how long their writers wait and how long their dry run takes\n");
         table_print(&table, style, buf);
     }
 }
@@ -187,7 +190,8 @@ static void measure_view_statements(const json_t *tenant, const struct style *st
     if (table_row_count(&table) > 0) {
         buf_puts(buf, "\nwhat takes longest there (");
         style_clean(field_text(tenant, "tenant"), buf);
-        buf_printf(buf, ", %" PRIu64 " statements)\n", field_u64(tenant, "statements"));
+        const uint64_t count = field_u64(tenant, "statements");
+        buf_printf(buf, ", %" PRIu64 " statement%s)\n", count, count == 1 ? "" : "s");
         table_print(&table, style, buf);
     }
     for (size_t i = 0; i < json_array_size(sequences); i++) {

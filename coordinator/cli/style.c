@@ -12,6 +12,7 @@ static const char *const style_codes[TONE_COUNT] = {
     [TONE_PLAIN] = "",        [TONE_GOOD] = "\033[32m", [TONE_BAD] = "\033[31m",
     [TONE_WAIT] = "\033[33m", [TONE_DIM] = "\033[2m",   [TONE_BOLD] = "\033[1m",
 };
+enum { STYLE_FOLD_COLUMNS_MIN = 20 }; /* for words, beside what they are indented by */
 static const char style_reset[] = "\033[0m";
 
 void style_put(const struct style *style, struct buf *buf, enum tone tone, const char *text)
@@ -131,6 +132,80 @@ static void style_cut_line(const struct style *style, const char *line, size_t s
     buf_puts(buf, ellipsis);
     if (style->color) {
         buf_puts(buf, style_reset);
+    }
+}
+
+/* How many bytes of `text` stand before the end of a row of `room` columns: up to its last space,
+ * or as many as fit where a word is longer than that. At least 1. */
+static size_t style_fold_point(const char *text, size_t room)
+{
+    size_t columns = 0;
+    size_t at = 0;
+    size_t space = 0;
+
+    for (bool words = false; text[at] != '\0' && columns <= room;) {
+        size_t escape = style_escape(text + at);
+        if (escape > 0) {
+            at += escape;
+            continue;
+        }
+        if (text[at] == ' ' && words) {
+            space = at;
+        }
+        if (columns == room) {
+            break;
+        }
+        words = words || text[at] != ' ';
+        size_t bytes = utf8_length((const uint8_t *)text + at, strlen(text + at));
+        at += bytes == 0 ? 1 : bytes;
+        columns++;
+    }
+    at = space > 0 ? space : at;
+    while (at > 1 && text[at - 1] == ' ') {
+        at--;
+    }
+    return at == 0 ? 1 : at;
+}
+
+/* One line without its end; `width` > 0. */
+static void style_fold_line(const struct style *style, const char *line, size_t size, size_t indent,
+                            struct buf *buf)
+{
+    CLEANUP(buf_release) struct buf copy = { .size_max = size + 1 };
+    size_t room = style->width;
+
+    buf_append(&copy, line, size);
+    const char *text = buf_text(&copy);
+    const size_t own = strspn(text, " ");
+    indent = own > indent ? own : indent;
+    const size_t most = style->width > (size_t)2 * STYLE_FOLD_COLUMNS_MIN
+                            ? style->width - STYLE_FOLD_COLUMNS_MIN
+                            : style->width / 2;
+    indent = indent > most ? most : indent;
+    while (style_columns(text) > room) {
+        size_t bytes = style_fold_point(text, room);
+        buf_append(buf, text, bytes);
+        buf_printf(buf, "\n%*s", (int)indent, "");
+        text += bytes + strspn(text + bytes, " ");
+        room = style->width - indent;
+    }
+    buf_puts(buf, text);
+}
+
+void style_fold_lines(const struct style *style, const char *lines, size_t indent, struct buf *buf)
+{
+    if (style->width == 0) {
+        buf_puts(buf, lines);
+        return;
+    }
+    while (*lines != '\0') {
+        size_t size = strcspn(lines, "\n");
+        style_fold_line(style, lines, size, indent, buf);
+        lines += size;
+        if (*lines == '\n') {
+            buf_puts(buf, "\n");
+            lines++;
+        }
     }
 }
 

@@ -38,6 +38,10 @@ size_t style_columns(const char *text);
 /* Appends `lines` with each line cut to the style's width. */
 void style_cut_lines(const struct style *style, const char *lines, struct buf *buf);
 
+/* Appends `lines` with each line broken at spaces, so that nothing of it is lost at the style's
+ * width; what goes on begins with `indent` spaces, or as many as the line itself. */
+void style_fold_lines(const struct style *style, const char *lines, size_t indent, struct buf *buf);
+
 /* A bar of `cells` columns: `done` of `total` filled, `failed` of them in the colour of failure. */
 void style_bar(const struct style *style, uint64_t done, uint64_t failed, uint64_t total,
                size_t cells, struct buf *buf);

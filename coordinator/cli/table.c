@@ -8,6 +8,7 @@
 #include "common/core/memory.h"
 
 enum { TABLE_COLUMNS_MAX = 16, TABLE_CELL_BYTES_MAX = 16 << 10, TABLE_LINE_BYTES_MAX = 1 << 20 };
+enum { TABLE_LAST_COLUMNS_MIN = 24, TABLE_INDENT = 8 };
 
 void table_init(struct table *table, const struct table_column *columns, size_t column_count)
 {
@@ -70,6 +71,7 @@ void table_print(const struct table *table, const struct style *style, struct bu
 {
     size_t widths[TABLE_COLUMNS_MAX];
     const size_t rows = table_row_count(table);
+    size_t last = 0; /* where the last column begins */
     CLEANUP(buf_release) struct buf line = { .size_max = TABLE_LINE_BYTES_MAX };
     CLEANUP(buf_release) struct buf titles = { .size_max = TABLE_LINE_BYTES_MAX };
 
@@ -83,6 +85,10 @@ void table_print(const struct table *table, const struct style *style, struct bu
     }
     for (size_t i = 0; i < table->column_count; i++) {
         table_put(table, i, table->columns[i].title, widths[i], &line);
+        last += i + 1 < table->column_count ? widths[i] + 2 : 0;
+    }
+    if (last + TABLE_LAST_COLUMNS_MIN > style->width) {
+        last = TABLE_INDENT; /* too little is left beside the others */
     }
     style_put(style, &titles, TONE_BOLD, buf_text(&line));
     style_cut_lines(style, buf_text(&titles), buf);
@@ -92,7 +98,11 @@ void table_print(const struct table *table, const struct style *style, struct bu
         for (size_t i = 0; i < table->column_count; i++) {
             table_put(table, i, table->cells[row * table->column_count + i], widths[i], &line);
         }
-        style_cut_lines(style, buf_text(&line), buf);
+        if (table->columns[table->column_count - 1].right) {
+            style_cut_lines(style, buf_text(&line), buf);
+        } else {
+            style_fold_lines(style, buf_text(&line), last, buf);
+        }
         buf_puts(buf, "\n");
     }
 }

@@ -36,8 +36,8 @@ void table_cell_f(struct table *table, const char *format, ...) PRINTF(2, 3);
 
 size_t table_row_count(const struct table *table);
 
-/* Titles, then rows; where the style has a width, lines are cut to it. Nothing after the last
- * column's text. */
+/* Titles, then rows. Where the style has a width, a last column of text goes on in further lines,
+ * and one of numbers is cut. Nothing after the last column's text. */
 void table_print(const struct table *table, const struct style *style, struct buf *buf);
 
 #endif

@@ -15,6 +15,7 @@
 #include "coordinator/cli/watch_shards.h"
 
 enum { WATCH_TEXT_BYTES = 1 << 20, WATCH_FIXED_LINES = 11, WATCH_GROUPS_MAX = 8 };
+enum { WATCH_INDENT = 9 };
 
 static bool watch_draw_is(const json_t *rollout, const char *phase)
 {
@@ -228,6 +229,19 @@ static void watch_draw_cause(const json_t *error, struct buf *buf)
     }
 }
 
+/* What the server, or skein, said besides of the first of them; a live picture has no room. */
+static void watch_draw_more(const json_t *error, const struct style *style, struct buf *buf)
+{
+    static const char *const keys[] = { "detail", "hint" };
+
+    for (size_t i = 0; i < COUNT_OF(keys) && style->height == 0; i++) {
+        if (field_text(error, keys[i])[0] != '\0') {
+            buf_puts(buf, "\n         ");
+            style_clean(field_text(error, keys[i]), buf);
+        }
+    }
+}
+
 static void watch_draw_group(const struct failure_group *group, const struct style *style,
                              struct buf *buf)
 {
@@ -246,6 +260,7 @@ static void watch_draw_group(const struct failure_group *group, const struct sty
     if (group->count > group->tenant_count) {
         buf_printf(buf, " and %zu more", group->count - group->tenant_count);
     }
+    watch_draw_more(group->example, style, buf);
     if (advice[0] != '\0') {
         buf_puts(buf, "\n         ");
         style_put(style, buf, TONE_DIM, advice);
@@ -399,9 +414,21 @@ void watch_draw_status(const json_t *rollout, const struct style *style, int64_t
     watch_draw_headline(rollout, style, now_ms, &text);
     buf_puts(&text, "\n");
     watch_facts_draw(rollout, style, now_ms, &text);
+    if (style->height == 0) { /* it may scroll, so nothing of it has to be lost */
+        style_fold_lines(style, buf_text(&text), WATCH_INDENT, buf);
+        buf_clear(&text);
+    }
     watch_shards_draw(rollout, style, shards_max, &text);
+    if (style->height == 0) {
+        style_cut_lines(style, buf_text(&text), buf);
+        buf_clear(&text);
+    }
     buf_puts(&text, buf_text(&troubles));
     watch_draw_next(rollout, style, &text);
+    if (style->height == 0) {
+        style_fold_lines(style, buf_text(&text), WATCH_INDENT, buf);
+        return;
+    }
     watch_draw_clip(style, &text);
     style_cut_lines(style, buf_text(&text), buf);
 }

@@ -17,7 +17,7 @@ static void watch_progress_one(const json_t *progress, struct buf *buf)
 
         buf_printf(buf, "  %" PRIu64 "%%  %" PRIu64 " of about %" PRIu64, percent, done,
                    total > done ? total : done);
-    } else {
+    } else if (done > 0) {
         buf_printf(buf, "  %" PRIu64, done);
     }
     buf_puts(buf, "  ");

@@ -143,6 +143,32 @@ static void rollout_view_hook(const struct fleet *fleet, const struct rollout *r
     }
 }
 
+/* How many of its tasks do nothing but wait; with a list they are told, too. */
+static size_t rollout_view_blocked(const struct rollout *rollout, struct reason_list *list)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rollout->part_count; i++) {
+        const struct shard *shard = rollout->parts[i]->shard;
+
+        for (size_t p = 0; p < shard->session.progress_count; p++) {
+            const struct task_progress *task = &shard->session.progress[p];
+            char text[WAITING_FOR_BYTES / 4];
+
+            if (!task->waits || strcmp(task->rollout, rollout->spec.id) != 0) {
+                continue;
+            }
+            count++;
+            if (list != NULL) {
+                (void)snprintf(text, sizeof(text), "%.60s/%.60s %.130s", shard->name, task->tenant,
+                               task->words);
+                reason_add(list, "blocked", text);
+            }
+        }
+    }
+    return count;
+}
+
 static void rollout_view_waiting(const struct fleet *fleet, const struct rollout *rollout,
                                  char *ret_text)
 {
@@ -182,6 +208,9 @@ static void rollout_view_waiting(const struct fleet *fleet, const struct rollout
     reason_end(&list);
     if (rollout->in_flight == 0) {
         rollout_view_refresh(rollout, &list);
+    } else if (rollout_view_blocked(rollout, NULL) >= rollout->in_flight) {
+        (void)rollout_view_blocked(rollout, &list);
+        reason_end(&list);
     }
     if (reference_holds_others(rollout) && rollout->open[0] > 1) {
         reason_add(&list, "reference", rollout->set->reference);

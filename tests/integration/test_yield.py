@@ -104,7 +104,7 @@ def test_a_long_reader_is_named_and_waited_for(world):
     wait_until(named, "the reader to be named")
     words = words_of(world.status(rollout), "eu-1/t_2")
     assert "waits for account" in words and "idle in transaction" in words, words
-    assert "AccessShareLock" in words and "count" in words, words
+    assert "holds ACCESS SHARE:" in words and "count" in words, words
     # It makes no queue behind a transaction that is known to be there still.
     wait_until(lambda: "when that has ended" in words_of(world.status(rollout), "eu-1/t_2"), "no try")
     # The others have not waited for it: their dry runs are done.

@@ -339,8 +339,10 @@ static void an_agents_trouble_is_shown(void **state)
 static void how_far_long_operations_are_is_shown_while_they_run(void **state)
 {
     struct fixture *f = *state;
-    const struct task_progress progress[] = { { "r1", "t_1", 50, 200, "10 rows/s" },
-                                              { "r2", "t_2", 1, 2, "of another rollout" } };
+    const struct task_progress progress[] = {
+        { "r1", "t_1", 50, 200, "10 rows/s", false },
+        { "r2", "t_2", 1, 2, "of another rollout", true },
+    };
     struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
 
     fixture_shard(f, 1, "eu-1", 2, "0.1.0");
@@ -362,6 +364,33 @@ static void how_far_long_operations_are_is_shown_while_they_run(void **state)
     message.heartbeat = (struct agent_heartbeat){ .sequence = 2, .trouble = "" };
     fixture_agent(f, 1, message);
     assert_int_equal(fixture_view(f, "r1").progress_count, 0);
+}
+
+static void a_rollout_of_which_all_waits_says_for_whom(void **state)
+{
+    struct fixture *f = *state;
+    const struct task_progress progress[] = {
+        { "r1", "t_001", 0, 0, "waits for orders: pid 7 reports", true },
+        { "r1", "t_002", 0, 0, "waits for a row: pid 8", true },
+    };
+    struct agent_message message = { .kind = AGENT_MESSAGE_HEARTBEAT };
+
+    assert_int_equal(fixture_publish(f, 3)->reply.code, ERR_NONE);
+    fixture_shard(f, 1, "eu-1", 2, "0.1.0");
+    fixture_start(f, "r1");
+    fixture_report(f, 1, 2, "0.1.0", fixture_refresh(f, 1));
+    assert_int_equal(fixture_assigned(f, 1, TASK_DRY_RUN, 0), 2);
+    message.heartbeat = (struct agent_heartbeat){
+        .sequence = 1, .trouble = "", .progress = progress, .progress_count = 1
+    };
+    fixture_agent(f, 1, message);
+    assert_string_equal(fixture_view(f, "r1").waiting_for, ""); /* the other one moves */
+    message.heartbeat.sequence = 2;
+    message.heartbeat.progress_count = 2;
+    fixture_agent(f, 1, message);
+    assert_string_equal(fixture_view(f, "r1").waiting_for,
+                        "blocked(eu-1/t_001 waits for orders: pid 7 reports, "
+                        "eu-1/t_002 waits for a row: pid 8)");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
@@ -391,6 +420,7 @@ int main(void)
         TEST(a_deposed_leader_forgets_and_refuses),
         TEST(an_agents_trouble_is_shown),
         TEST(how_far_long_operations_are_is_shown_while_they_run),
+        TEST(a_rollout_of_which_all_waits_says_for_whom),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,23 +41,43 @@ static void columns_are_aligned_by_characters_not_by_bytes(void **state)
                 "a       123456  -\n");
 }
 
-static void lines_are_cut_to_a_terminals_width_only(void **state)
+/* The last column goes on below itself; where there is no room, below its row. */
+static void words_go_on_and_titles_are_cut_at_a_terminals_width(void **state)
 {
     CLEANUP(table_release) struct table table = { 0 };
-    const struct style narrow = { .utf8 = true, .width = 16 };
-    const struct style ascii = { .width = 16 };
+    const struct style narrow = { .utf8 = true, .width = 38 };
+    const struct style narrower = { .width = 16 };
 
     (void)state;
     table_init(&table, columns, 3);
     table_cell(&table, "a");
     table_cell(&table, "1");
-    table_cell(&table, "a long note");
+    table_cell(&table, "programs that use the old name");
     check_table(&table, &narrow,
-                "NAME  COUNT  NO…\n"
-                "a         1  a …\n");
-    check_table(&table, &ascii,
+                "NAME  COUNT  NOTE\n"
+                "a         1  programs that use the old\n"
+                "             name\n");
+    check_table(&table, &narrower,
                 "NAME  COUNT  ...\n"
-                "a         1  ...\n");
+                "a         1\n"
+                "        programs\n"
+                "        that use\n"
+                "        the old\n"
+                "        name\n");
+}
+
+static void numbers_are_cut_at_a_terminals_width(void **state)
+{
+    CLEANUP(table_release) struct table table = { 0 };
+    const struct style narrow = { .utf8 = true, .width = 9 };
+
+    (void)state;
+    table_init(&table, columns, 2);
+    table_cell(&table, "a");
+    table_cell(&table, "1234567");
+    check_table(&table, &narrow,
+                "NAME    …\n"
+                "a     12…\n");
 }
 
 static void what_came_from_elsewhere_cannot_move_the_cursor(void **state)
@@ -115,7 +135,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_aligned_by_characters_not_by_bytes),
-        cmocka_unit_test(lines_are_cut_to_a_terminals_width_only),
+        cmocka_unit_test(words_go_on_and_titles_are_cut_at_a_terminals_width),
+        cmocka_unit_test(numbers_are_cut_at_a_terminals_width),
         cmocka_unit_test(what_came_from_elsewhere_cannot_move_the_cursor),
         cmocka_unit_test(colours_take_no_room),
         cmocka_unit_test(a_bar_shows_parts_of_a_cell_and_never_hides_a_failure),

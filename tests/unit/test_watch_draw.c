@@ -204,6 +204,35 @@ static void a_picture_fits_its_terminal(void **state)
     json_decref(rollout);
 }
 
+/* What is printed once may scroll: nothing of it is cut, and it has what skein said besides. */
+static void what_is_printed_once_loses_nothing_on_a_narrow_terminal(void **state)
+{
+    (void)state;
+    CLEANUP(buf_release) struct buf text = { .size_max = 65536 };
+    const struct style narrow = { .utf8 = true, .width = 60 };
+    const struct style live = { .utf8 = true, .width = 60, .height = 24 };
+    json_t *rollout =
+        rollout_of("DRY_RUN_FAILED", "\"total\": 1, \"failed\": 1",
+                   "\"errors\": [{\"tenant\": \"eu-1/t_1\", \"mode\": \"dry_run\","
+                   " \"code\": \"LINT\", \"message\": \"orders (190 MB): every row is"
+                   " looked at while nobody can read or write the table\","
+                   " \"hint\": \"Safe: ALTER TABLE orders ADD CONSTRAINT c CHECK (a > 0) NOT"
+                   " VALID;\", \"file\": \"0.2.0__x.sql\", \"line\": 1, \"statement\": 1}]");
+
+    watch_draw_status(rollout, &narrow, now_ms, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "\n     1 x LINT  orders (190 MB): every row is looked at while\n"
+                           "         nobody can read or write the table\n"
+                           "         (0.2.0__x.sql:1, statement 1)\n"
+                           "         eu-1/t_1\n"
+                           "         Safe: ALTER TABLE orders ADD CONSTRAINT c CHECK (a\n"
+                           "         > 0) NOT VALID;\n"));
+    buf_clear(&text);
+    watch_draw_status(rollout, &live, now_ms, &text);
+    assert_null(strstr(buf_text(&text), "Safe:")); /* it is drawn again in its place */
+    json_decref(rollout);
+}
+
 static void a_log_line_can_be_searched(void **state)
 {
     CLEANUP(buf_release) struct buf text = { .size_max = 65536 };
@@ -307,6 +336,7 @@ int main(void)
         cmocka_unit_test(the_whole_picture),
         cmocka_unit_test(who_holds_a_tenant_is_told_with_the_reason_and_the_time_left),
         cmocka_unit_test(a_picture_fits_its_terminal),
+        cmocka_unit_test(what_is_printed_once_loses_nothing_on_a_narrow_terminal),
         cmocka_unit_test(a_log_line_can_be_searched),
         cmocka_unit_test(foreign_text_cannot_move_the_cursor),
         cmocka_unit_test(how_far_a_long_operation_is_is_told),

@@ -130,7 +130,7 @@ static void what_an_agent_says_arrives_whole(void **state)
     const char *const removed[] = { "t_8" };
     const char *const lines[] = { "column a.id bigint", "table a" };
     const struct tenant_schema schemas[] = { { "t_7", "ab12", lines, 2, "half" } };
-    const struct task_progress progress[] = { { "r7", "t_2", 5, 10, "1 row/s" } };
+    const struct task_progress progress[] = { { "r7", "t_2", 5, 10, "1 row/s", true } };
     struct agent_message message = { .kind = AGENT_MESSAGE_HELLO };
 
     (void)state;
