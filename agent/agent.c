@@ -282,6 +282,7 @@ static bool agent_start_executor(struct agent *agent, const struct agent_options
         .workers = (uint32_t)options->workers,
         .commit_group = strcmp(options->commit, "group") == 0,
         .statement_timeout_ms = options->statement_timeout_ms,
+        .dry_statement_ms = options->dry_statement_ms,
         .size_guard = agent->size_guard,
         .size_limit_bytes = size_limit_bytes,
         .control = control_post_client(agent->control),

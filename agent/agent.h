@@ -34,6 +34,7 @@ struct agent_options {
     uint64_t workers;
     char *commit; /* "single" or "group" */
     uint64_t statement_timeout_ms;
+    uint64_t dry_statement_ms;
     uint64_t yield_sessions;
     uint64_t yield_after_ms;
     uint64_t old_transaction_ms;

@@ -38,6 +38,7 @@ struct executor_options {
     uint32_t workers;
     bool commit_group; /* asynchronous commits, one barrier for many before they are reported */
     uint64_t statement_timeout_ms;  /* 0: none */
+    uint64_t dry_statement_ms;      /* the same in dry runs, where it is shorter; 0: none */
     struct control_client *control; /* for operations of the scope control; NULL: refused */
     const char *const *allow_exec;  /* patterns of the programs that sets may run */
     size_t allow_exec_count;

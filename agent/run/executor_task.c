@@ -57,3 +57,13 @@ void executor_task_free(struct executor_task **task)
         *task = NULL;
     }
 }
+
+uint64_t executor_task_statement_ms(const struct executor_task *task,
+                                    const struct executor_options *options)
+{
+    uint64_t longest_ms = options->statement_timeout_ms;
+    uint64_t dry_ms = options->dry_statement_ms;
+    bool dry = task->mode == TASK_DRY_RUN || task->mode == TASK_ROLLBACK_DRY_RUN;
+
+    return dry && dry_ms != 0 && (longest_ms == 0 || dry_ms < longest_ms) ? dry_ms : longest_ms;
+}

@@ -9,6 +9,7 @@
 
 #include "agent/check/prepared_set.h"
 #include "agent/decide/patience.h"
+#include "agent/run/executor_options.h"
 #include "common/core/arena.h"
 #include "common/model/message.h"
 
@@ -51,5 +52,9 @@ struct executor_task *executor_task_new(const struct task_assignment *assignment
                                         const struct task_item *item, struct prepared_set *set);
 /* Frees the task, its arena and its reference. The struct itself is from memory_alloc. */
 void executor_task_free(struct executor_task **task);
+
+/* How long a statement of the task may take where its script says nothing; 0: there is no limit. */
+uint64_t executor_task_statement_ms(const struct executor_task *task,
+                                    const struct executor_options *options);
 
 #endif

@@ -29,8 +29,9 @@ void runner_step_add_begin(const struct runner_call *call, struct arena *arena,
     p[1] = arena_printf(arena, "%" PRIu64 "ms",
                         own->lock_timeout_ms != 0 ? own->lock_timeout_ms : task->lock_timeout_ms);
     p[2] = arena_printf(arena, "%" PRIu64 "ms",
-                        own->statement_timeout_ms != 0 ? own->statement_timeout_ms
-                                                       : call->options->statement_timeout_ms);
+                        own->statement_timeout_ms != 0
+                            ? own->statement_timeout_ms
+                            : executor_task_statement_ms(task, call->options));
     p[3] = NULL;
     p[4] = task->tenant;
     p[5] = prepared_set_model(task->set)->name;

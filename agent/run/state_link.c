@@ -74,8 +74,9 @@ bool state_link_open(const struct runner_call *call, const char *database, bool 
     struct error err = { 0 };
     uint64_t lock_ms =
         own->lock_timeout_ms != 0 ? own->lock_timeout_ms : call->task->lock_timeout_ms;
-    uint64_t statement_ms = own->statement_timeout_ms != 0 ? own->statement_timeout_ms
-                                                           : call->options->statement_timeout_ms;
+    uint64_t statement_ms = own->statement_timeout_ms != 0
+                                ? own->statement_timeout_ms
+                                : executor_task_statement_ms(call->task, call->options);
     const char *schema = schema_mode ? task_text_identifier(call->arena, tenant) : NULL;
     const char *parameters[] = {
         schema_mode && database[0] != '\0' ? arena_printf(call->arena, "%s, public", schema)

@@ -94,8 +94,14 @@ void task_answer_fail(struct task_result *result, struct executor_task *task, co
     result->error.message = arena_strdup(&task->arena, sentence.message);
 }
 
-static const char *task_answer_hint(const struct pg_error *error)
+static const char *task_answer_hint(const struct pg_error *error, enum task_mode mode,
+                                    enum task_code code)
 {
+    if (code == TASK_CODE_SQL && mode == TASK_DRY_RUN && strcmp(error->sqlstate, "57014") == 0) {
+        return "How long a statement may take in a dry run says dry-run-statement-ms of the agent; "
+               "a script that needs more begins with: -- skein:statement_timeout 1h. "
+               "--dry-run clone tries it on an empty copy.";
+    }
     if (error->hint[0] == '\0' && strcmp(error->sqlstate, "25001") == 0) {
         return "A statement that cannot run in a transaction needs a script of its own, which "
                "begins with: -- skein:transaction none";
@@ -140,7 +146,7 @@ void task_answer_refused(struct task_result *result, struct executor_task *task,
     }
     task_answer_set(result, task, shard, outcome, code);
     result->error.message = arena_strdup(&task->arena, error->message);
-    result->error.hint = arena_strdup(&task->arena, task_answer_hint(error));
+    result->error.hint = arena_strdup(&task->arena, task_answer_hint(error, task->mode, code));
     if (task->mode == TASK_CREATE && !task->staged && code != TASK_CODE_TENANT_EXISTS) {
         result->error.hint =
             arena_printf(&task->arena,

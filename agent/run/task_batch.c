@@ -190,7 +190,8 @@ static void task_batch_set_settings(struct task_batch *b)
 
     b->settings[0] = options->database_mode ? NULL : task_text_identifier(arena, task->tenant);
     b->settings[1] = arena_printf(arena, "%" PRIu64 "ms", task->lock_timeout_ms);
-    b->settings[2] = arena_printf(arena, "%" PRIu64 "ms", options->statement_timeout_ms);
+    b->settings[2] =
+        arena_printf(arena, "%" PRIu64 "ms", executor_task_statement_ms(task, options));
     b->settings[3] = asynchronous ? "off" : NULL;
 }
 

@@ -160,7 +160,7 @@ void task_piece_add(struct task_batch *b)
 uint64_t task_piece_patience_ms(const struct task_order *order)
 {
     const struct set *set = prepared_set_model(order->task->set);
-    uint64_t longest = order->options->statement_timeout_ms;
+    uint64_t longest = executor_task_statement_ms(order->task, order->options);
 
     if (longest == 0) {
         return 0;

@@ -78,7 +78,7 @@ static void walk_journal_settings(struct walk *walk, struct arena *arena,
                                   const struct operation_settings *own, const char **ret_settings)
 {
     uint64_t lock_ms = walk->task->lock_timeout_ms;
-    uint64_t statement_ms = walk->context->options->statement_timeout_ms;
+    uint64_t statement_ms = executor_task_statement_ms(walk->task, walk->context->options);
 
     if (own != NULL && own->lock_timeout_ms != 0) {
         lock_ms = own->lock_timeout_ms;

@@ -10,12 +10,12 @@ SLOW = ("ALTER TABLE orders ADD COLUMN m int;\n"
         "SELECT pg_catalog.pg_sleep(count(*) / 1000.0) FROM orders;\n")
 
 
-def take_off(fleet, scripts, tenants=6, big="t_3", rows=800):
+def take_off(fleet, scripts, tenants=6, big="t_3", rows=800, flags=()):
     """All tenants at 0.1.0; one of them with many rows. Its server."""
     server = fleet.start_pg("eu")
     fleet.create_schemas(server, [f"t_{i}" for i in range(tenants)])
     fleet.start_coordinator()
-    fleet.start_agent("eu-1", server)
+    fleet.start_agent("eu-1", server, flags=flags)
     fleet.wait_tenants(tenants)
     fleet.publish(write_set(fleet.path("billing"), {"0.1.0__init.sql": INIT, **scripts}))
     fleet.roll_out("billing", "--to", "0.1.0")
@@ -81,6 +81,19 @@ def test_what_a_rollback_does_not_take_back_is_named(fleet):
     text = fleet.skein("rollout", "report", done["id"], check=0).out
     assert "the dry run has moved for good: orders_id_seq" in text
     assert "nobody waits for a lock" in text
+
+
+def test_a_statement_that_takes_long_is_stopped_in_the_dry_run_alone(fleet):
+    sleeps = "SELECT pg_catalog.pg_sleep(1.5);\n"
+    own = "-- skein:statement_timeout 1min\n"
+    take_off(fleet, {"0.2.0__sleeps.sql": sleeps, "0.3.0__says_so.sql": own + sleeps}, tenants=1,
+             big="t_0", rows=1, flags=["--dry-run-statement-ms", "700"])
+    ended = fleet.roll_out("billing", "--to", "0.2.0", phase="DRY_RUN_FAILED")
+    error = error_of(fleet.report(ended["id"]), "eu-1/t_0")
+    assert (error["code"], error["sqlstate"], error["file"]) == ("SQL", "57014", "0.2.0__sleeps.sql")
+    assert "dry-run-statement-ms" in error["hint"]
+    fleet.roll_out("billing", "--to", "0.2.0", "--dry-run", "off", "--reason", "it only sleeps")
+    fleet.roll_out("billing")
 
 
 def test_what_lint_did_not_foresee_is_a_warning_told_once(fleet):
