@@ -14,6 +14,7 @@
 
 struct prepared_set {
     atomic_uint references;
+    atomic_bool surprising;
     struct set model;
     struct lint_report lint;
     struct prepared_operation
@@ -187,6 +188,39 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
     }
 }
 
+static bool prepared_set_is_opaque(const struct lint_report *lint, const char *path)
+{
+    const char *rule = lint_rule_text(LINT_OPAQUE)->id;
+
+    for (size_t i = 0; i < lint->count; i++) {
+        if (strcmp(lint->findings[i].rule, rule) == 0 &&
+            strcmp(lint->findings[i].file, path) == 0) {
+            return true;
+        }
+    }
+    return lint->count == LINT_FINDINGS_MAX; /* it may not be listed */
+}
+
+static void prepared_set_foresee_file(const struct lint_report *lint, const char *path,
+                                      struct prepared_file *file)
+{
+    size_t first = 0;
+    size_t count = 0;
+
+    while (first < lint->statement_count && strcmp(lint->statements[first].file, path) != 0) {
+        first++;
+    }
+    const struct lint_statement *statements = &lint->statements[first];
+    while (count < file->script.count && first + count < lint->statement_count &&
+           strcmp(statements[count].file, path) == 0 &&
+           statements[count].number == file->script.statements[count].number) {
+        count++;
+    }
+    if (count > 0 && count == file->script.count && !prepared_set_is_opaque(lint, path)) {
+        file->foreseen = statements;
+    }
+}
+
 /* Of a set that is as large as it may be this takes too long for what it is worth. */
 static void prepared_set_foresee(struct prepared_set *set, struct sql_parser *parser,
                                  const struct set_file *files, size_t file_count)
@@ -203,6 +237,11 @@ static void prepared_set_foresee(struct prepared_set *set, struct sql_parser *pa
         set_lint_plan(&run, &set->model, &plan);
         lint_run_end(&run);
     }
+    for (size_t i = 0; i < set->operation_count; i++) {
+        struct prepared_operation *prepared = &set->operations[i];
+
+        prepared_set_foresee_file(&set->lint, prepared->operation->path, &prepared->up);
+    }
 }
 
 bool prepared_set_new(struct sql_parser *parser, const char *name, const char *digest,
@@ -212,6 +251,7 @@ bool prepared_set_new(struct sql_parser *parser, const char *name, const char *d
     CLEANUP(prepared_set_unref) struct prepared_set *set = memory_alloc(sizeof(*set));
 
     atomic_init(&set->references, 1);
+    atomic_init(&set->surprising, false);
     if (!set_parse(files, file_count, name, &set->model, err)) {
         return error_wrap(err, "set '%s'", name);
     }
@@ -261,6 +301,16 @@ void prepared_set_unref(struct prepared_set **set)
 const struct lint_report *prepared_set_lint(const struct prepared_set *set)
 {
     return &set->lint;
+}
+
+bool prepared_set_is_foreseen(const struct prepared_set *set)
+{
+    return !atomic_load_explicit(&set->surprising, memory_order_relaxed);
+}
+
+void prepared_set_surprise(struct prepared_set *set)
+{
+    atomic_store_explicit(&set->surprising, true, memory_order_relaxed);
 }
 
 const struct set *prepared_set_model(const struct prepared_set *set)

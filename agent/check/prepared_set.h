@@ -28,6 +28,11 @@ void prepared_set_unref(struct prepared_set **set);
 /* What lint foresees of every script of the set, oldest first; empty for a very large set. */
 const struct lint_report *prepared_set_lint(const struct prepared_set *set);
 
+/* Whether tenants have been as lint foresees so far: no more once a dry run has seen work that it
+ * cannot tell whose it is. Any thread. */
+bool prepared_set_is_foreseen(const struct prepared_set *set);
+void prepared_set_surprise(struct prepared_set *set);
+
 const struct set *prepared_set_model(const struct prepared_set *set);
 
 /* One file of an operation. */
@@ -36,7 +41,9 @@ struct prepared_file {
     struct sql_loose *loose;    /* outside a transaction: what each of them needs; else NULL */
     struct sql_problem problem; /* kind SQL_PROBLEM_NONE: it can run */
     bool changes_settings; /* SET, search_path, roles: to be put right before the next script */
-    void *data;            /* of another kind: see prepared_kind.h */
+    /* What lint foresees of each statement; NULL where it cannot see all that the file does. */
+    const struct lint_statement *foreseen;
+    void *data; /* of another kind: see prepared_kind.h */
 };
 
 struct prepared_operation {

@@ -8,7 +8,7 @@
 #include "common/core/error.h"
 #include "common/pg/pg_conn.h"
 
-enum { JOURNAL_VERSION = 4 };
+enum { JOURNAL_VERSION = 5 };
 
 /* agent/keep/journal/ as one text: for `skein-agent journal --print` and for administrators. */
 const char *journal_sql(void);

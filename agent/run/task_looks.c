@@ -7,10 +7,7 @@
 #include "common/core/limits.h"
 #include "common/sql/sql_text.h"
 
-/* Relations with higher oids are not looked at: nearly all that the migration makes itself. */
-static const char task_looks_mark_sql[] =
-    "SELECT pg_catalog.set_config('skein.mark', (SELECT max(oid)::text FROM pg_catalog.pg_class),"
-    " true)";
+static const char task_looks_begin_sql[] = "SELECT at_us, wal, '' FROM skein.measure_begin()";
 static const char task_looks_sql[] =
     "SELECT at_us, wal, coalesce(locks, '') FROM skein.measure_look()";
 static const char task_looks_light_sql[] =
@@ -110,9 +107,8 @@ void task_looks_begin(struct task_batch *b)
 {
     if (b->order->log != NULL) {
         measure_log_release(b->order->log);
-        task_batch_add_step(b, TASK_STEP_BEGIN, task_looks_mark_sql);
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_looks_begin_sql);
         task_looks_guard(b);
-        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_looks_sql);
     }
 }
 

@@ -1,17 +1,35 @@
--- What a dry run looks at after a statement: the time, how much WAL the server has written, and the
--- locks of this very session that more than readers take, each as "oid mode file scans". Relations
--- that are younger than the transaction are mostly left out; measure_names knows which are.
+-- A dry run's transaction begins: the time, and how much WAL the server has written. Relations with
+-- higher oids than those that are there by now are not looked at later (SELECT max(oid) is one look
+-- at the end of an index).
+CREATE OR REPLACE FUNCTION skein.measure_begin(OUT at_us bigint, OUT wal bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+BEGIN
+    PERFORM set_config('skein.mark', (SELECT max(oid)::text FROM pg_class), true);
+    wal := pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0');
+    at_us := 1000000 * extract(epoch FROM clock_timestamp());
+END
+$skein$;
+
+-- What a dry run looks at after a statement: the same, and the locks of this very session that more
+-- than readers take, each as "oid mode file scans". Relations that are younger than the transaction
+-- are mostly left out; measure_names knows which are. So is what skein itself writes in every task:
+-- where that is all, no names have to be asked for.
 CREATE OR REPLACE FUNCTION skein.measure_look(
     OUT at_us bigint, OUT wal bigint, OUT locks text
 ) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+DECLARE
+    mark CONSTANT oid := current_setting('skein.mark')::oid;
+    me CONSTANT integer := pg_backend_pid();
 BEGIN
     SELECT string_agg(concat_ws(' ', l.relation, l.mode, pg_relation_filenode(l.relation),
                                 pg_stat_get_xact_numscans(l.relation)), ',')
       INTO locks
       FROM pg_lock_status() AS l
-     WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
-       AND l.relation BETWEEN 16384 AND current_setting('skein.mark')::oid
-       AND l.mode NOT IN ('AccessShareLock', 'RowShareLock');
+     WHERE l.relation BETWEEN 16384 AND mark AND l.pid = me AND l.locktype = 'relation'
+       AND l.granted AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+       AND l.relation <> ALL ('{skein.tenant, skein.tenant_pkey, skein.operation,
+                                skein.operation_pkey, skein.history, skein.history_pkey,
+                                skein.history_id_seq}'::regclass[]);
     wal := pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0');
     at_us := 1000000 * extract(epoch FROM clock_timestamp());
 END
@@ -23,7 +41,8 @@ $skein$;
 CREATE OR REPLACE FUNCTION skein.measure_names(
     in_relations oid[], in_home text,
     OUT relation oid, OUT name text, OUT kind "char", OUT file oid
-) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
+) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $skein$
 BEGIN
     RETURN QUERY
     SELECT c.oid,

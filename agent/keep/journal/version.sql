@@ -1,3 +1,3 @@
-INSERT INTO skein.meta (version) SELECT 4 WHERE NOT EXISTS (SELECT FROM skein.meta);
-UPDATE skein.meta SET version = 4, upgraded_at = now() WHERE version < 4;
+INSERT INTO skein.meta (version) SELECT 5 WHERE NOT EXISTS (SELECT FROM skein.meta);
+UPDATE skein.meta SET version = 5, upgraded_at = now() WHERE version < 5;
 COMMIT;

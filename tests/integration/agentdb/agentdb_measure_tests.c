@@ -1,6 +1,7 @@
 /* agentdb_measure_tests.c - what a dry run measures, and what follows from it. */
 #include <stdlib.h>
 
+#include "agent/keep/journal.h"
 #include "agentdb_fixture.h"
 #include "common/core/limits.h"
 
@@ -339,6 +340,33 @@ static void a_rewrite_that_nobody_could_foresee_is_stopped(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* What an agent of before has installed becomes what this one needs, whoever comes first. */
+static void a_journal_of_version_4_is_upgraded(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct error err = { 0 };
+    struct prepared_set *set =
+        AGENTDB_SET(db, "older", { "1.0.0__a.sql", "ALTER TABLE orders ADD COLUMN m int;\n" });
+    struct agentdb_order order = {
+        .mode = TASK_DRY_RUN, .tenant = "older", .from = "0.0.1", .set = set
+    };
+
+    measure_tenant(db, "older", 10);
+    for (size_t i = 0; i < 2; i++) {
+        agentdb_exec(db, "DROP FUNCTION skein.measure_begin; UPDATE skein.meta SET version = 4");
+        if (i > 0) {
+            assert_true(journal_ensure(db->admin, &err));
+        }
+        const struct task_result *result = agentdb_run(pool, &order);
+        agentdb_assert_succeeded(result);
+        check_lock(measure_find(result, 1), "orders", "ACCESS EXCLUSIVE");
+        assert_int_equal(agentdb_count(db, "SELECT max(version) FROM skein.meta"), JOURNAL_VERSION);
+    }
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 int agentdb_test_measure(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +379,7 @@ int agentdb_test_measure(struct agentdb *db)
         cmocka_unit_test_prestate(what_lint_did_not_foresee_is_a_warning, db),
         cmocka_unit_test_prestate(a_rewrite_that_nobody_could_foresee_is_stopped, db),
         cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
+        cmocka_unit_test_prestate(a_journal_of_version_4_is_upgraded, db),
     };
 
     return cmocka_run_group_tests_name("measure", tests, NULL, NULL);
