@@ -4,6 +4,7 @@
 
 #include "common/lint/lint_alter_column.h"
 #include "common/lint/lint_alter_constraint.h"
+#include "common/lint/lint_fix.h"
 #include "common/lint/lint_tree.h"
 
 enum { LINT_ALTER_DETACHES_GENTLY = 14 }; /* DETACH PARTITION CONCURRENTLY, since PostgreSQL 14 */
@@ -77,8 +78,10 @@ static void lint_alter_detach(struct lint_alter *alter, const PgQuery__AlterTabl
             walk, LINT_DETACH_PARTITION, alter->table,
             old ? "No gentle way before PostgreSQL 14: keep it alone in its migration, "
                   "with a short lock_timeout."
-                : arena_printf(walk->arena, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;",
-                               lint_walk_name(walk, alter->table), lint_walk_name(walk, child)));
+                : lint_fix_outside(
+                      walk,
+                      arena_printf(walk->arena, "ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;",
+                                   lint_fix_name(walk, alter->table), lint_fix_name(walk, child))));
     } else if (partition->concurrent && walk->statement->transactional) {
         lint_walk_find(walk, LINT_NOT_IN_TRANSACTION, NULL, NULL);
     }

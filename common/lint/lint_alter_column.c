@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/lint/lint_alter_constraint.h"
+#include "common/lint/lint_fix.h"
 #include "common/lint/lint_tree.h"
 #include "common/lint/lint_type.h"
 
@@ -88,17 +89,18 @@ void lint_alter_add_column(struct lint_alter *alter, const PgQuery__AlterTableCm
     if (facts.identity || facts.generated || serial ||
         lint_type_is_constrained(walk->catalog, &type) ||
         lint_tree_is_volatile(walk->catalog, facts.value)) {
-        const char *name = lint_walk_name(walk, table);
+        const char *name = lint_fix_name(walk, table);
+        const char *column_name = lint_fix_quote(walk->arena, definition->colname);
 
         lint_walk_rewrite_all(walk, table);
         lint_walk_find(walk, LINT_ADD_COLUMN_REWRITE, table,
                        facts.value == NULL
                            ? NULL
                            : arena_printf(walk->arena,
-                                          "ALTER TABLE %s ADD COLUMN %s ...; ALTER TABLE %s ALTER "
-                                          "COLUMN %s SET DEFAULT ...; -- then fill the old rows in "
-                                          "batches",
-                                          name, definition->colname, name, definition->colname));
+                                          "ALTER TABLE %s ADD COLUMN %s ...;\nALTER TABLE %s ALTER "
+                                          "COLUMN %s SET DEFAULT ...;\n-- then fill the old rows "
+                                          "with a .batch.sql",
+                                          name, column_name, name, column_name));
     }
     if ((facts.not_null || facts.primary) && !has_value && !facts.generated) {
         lint_walk_find(walk, LINT_ADD_COLUMN_REQUIRED, table, NULL);
@@ -251,17 +253,19 @@ void lint_alter_set_not_null(struct lint_alter *alter, const PgQuery__AlterTable
         proved = proved || (c->valid && lint_name_has(c->not_null, command->name));
     }
     if (!proved) {
-        const char *name = lint_walk_name(walk, table);
+        const char *name = lint_fix_name(walk, table);
+        const char *of = lint_fix_quote(walk->arena, command->name);
+        const char *check =
+            lint_fix_quote(walk->arena, arena_printf(walk->arena, "%s_not_null", command->name));
 
         lint_walk_scan_all(walk, table);
         lint_walk_find(walk, LINT_SET_NOT_NULL, table,
                        arena_printf(walk->arena,
-                                    "ALTER TABLE %s ADD CONSTRAINT %s_not_null CHECK (%s IS NOT "
-                                    "NULL) NOT VALID; -- then, in a rollout of its own: ALTER "
-                                    "TABLE %s VALIDATE CONSTRAINT %s_not_null; -- then: ALTER "
-                                    "TABLE %s ALTER COLUMN %s SET NOT NULL;",
-                                    name, command->name, command->name, name, command->name, name,
-                                    command->name));
+                                    "ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT "
+                                    "VALID;\n-- then, in a rollout of its own:\n"
+                                    "ALTER TABLE %s VALIDATE CONSTRAINT %s;\n-- then:\n"
+                                    "ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;",
+                                    name, check, of, name, check, name, of));
     }
     if (column == NULL) {
         column = lint_column_add(walk->catalog, table, command->name);

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "common/lint/lint_fix.h"
 #include "common/lint/lint_tree.h"
+
+enum { LINT_FIX_COLUMNS_BYTES = 4096 };
 
 static bool lint_constraint_kind_of(const PgQuery__Constraint *definition,
                                     enum lint_constraint_kind *ret_kind)
@@ -35,6 +38,20 @@ static void lint_constraint_names(struct lint_walk *walk, PgQuery__Node *const *
     }
 }
 
+/* "a_b" of the columns a and b; NULL without any. */
+static const char *lint_constraint_join(struct arena *arena, PgQuery__Node *const *names,
+                                        size_t count)
+{
+    const char *joined = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *name = lint_tree_string(names[i]);
+
+        joined = joined == NULL ? name : arena_printf(arena, "%s_%s", joined, name);
+    }
+    return joined;
+}
+
 /* The name that PostgreSQL would choose, for DROP and VALIDATE to find it. */
 static const char *lint_constraint_name(struct lint_walk *walk, const struct lint_relation *table,
                                         const PgQuery__Constraint *definition,
@@ -49,9 +66,22 @@ static const char *lint_constraint_name(struct lint_walk *walk, const struct lin
         return arena_printf(&walk->catalog->arena, "%s_pkey", table->name);
     }
     if (column == NULL && definition->n_fk_attrs > 0) {
-        column = lint_tree_string(definition->fk_attrs[0]);
+        column = lint_constraint_join(&walk->catalog->arena, definition->fk_attrs,
+                                      definition->n_fk_attrs);
     } else if (column == NULL && definition->n_keys > 0) {
-        column = lint_tree_string(definition->keys[0]);
+        column = lint_constraint_join(&walk->catalog->arena, definition->keys, definition->n_keys);
+    } else if (column == NULL && kind == LINT_CONSTRAINT_CHECK) {
+        struct lint_name *mentions = NULL;
+
+        lint_tree_columns(walk->catalog, definition->raw_expr, &mentions);
+        for (const struct lint_name *m = mentions; m != NULL; m = m->next) {
+            bool other = column != NULL && strcmp(column, m->name) != 0;
+
+            column = other ? NULL : m->name;
+            if (other) {
+                break;
+            }
+        }
     }
     return column == NULL ? arena_printf(&walk->catalog->arena, "%s_%s", table->name, endings[kind])
                           : arena_printf(&walk->catalog->arena, "%s_%s_%s", table->name, column,
@@ -158,18 +188,43 @@ static void lint_constraint_fix(struct lint_alter *alter, enum lint_rule rule,
                                 const struct lint_constraint *constraint, const char *kind)
 {
     struct lint_walk *walk = alter->walk;
-    const char *table = lint_walk_name(walk, alter->table);
+    const char *table = lint_fix_name(walk, alter->table);
+    const char *name = lint_fix_quote(walk->arena, constraint->name);
     const char *first =
         alter->statement->n_cmds == 1 && walk->depth == 0
             ? lint_walk_rewritten(walk, "", "NOT VALID")
             : arena_printf(walk->arena, "ALTER TABLE %s ADD CONSTRAINT %s %s ... NOT VALID;", table,
-                           constraint->name, kind);
+                           name, kind);
 
     lint_walk_find(walk, rule, alter->table,
                    arena_printf(walk->arena,
-                                "%s -- then, in a rollout of its own: ALTER TABLE %s VALIDATE "
-                                "CONSTRAINT %s;",
-                                first, table, constraint->name));
+                                "%s\n-- then, in a rollout of its own:\n"
+                                "ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+                                first, table, name));
+}
+
+/* The index first, beside the traffic, then the constraint of it. */
+static const char *lint_constraint_by_index(const struct lint_walk *walk,
+                                            const struct lint_relation *table,
+                                            const struct lint_constraint *constraint,
+                                            const PgQuery__Constraint *definition)
+{
+    CLEANUP(buf_release) struct buf columns = { .size_max = LINT_FIX_COLUMNS_BYTES };
+    const char *on = lint_fix_name(walk, table);
+    const char *name = lint_fix_quote(walk->arena, constraint->name);
+
+    for (size_t i = 0; i < definition->n_keys; i++) {
+        buf_printf(&columns, "%s%s", i == 0 ? "" : ", ",
+                   lint_fix_quote(walk->arena, lint_tree_string(definition->keys[i])));
+    }
+    return lint_fix_outside(
+        walk,
+        arena_printf(walk->arena,
+                     "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s (%s);\n"
+                     "-- then, in the next script:\n"
+                     "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s;",
+                     name, on, buf_text(&columns), on, name,
+                     constraint->kind == LINT_CONSTRAINT_PRIMARY ? "PRIMARY KEY" : "UNIQUE", name));
 }
 
 /* UNIQUE builds an index on each partition as CREATE INDEX does; children that are no partitions
@@ -211,15 +266,8 @@ void lint_alter_add_constraint(struct lint_alter *alter, const PgQuery__AlterTab
         bool only = lint_walk_parts(walk, table);
         lint_walk_scan_all(walk, table);
         lint_walk_whole(walk, only);
-        lint_walk_find(
-            walk, LINT_ADD_UNIQUE, table,
-            arena_printf(walk->arena,
-                         "CREATE UNIQUE INDEX CONCURRENTLY %s ON %s (...); ALTER TABLE "
-                         "%s ADD CONSTRAINT %s %s USING INDEX %s;",
-                         constraint->name, lint_walk_name(walk, table), lint_walk_name(walk, table),
-                         constraint->name,
-                         constraint->kind == LINT_CONSTRAINT_PRIMARY ? "PRIMARY KEY" : "UNIQUE",
-                         constraint->name));
+        lint_walk_find(walk, LINT_ADD_UNIQUE, table,
+                       lint_constraint_by_index(walk, table, constraint, definition));
     } else if (constraint->kind == LINT_CONSTRAINT_EXCLUDE) {
         lint_walk_scan_all(walk, table);
         lint_walk_find(walk, LINT_ADD_EXCLUDE, table, NULL);

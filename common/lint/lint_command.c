@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/lint/lint_fix.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_tree.h"
 
@@ -68,9 +69,10 @@ static void lint_command_reindex_table(struct lint_walk *walk, struct lint_relat
         }
     }
     if (!gently) {
-        lint_walk_find(walk, LINT_REINDEX, table,
-                       arena_printf(walk->arena, "REINDEX TABLE CONCURRENTLY %s;",
-                                    lint_walk_name(walk, table)));
+        lint_walk_find(
+            walk, LINT_REINDEX, table,
+            lint_fix_outside(walk, arena_printf(walk->arena, "REINDEX TABLE CONCURRENTLY %s;",
+                                                lint_fix_name(walk, table))));
     }
 }
 
@@ -100,9 +102,10 @@ void lint_command_reindex(struct lint_walk *walk, const PgQuery__Node *statement
     lint_walk_lock(walk, index, gently ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
     lint_walk_scan(walk, index);
     if (!gently) {
-        lint_walk_find(walk, LINT_REINDEX, index->table != NULL ? index->table : index,
-                       arena_printf(walk->arena, "REINDEX INDEX CONCURRENTLY %s;",
-                                    lint_walk_name(walk, index)));
+        lint_walk_find(
+            walk, LINT_REINDEX, index->table != NULL ? index->table : index,
+            lint_fix_outside(walk, arena_printf(walk->arena, "REINDEX INDEX CONCURRENTLY %s;",
+                                                lint_fix_name(walk, index))));
     }
 }
 

@@ -6,6 +6,7 @@
 #include "common/lint/lint_alter_column.h"
 #include "common/lint/lint_alter_constraint.h"
 #include "common/lint/lint_code.h"
+#include "common/lint/lint_fix.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_tree.h"
 
@@ -162,10 +163,22 @@ static const char *lint_create_index_name(struct lint_walk *walk, const PgQuery_
     if (create->idxname[0] != '\0') {
         return create->idxname;
     }
-    const PgQuery__IndexElem *first =
-        create->n_index_params > 0 ? create->index_params[0]->index_elem : NULL;
-    return arena_printf(&walk->catalog->arena, "%s_%s_idx", create->relation->relname,
-                        first == NULL || first->name[0] == '\0' ? "expr" : first->name);
+    const char *name = create->relation->relname;
+
+    for (size_t i = 0; i < create->n_index_params + create->n_index_including_params; i++) {
+        const PgQuery__Node *param =
+            i < create->n_index_params ? create->index_params[i]
+                                       : create->index_including_params[i - create->n_index_params];
+        const PgQuery__IndexElem *element = param->index_elem;
+        const char *column = element->name[0] == '\0' ? "expr" : element->name;
+
+        if (element->expr != NULL && element->expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL) {
+            const PgQuery__FuncCall *call = element->expr->func_call;
+            column = lint_tree_string(call->funcname[call->n_funcname - 1]);
+        }
+        name = arena_printf(&walk->catalog->arena, "%s_%s", name, column);
+    }
+    return arena_printf(&walk->catalog->arena, "%s_idx", name);
 }
 
 static void lint_create_index_define(struct lint_walk *walk, struct lint_relation *table,
@@ -186,6 +199,24 @@ static void lint_create_index_define(struct lint_walk *walk, struct lint_relatio
     lint_tree_columns(walk->catalog, create->where_clause, &index->mentions);
 }
 
+/* A partitioned table takes none CONCURRENTLY; and outside of a transaction it needs a name. */
+static const char *lint_create_index_fix(struct lint_walk *walk, const struct lint_relation *table,
+                                         const PgQuery__IndexStmt *create)
+{
+    const char *name = lint_create_index_name(walk, create);
+
+    if (table->kind == LINT_KIND_PARTITIONED) {
+        return "Create it ON ONLY the parent, CONCURRENTLY on each partition, and then ALTER INDEX "
+               "... ATTACH PARTITION for each of them.";
+    }
+    return lint_fix_outside(
+        walk, lint_walk_rewritten(walk, "INDEX",
+                                  create->idxname[0] != '\0'
+                                      ? "CONCURRENTLY"
+                                      : arena_printf(walk->arena, "CONCURRENTLY %s",
+                                                     lint_fix_quote(walk->arena, name))));
+}
+
 void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__IndexStmt *create = statement->index_stmt;
@@ -204,8 +235,7 @@ void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
         lint_walk_lock_all(walk, table, LINT_SHARE);
         lint_walk_scan_all(walk, table);
         lint_walk_whole(walk, only);
-        lint_walk_find(walk, LINT_CREATE_INDEX, table,
-                       lint_walk_rewritten(walk, "INDEX", "CONCURRENTLY"));
+        lint_walk_find(walk, LINT_CREATE_INDEX, table, lint_create_index_fix(walk, table, create));
     }
     lint_create_index_define(walk, table, create);
 }

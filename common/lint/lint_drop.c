@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/lint/lint_fix.h"
 #include "common/lint/lint_tree.h"
 
 /* The names of one object of a DROP: a list of strings, or one type name. */
@@ -76,7 +77,8 @@ static void lint_drop_index(struct lint_walk *walk, const PgQuery__DropStmt *dro
         const struct lint_relation *on = index->table != NULL ? index->table : index;
         lint_walk_find(
             walk, LINT_DROP_INDEX, on,
-            arena_printf(walk->arena, "DROP INDEX CONCURRENTLY %s;", lint_walk_name(walk, index)));
+            lint_fix_outside(walk, arena_printf(walk->arena, "DROP INDEX CONCURRENTLY %s;",
+                                                lint_fix_name(walk, index))));
     }
     lint_catalog_remove(walk->catalog, index);
 }

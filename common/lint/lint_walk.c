@@ -279,7 +279,10 @@ const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, con
         }
         at = text.at;
     }
-    return arena_printf(walk->arena, "%.*s %s%s;", (int)at, walk->text, words, walk->text + at);
+    /* A comment to the line's end takes nothing with it that is put behind it. */
+    const bool comment = strstr(walk->text, "--") != NULL;
+    return arena_printf(walk->arena, "%.*s%s%s%s%s;", (int)at, walk->text, comment ? "\n" : " ",
+                        words, walk->text + at, comment ? "\n" : "");
 }
 
 void lint_walk_end(struct lint_walk *walk)

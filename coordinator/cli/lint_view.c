@@ -7,6 +7,7 @@
 #include "common/lint/lint_rule.h"
 #include "common/lint/lint_version.h"
 #include "common/model/size_text.h"
+#include "coordinator/cli/output.h"
 #include "coordinator/cli/table.h"
 
 static json_t *lint_view_finding(const struct lint_finding *finding)
@@ -109,6 +110,23 @@ static void lint_view_print_trace(const struct trace *trace, struct buf *buf)
     }
 }
 
+/* Its lines below each other, so that they can be pasted. */
+static void lint_view_print_fix(const char *fix, struct buf *buf)
+{
+    const char *lead = "\n    safe: ";
+
+    for (const char *line = fix; *line != '\0';) {
+        size_t size = strcspn(line, "\n");
+        CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
+
+        buf_append(&text, line, size);
+        buf_puts(buf, lead);
+        style_clean(buf_text(&text), buf);
+        lead = "\n          ";
+        line += size + (line[size] == '\n' ? 1 : 0);
+    }
+}
+
 void lint_view_print(const struct lint_report *report, const struct trace *trace,
                      const struct style *style, struct buf *buf)
 {
@@ -125,8 +143,7 @@ void lint_view_print(const struct lint_report *report, const struct trace *trace
         }
         buf_printf(buf, "%s%s\n    ", finding->lock[0] != '\0' ? "  takes " : "", finding->lock);
         style_clean(finding->message, buf);
-        buf_puts(buf, "\n    safe: ");
-        style_clean(finding->fix, buf);
+        lint_view_print_fix(finding->fix, buf);
         buf_puts(buf, "\n\n");
     }
     buf_printf(buf, "%zu statement%s: %zu error%s, %zu other finding%s\n", report->statement_count,

@@ -177,6 +177,48 @@ static void long_lists_are_not_deep(void **state)
     assert_int_equal(last(bench)->lock_count, 1);
 }
 
+static const char *fix_of(struct bench *bench, const char *sql)
+{
+    size_t before = bench->report.count;
+
+    migrate(bench, sql);
+    assert_true(bench->report.count > before);
+    return bench->report.findings[before].fix;
+}
+
+static void what_is_to_be_pasted_is_sql(void **state)
+{
+    struct bench *bench = *state;
+
+    assert_string_equal(fix_of(bench, "ALTER TABLE \"Order\" ALTER COLUMN \"userId\" SET NOT NULL"),
+                        "ALTER TABLE \"Order\" ADD CONSTRAINT \"userId_not_null\" CHECK "
+                        "(\"userId\" IS NOT NULL) NOT"
+                        " VALID;\n-- then, in a rollout of its own:\n"
+                        "ALTER TABLE \"Order\" VALIDATE CONSTRAINT \"userId_not_null\";\n-- then:\n"
+                        "ALTER TABLE \"Order\" ALTER COLUMN \"userId\" SET NOT NULL;");
+    assert_string_equal(
+        fix_of(bench, "ALTER TABLE \"user\" ADD UNIQUE (email, \"Zi\"\"p\")"),
+        "-- skein:transaction none\n"
+        "CREATE UNIQUE INDEX CONCURRENTLY \"user_email_Zi\"\"p_key\" ON \"user\" (email,"
+        " \"Zi\"\"p\");\n-- then, in the next script:\n"
+        "ALTER TABLE \"user\" ADD CONSTRAINT \"user_email_Zi\"\"p_key\" UNIQUE USING INDEX"
+        " \"user_email_Zi\"\"p_key\";");
+    assert_string_equal(
+        fix_of(bench, "CREATE INDEX ON orders (a, lower(b)) INCLUDE (c)"),
+        "-- skein:transaction none\nCREATE INDEX CONCURRENTLY orders_a_lower_c_idx ON"
+        " orders (a, lower(b)) INCLUDE (c);");
+    assert_string_equal(fix_of(bench, "ALTER TABLE b ADD CHECK (x > 0 AND x < 9) -- why"),
+                        "ALTER TABLE b ADD CHECK (x > 0 AND x < 9) -- why\nNOT VALID\n;\n"
+                        "-- then, in a rollout of its own:\n"
+                        "ALTER TABLE b VALIDATE CONSTRAINT b_x_check;");
+    assert_string_equal(fix_of(bench, "ALTER TABLE c ADD FOREIGN KEY (x, y) REFERENCES d"),
+                        "ALTER TABLE c ADD FOREIGN KEY (x, y) REFERENCES d NOT VALID;\n"
+                        "-- then, in a rollout of its own:\n"
+                        "ALTER TABLE c VALIDATE CONSTRAINT c_x_y_fkey;");
+    migrate(bench, "CREATE TABLE parts (id int) PARTITION BY RANGE (id)");
+    assert_non_null(strstr(fix_of(bench, "CREATE INDEX ON parts (id)"), "ON ONLY the parent"));
+}
+
 static void an_enum_value_waits_for_the_next_transaction(void **state)
 {
     struct bench *bench = *state;
@@ -363,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_lists_are_not_deep, setup, teardown),
         cmocka_unit_test_setup_teardown(code_inside_is_read_and_cannot_ask_for_endless_work, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_to_be_pasted_is_sql, setup, teardown),
         cmocka_unit_test_setup_teardown(an_enum_value_waits_for_the_next_transaction, setup,
                                         teardown),
     };
