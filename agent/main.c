@@ -153,7 +153,8 @@ static const struct option_spec agent_specs[] = {
       .argument = "MS",
       .min = 100,
       .max = 86400000,
-      .help = "where a transaction of this age holds locks, they are waited for 150 ms at a time" },
+      .help =
+          "where a transaction of this age holds the locks, they are waited for 150 ms at a time" },
     { .name = "max-lag-ms",
       .type = OPTION_U64,
       .offset = AT(max_lag_ms),

@@ -188,36 +188,27 @@ static void prepared_set_parse_all(struct prepared_set *set, struct sql_parser *
     }
 }
 
-static bool prepared_set_is_opaque(const struct lint_report *lint, const char *path)
+static void prepared_set_foresee_file(const struct lint_report *lint,
+                                      const struct operation *operation, struct prepared_file *file)
 {
-    const char *rule = lint_rule_text(LINT_OPAQUE)->id;
-
-    for (size_t i = 0; i < lint->count; i++) {
-        if (strcmp(lint->findings[i].rule, rule) == 0 &&
-            strcmp(lint->findings[i].file, path) == 0) {
-            return true;
-        }
-    }
-    return lint->count == LINT_FINDINGS_MAX; /* it may not be listed */
-}
-
-static void prepared_set_foresee_file(const struct lint_report *lint, const char *path,
-                                      struct prepared_file *file)
-{
+    bool opaque = false;
     size_t first = 0;
     size_t count = 0;
 
-    while (first < lint->statement_count && strcmp(lint->statements[first].file, path) != 0) {
+    while (first < lint->statement_count &&
+           strcmp(lint->statements[first].file, operation->path) != 0) {
         first++;
     }
     const struct lint_statement *statements = &lint->statements[first];
-    while (count < file->script.count && first + count < lint->statement_count &&
-           strcmp(statements[count].file, path) == 0 &&
-           statements[count].number == file->script.statements[count].number) {
+    while (first + count < lint->statement_count &&
+           strcmp(statements[count].file, operation->path) == 0) {
+        opaque = opaque || statements[count].opaque;
         count++;
     }
-    if (count > 0 && count == file->script.count && !prepared_set_is_opaque(lint, path)) {
+    bool all = operation->kind == OPERATION_BATCH || count == file->script.count;
+    if (count > 0 && all && !opaque) {
         file->foreseen = statements;
+        file->foreseen_count = count;
     }
 }
 
@@ -240,7 +231,7 @@ static void prepared_set_foresee(struct prepared_set *set, struct sql_parser *pa
     for (size_t i = 0; i < set->operation_count; i++) {
         struct prepared_operation *prepared = &set->operations[i];
 
-        prepared_set_foresee_file(&set->lint, prepared->operation->path, &prepared->up);
+        prepared_set_foresee_file(&set->lint, prepared->operation, &prepared->up);
     }
 }
 

@@ -43,6 +43,7 @@ struct prepared_file {
     bool changes_settings; /* SET, search_path, roles: to be put right before the next script */
     /* What lint foresees of each statement; NULL where it cannot see all that the file does. */
     const struct lint_statement *foreseen;
+    size_t foreseen_count;
     void *data; /* of another kind: see prepared_kind.h */
 };
 

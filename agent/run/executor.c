@@ -102,19 +102,6 @@ static void executor_note_barrier(void *context, const char *words)
     executor_notes_trouble(executor->queue, EXECUTOR_NOTES_BARRIER, words);
 }
 
-/* Where an old transaction holds locks a try may well be in vain: then it is a short one, just long
- * enough for the watcher to see who is in the way. The last one has its full time. */
-static void executor_set_lock_timeout(struct executor *executor, struct executor_task *task)
-{
-    bool last = task->last != NULL && clock_monotonic_ms() >= task->gives_up_ms;
-    bool scripts =
-        task->mode == TASK_RUN || task->mode == TASK_DRY_RUN || task_mode_is_rollback(task->mode);
-    bool is_short = !last && scripts && task->lock_timeout_full_ms > WATCH_SHORT_TRY_MS &&
-                    watcher_sees_old(executor->watcher, task->tenant);
-
-    task->lock_timeout_ms = is_short ? WATCH_SHORT_TRY_MS : task->lock_timeout_full_ms;
-}
-
 /* Whether the server is fit for the task. If not, the result says why. What changes nothing, or
  * only what is asked of people, needs no fit server. */
 static bool executor_may_begin(struct executor_worker *worker, const struct executor_turn *turn,
@@ -129,7 +116,6 @@ static bool executor_may_begin(struct executor_worker *worker, const struct exec
         return true;
     }
     bool unfit = watcher_task_begins(executor->watcher, words);
-    executor_set_lock_timeout(executor, task);
     if (!unfit || !heavy || turn->settle) {
         return true;
     }
@@ -155,7 +141,8 @@ static void executor_do(struct executor_worker *worker, const struct executor_tu
     struct task_context context = { .options = &executor->options,
                                     .queue = executor->queue,
                                     .link = &worker->link,
-                                    .worker = worker->index };
+                                    .worker = worker->index,
+                                    .watcher = executor->watcher };
     const struct executor_try attempt = { .queue = executor->queue,
                                           .worker = worker->index,
                                           .turn = *turn,

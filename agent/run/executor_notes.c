@@ -126,6 +126,16 @@ size_t executor_notes_read_progress(struct executor_queue *queue, struct arena *
     return count;
 }
 
+static void executor_notes_put_blockers(struct executor_slot *slot, const char *words,
+                                        const char *blocker)
+{
+    (void)snprintf(slot->waits_for, sizeof(slot->waits_for), "%s", words);
+    if (words[0] != '\0') {
+        memcpy(slot->waited_for, slot->waits_for, sizeof(slot->waited_for));
+        (void)snprintf(slot->blocker, sizeof(slot->blocker), "%s", blocker);
+    }
+}
+
 void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64_t serial,
                              const char *words, const char *blocker)
 {
@@ -133,12 +143,16 @@ void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64
 
     pthread_mutex_lock(&queue->mutex);
     if (slot->turn.task != NULL && slot->turn.serial == serial) {
-        (void)snprintf(slot->waits_for, sizeof(slot->waits_for), "%s", words);
-        if (words[0] != '\0') {
-            memcpy(slot->waited_for, slot->waits_for, sizeof(slot->waited_for));
-            (void)snprintf(slot->blocker, sizeof(slot->blocker), "%s", blocker);
-        }
+        executor_notes_put_blockers(slot, words, blocker);
     }
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void executor_notes_foresee(struct executor_queue *queue, size_t worker, const char *words,
+                            const char *blocker)
+{
+    pthread_mutex_lock(&queue->mutex);
+    executor_notes_put_blockers(&queue->slots[worker], words, blocker);
     pthread_mutex_unlock(&queue->mutex);
 }
 

@@ -33,6 +33,9 @@ void executor_notes_advance(struct executor_queue *queue, size_t worker, uint64_
  * stands for the transaction of the oldest; "" where that cannot be seen. */
 void executor_notes_blockers(struct executor_queue *queue, size_t worker, uint64_t serial,
                              const char *words, const char *blocker);
+/* From the worker: whom its task will wait for, or waits for without a statement. */
+void executor_notes_foresee(struct executor_queue *queue, size_t worker, const char *words,
+                            const char *blocker);
 /* Whom the worker's task waited for last in this turn; "" for nobody. */
 void executor_notes_read_blockers(struct executor_queue *queue, size_t worker,
                                   char ret_words[PROGRESS_BYTES_MAX],

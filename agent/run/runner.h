@@ -55,6 +55,9 @@ struct runner_call {
     enum task_code (*why)(void *context);
     /* What runs from now on is not stopped for the application's sake, or may be again. */
     void (*insist)(void *context, bool insists);
+    /* For whom the operation does not begin, though it has asked for no lock yet: it fails with
+     * LOCK_TIMEOUT then, and rests until `blocker` (watch_look.h) has ended. NULL: nobody asks. */
+    void (*blocked)(void *context, const char *words, const char *blocker);
     /* Until when the agent may work on the tenant, by the monotonic clock; later when the lease has
      * been extended. NULL: without an end. For what would go on by itself if the agent stood still:
      * statements on `conn` are for the fence to stop. */

@@ -7,6 +7,7 @@
 
 #include "agent/run/accident.h"
 #include "agent/run/loose_repair.h"
+#include "agent/run/loose_wait.h"
 #include "agent/run/runner_step.h"
 #include "common/core/crash.h"
 #include "common/sql/sql_text.h"
@@ -189,6 +190,9 @@ static bool runner_sql_bare(const struct runner_call *call, const struct sql_sta
                                               : loose_repair_look(call, loose, report);
 
     if (state == LOOSE_FAILED || state == LOOSE_TAKEN) {
+        return runner_sql_fail(call, statement, NULL, report);
+    }
+    if (state == LOOSE_AGAIN && !loose_wait_look(call, loose, report)) {
         return runner_sql_fail(call, statement, NULL, report);
     }
     if (state == LOOSE_AGAIN && !place->under_way) {

@@ -26,6 +26,7 @@
 #include "agent/run/task_life.h"
 #include "agent/run/task_measure.h"
 #include "agent/run/task_sizes.h"
+#include "agent/run/task_tables.h"
 #include "agent/run/task_verdict.h"
 #include "agent/run/unwind_check.h"
 #include "agent/run/walk.h"
@@ -449,6 +450,10 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
     if (!t->order.settle && !t->uncertain && t->task->mode == TASK_CREATE && !t->task->staged &&
         !task_run_may_create(t)) {
         return false;
+    }
+    bool plans = t->task->mode == TASK_RUN || t->task->mode == TASK_DRY_RUN;
+    if (!t->order.settle && !t->uncertain && (plans || task_mode_is_rollback(t->task->mode))) {
+        task_tables_look(t->context, t->task, plans ? &t->plan : NULL);
     }
     if (t->task->mode == TASK_DRY_RUN && !t->order.settle &&
         !task_sizes_look(&t->sizes, t->context, t->task, &t->plan, t->result)) {

@@ -48,6 +48,13 @@ static void walk_call_insist(void *context, bool insists)
     executor_notes_insist(walk->context->queue, walk->context->worker, insists);
 }
 
+static void walk_call_blocked(void *context, const char *words, const char *blocker)
+{
+    const struct walk *walk = context;
+
+    executor_notes_foresee(walk->context->queue, walk->context->worker, words, blocker);
+}
+
 struct runner_call walk_call_make(struct walk *walk, const struct migration *migration,
                                   const struct prepared_operation *operation,
                                   const struct step_known *row, bool down)
@@ -73,6 +80,7 @@ struct runner_call walk_call_make(struct walk *walk, const struct migration *mig
         .is_cancelled = walk_call_is_cancelled,
         .why = walk_call_why,
         .insist = walk_call_insist,
+        .blocked = walk_call_blocked,
         .lease_until = walk_call_lease_until,
         .pause = walk_call_pause,
         .progress = walk_call_progress,

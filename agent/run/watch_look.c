@@ -29,41 +29,35 @@ static const char watch_look_waits_sql[] = WATCH_LOOK_WAITS_SQL("a.query_start")
 static const char watch_look_waits_14_sql[] = WATCH_LOOK_WAITS_SQL("w.waitstart");
 static_assert(WATCH_WAITS_MAX == 200, "as many as the query's limit");
 
-/* A transaction that nobody else will ever be. */
-#define WATCH_LOOK_KEY_SQL                                                                         \
-    "a.pid::text || ':' || (1000000 * extract(epoch FROM a.xact_start))::bigint::text"
-
 static const char watch_look_remaining_sql[] =
     "SELECT " WATCH_LOOK_KEY_SQL " FROM pg_catalog.pg_stat_activity a"
     " WHERE a.xact_start IS NOT NULL"
     " AND " WATCH_LOOK_KEY_SQL " = ANY (pg_catalog.string_to_array($1, ','))";
 
-/* Literals are left out of the query: they may be anybody's data. */
 static const char watch_look_blockers_sql[] =
     "SELECT CASE WHEN l.locktype IN ('relation', 'tuple', 'extend')"
-    " THEN coalesce((SELECT c.relname FROM pg_catalog.pg_class c, pg_catalog.pg_database d"
-    "  WHERE c.oid = l.relation AND d.oid = l.database"
-    "  AND d.datname = pg_catalog.current_database()), 'a table')"
-    " WHEN l.locktype = 'transactionid' THEN 'a row'"
-    " WHEN l.locktype IN ('virtualxid', 'spectoken') THEN 'older transactions'"
-    " ELSE 'a lock of the kind ' || l.locktype END,"
-    " b.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), coalesce(a.state, ''),"
-    " (1000 * extract(epoch FROM pg_catalog.clock_timestamp() - CASE WHEN a.state = 'active'"
-    "  THEN a.query_start ELSE a.state_change END))::bigint,"
-    " coalesce((SELECT pg_catalog.string_agg(DISTINCT pg_catalog.upper(pg_catalog.regexp_replace("
-    "  pg_catalog.replace(h.mode, 'Lock', ''), '([a-z])([A-Z])', '\\1 \\2', 'g')), ', ')"
-    "  FROM pg_catalog.pg_locks h"
-    "  WHERE h.pid = b.pid AND h.granted AND h.locktype = 'relation' AND l.locktype = 'relation'"
-    "  AND h.database = l.database AND h.relation = l.relation), ''),"
-    " pg_catalog.left(pg_catalog.regexp_replace(pg_catalog.regexp_replace("
-    "  pg_catalog.rtrim(pg_catalog.left(coalesce(a.query, ''), 2000), E'; \\n'), '''[^'']*(''|$)', "
-    "'?', 'g'),"
-    "  '\\m[0-9]+\\M|\\s+', ' ', 'g'), 80), coalesce(" WATCH_LOOK_KEY_SQL ", '')"
-    " FROM (SELECT * FROM pg_catalog.pg_locks WHERE pid = $1::integer AND NOT granted LIMIT 1) AS l"
-    " CROSS JOIN LATERAL (SELECT DISTINCT pid FROM pg_catalog.unnest("
-    "  pg_catalog.pg_blocking_pids(l.pid)) AS u (pid)) AS b"
-    " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid"
-    " ORDER BY a.xact_start LIMIT 3";
+    " THEN coalesce((SELECT c.relname || CASE l.locktype WHEN 'relation'"
+    "  THEN ' (' || " WATCH_LOOK_MODE_SQL(
+        "l.mode") " || ')' ELSE '' END FROM pg_catalog.pg_class c, pg_catalog.pg_database d"
+                  "  WHERE c.oid = l.relation AND d.oid = l.database"
+                  "  AND d.datname = pg_catalog.current_database()), 'a table')"
+                  " WHEN l.locktype = 'transactionid' THEN 'a row'"
+                  " WHEN l.locktype IN ('virtualxid', 'spectoken') THEN 'older transactions'"
+                  " ELSE 'a lock of the kind ' || l.locktype END,"
+                  " b.pid, " WATCH_LOOK_PERSON_SQL ","
+                  " coalesce((SELECT pg_catalog.string_agg(DISTINCT " WATCH_LOOK_MODE_SQL(
+                      "h.mode") ", ', ')"
+                                "  FROM pg_catalog.pg_locks h"
+                                "  WHERE h.pid = b.pid AND h.granted AND h.locktype = 'relation' "
+                                "AND l.locktype = 'relation'"
+                                "  AND h.database = l.database AND h.relation = l.relation), ''),"
+                                " " WATCH_LOOK_QUERY_SQL ", coalesce(" WATCH_LOOK_KEY_SQL ", '')"
+                                " FROM (SELECT * FROM pg_catalog.pg_locks WHERE pid = $1::integer "
+                                "AND NOT granted LIMIT 1) AS l"
+                                " CROSS JOIN LATERAL (SELECT DISTINCT pid FROM pg_catalog.unnest("
+                                "  pg_catalog.pg_blocking_pids(l.pid)) AS u (pid)) AS b"
+                                " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid"
+                                " ORDER BY a.xact_start LIMIT 3";
 
 /* Positions in the WAL as numbers. One that is only archived to is not waited for. */
 static const char watch_look_health_sql[] =
@@ -193,6 +187,27 @@ static void watch_look_put_blocker(struct buf *text, const struct pg_result *row
     }
 }
 
+void watch_look_put_blockers(const struct pg_result *rows, char ret_words[PROGRESS_BYTES_MAX],
+                             char ret_blocker[WATCH_KEY_BYTES])
+{
+    CLEANUP(buf_release) struct buf text = { .size_max = ERROR_BYTES_MAX };
+
+    ret_words[0] = '\0';
+    ret_blocker[0] = '\0';
+    for (size_t i = 0; i < pg_result_row_count(rows); i++) {
+        if (i == 0) {
+            (void)snprintf(ret_blocker, WATCH_KEY_BYTES, "%s", pg_result_text(rows, i, 8));
+            buf_printf(&text, "waits for %.100s: ", pg_result_text(rows, i, 0));
+        } else {
+            buf_puts(&text, "; ");
+        }
+        watch_look_put_blocker(&text, rows, i);
+    }
+    if (text.size > 0) {
+        (void)snprintf(ret_words, PROGRESS_BYTES_MAX, "%s", buf_text(&text));
+    }
+}
+
 bool watch_look_remaining(struct pg_conn *conn, const char *blockers, struct pg_result **ret_rows,
                           struct error *err)
 {
@@ -203,7 +218,6 @@ bool watch_look_blockers(struct pg_conn *conn, uint32_t pid, char ret_words[PROG
                          char ret_blocker[WATCH_KEY_BYTES], struct error *err)
 {
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
-    CLEANUP(buf_release) struct buf text = { .size_max = ERROR_BYTES_MAX };
     char number[16];
     const char *parameter = number;
 
@@ -211,56 +225,7 @@ bool watch_look_blockers(struct pg_conn *conn, uint32_t pid, char ret_words[PROG
     if (!watch_look_query(conn, watch_look_blockers_sql, &parameter, 1, &rows, err)) {
         return false;
     }
-    ret_words[0] = '\0';
-    ret_blocker[0] = '\0';
-    for (size_t i = 0; i < pg_result_row_count(rows); i++) {
-        if (i == 0) {
-            (void)snprintf(ret_blocker, WATCH_KEY_BYTES, "%s", pg_result_text(rows, i, 8));
-            buf_printf(&text, "waits for %.63s: ", pg_result_text(rows, i, 0));
-        } else {
-            buf_puts(&text, "; ");
-        }
-        watch_look_put_blocker(&text, rows, i);
-    }
-    if (text.size > 0) {
-        (void)snprintf(ret_words, PROGRESS_BYTES_MAX, "%s", buf_text(&text));
-    }
-    return true;
-}
-
-#define WATCH_LOOK_OLD_SQL(name, where)                                                            \
-    "SELECT DISTINCT " name " FROM pg_catalog.pg_stat_activity a"                                  \
-    " JOIN pg_catalog.pg_locks l ON l.pid = a.pid"                                                 \
-    " JOIN pg_catalog.pg_database d ON d.oid = l.database"                                         \
-    " LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation"                                       \
-    " LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                               \
-    " WHERE a.xact_start < pg_catalog.clock_timestamp() - $1::interval"                            \
-    " AND coalesce(a.application_name, '') NOT LIKE 'skein-agent%'"                                \
-    " AND l.granted AND l.locktype = 'relation' AND " where " LIMIT 200"
-static_assert(WATCH_OLD_MAX == 200, "as many as the query's limit");
-
-bool watch_look_old(struct pg_conn *conn, bool database_mode, uint64_t age_ms,
-                    struct watch_old *ret_old, struct error *err)
-{
-    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
-    const char *sql =
-        database_mode
-            ? WATCH_LOOK_OLD_SQL("d.datname", "l.relation >= 16384")
-            : WATCH_LOOK_OLD_SQL("n.nspname", "l.relation >= 16384"
-                                              " AND d.datname = pg_catalog.current_database()"
-                                              " AND n.nspname IS NOT NULL");
-    char age[32];
-    const char *parameter = age;
-
-    (void)snprintf(age, sizeof(age), "%" PRIu64 " ms", age_ms);
-    if (!watch_look_query(conn, sql, &parameter, 1, &rows, err)) {
-        return false;
-    }
-    ret_old->count = pg_result_row_count(rows);
-    for (size_t i = 0; i < ret_old->count; i++) {
-        (void)snprintf(ret_old->names[i], sizeof(ret_old->names[i]), "%s",
-                       pg_result_text(rows, i, 0));
-    }
+    watch_look_put_blockers(rows, ret_words, ret_blocker);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "agent/decide/worker_pace.h"
 #include "agent/run/executor_notes.h"
 #include "agent/run/watch_advance.h"
+#include "agent/run/watch_old.h"
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/memory.h"
@@ -116,7 +117,7 @@ static bool watcher_look_at_server(struct watcher *watcher, uint64_t now_ms, str
     char unfit[TEXT_BYTES_MAX] = "";
 
     if (!watch_look_health(watcher->conn, &health, err) ||
-        !watch_look_old(watcher->conn, watcher->options.database_mode,
+        !watch_old_list(watcher->conn, watcher->options.database_mode,
                         watcher->options.watch.old_ms, &watcher->seen, err)) {
         return false;
     }
@@ -370,13 +371,13 @@ bool watcher_task_begins(struct watcher *watcher, char ret_words[TEXT_BYTES_MAX]
     return ret_words[0] != '\0';
 }
 
-bool watcher_sees_old(struct watcher *watcher, const char *tenant)
+bool watcher_sees_old(struct watcher *watcher, const char *name)
 {
     bool sees = false;
 
     pthread_mutex_lock(&watcher->mutex);
     for (size_t i = 0; i < watcher->old.count && !sees; i++) {
-        sees = strcmp(watcher->old.names[i], tenant) == 0;
+        sees = strcmp(watcher->old.names[i], name) == 0;
     }
     pthread_mutex_unlock(&watcher->mutex);
     return sees;

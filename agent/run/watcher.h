@@ -40,8 +40,9 @@ void watcher_free(struct watcher **watcher);
  * *ret_words says why. */
 bool watcher_task_begins(struct watcher *watcher, char ret_words[TEXT_BYTES_MAX]);
 
-/* Whether somebody's old transaction holds locks on the tenant's tables, as of the last look. */
-bool watcher_sees_old(struct watcher *watcher, const char *tenant);
+/* Whether somebody's old transaction holds locks on tables of that schema (or database), as of the
+ * last look. */
+bool watcher_sees_old(struct watcher *watcher, const char *name);
 
 /* How many workers may work now, and why not more ("" for all). */
 uint32_t watcher_workers_now(struct watcher *watcher, const char **ret_reason);

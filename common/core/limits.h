@@ -259,9 +259,11 @@ enum {
     WATCH_CONNECT_PAUSE_MS = 2000, /* after a connection that failed */
     WATCH_KEY_BYTES = 48,          /* what stands for a transaction */
     WATCH_KEYS_BYTES_MAX = 32 << 10,
-    WATCH_PHASE_BYTES = 64,     /* what the server says that it is doing */
-    WATCH_OLD_MAX = 200,        /* tenants whose tables old transactions hold */
-    WATCH_SHORT_TRY_MS = 150,   /* lock_timeout of a try there: the watcher looks once at least */
+    WATCH_PHASE_BYTES = 64,   /* what the server says that it is doing */
+    WATCH_OLD_MAX = 200,      /* tenants whose tables old transactions hold */
+    WATCH_SHORT_TRY_MS = 150, /* lock_timeout of a try there: the watcher looks once at least */
+    WATCH_MODES_BYTES_MAX = 256 << 10,
+    LOCK_PLAN_MAX = 1000,       /* relations that a plan locks; with more it may be any */
     WATCH_WAITS_MAX = 200,      /* who waits for whom, of one look */
     WORKER_PACE_STEP_MS = 1000, /* how often the number of workers that may work changes */
     GRANT_RETRY_MS = 1000,      /* after the store refused a lease */

@@ -24,6 +24,27 @@ const char *lint_walk_name(const struct lint_walk *walk, const struct lint_relat
                : arena_printf(walk->arena, "%s.%s", relation->schema, relation->name);
 }
 
+/* A bit for each mode that the row's mode does not go together with. */
+#define LINT_MODE_BIT(mode) (1u << (mode))
+#define LINT_MODES_FROM(mode) ((1u << LINT_MODE_COUNT) - LINT_MODE_BIT(mode))
+static const unsigned lint_mode_conflict[LINT_MODE_COUNT] = {
+    [LINT_ACCESS_SHARE] = LINT_MODES_FROM(LINT_ACCESS_EXCLUSIVE),
+    [LINT_ROW_SHARE] = LINT_MODES_FROM(LINT_EXCLUSIVE),
+    [LINT_ROW_EXCLUSIVE] = LINT_MODES_FROM(LINT_SHARE),
+    [LINT_SHARE_UPDATE_EXCLUSIVE] = LINT_MODES_FROM(LINT_SHARE_UPDATE_EXCLUSIVE),
+    /* Not with itself: two may build an index at the same time. */
+    [LINT_SHARE] = LINT_MODE_BIT(LINT_ROW_EXCLUSIVE) | LINT_MODE_BIT(LINT_SHARE_UPDATE_EXCLUSIVE) |
+                   LINT_MODES_FROM(LINT_SHARE_ROW_EXCLUSIVE),
+    [LINT_SHARE_ROW_EXCLUSIVE] = LINT_MODES_FROM(LINT_ROW_EXCLUSIVE),
+    [LINT_EXCLUSIVE] = LINT_MODES_FROM(LINT_ROW_SHARE),
+    [LINT_ACCESS_EXCLUSIVE] = LINT_MODES_FROM(LINT_ACCESS_SHARE),
+};
+
+bool lint_mode_conflicts(enum lint_mode one, enum lint_mode other)
+{
+    return (lint_mode_conflict[one] & LINT_MODE_BIT(other)) != 0;
+}
+
 /* Doubles when the count is a power of two; what was there before stays behind in the arena. */
 static void *lint_walk_grow(struct arena *arena, void *items, size_t count, size_t bytes)
 {
@@ -232,6 +253,13 @@ static const char *lint_walk_message(const struct lint_walk *walk, const char *n
                : arena_printf(walk->arena, "%s (%s): %s", name, size_text_format(bytes, size), why);
 }
 
+/* What such a rule says of no relation in particular may be done to any. */
+static bool lint_walk_hides(enum lint_rule rule)
+{
+    return rule == LINT_OPAQUE || rule == LINT_TOO_DEEP || rule == LINT_DROP_SCHEMA ||
+           rule == LINT_EXTENSION || (rule != LINT_LONG_WORK && lint_rule_goes_by_size(rule));
+}
+
 void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
                     const struct lint_relation *relation, const char *fix)
 {
@@ -246,6 +274,9 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
     if (relation != NULL) {
         name = lint_walk_name(walk, relation);
         lock = lint_mode_name(lint_walk_mode_of(walk, name));
+    }
+    if (relation == NULL && lint_walk_hides(rule)) {
+        walk->statement->opaque = true;
     }
     bool sized = lint_walk_measure(walk, rule, relation, &extent);
     const struct lint_finding finding = {

@@ -27,6 +27,8 @@ enum lint_mode {
     LINT_MODE_COUNT,
 };
 const char *lint_mode_name(enum lint_mode mode); /* "ACCESS EXCLUSIVE"; "" for none */
+/* Whether one of them waits for the other where two sessions want them on the same relation. */
+bool lint_mode_conflicts(enum lint_mode one, enum lint_mode other);
 
 struct lint_lock {
     const char *relation;
@@ -44,6 +46,7 @@ struct lint_statement {
     uint32_t since;    /* the oldest version of PostgreSQL that takes it, of those from 12 on */
     const char *needs; /* what needs that version; NULL where it is the oldest */
     bool grows; /* works longer the larger a table is, while a relation is locked against writers */
+    bool opaque; /* it may lock relations that are not listed here */
     struct lint_lock *locks;
     size_t lock_count;
     const char **rewrites;

@@ -153,6 +153,11 @@ enum lint_mode trace_probe_mode(const char *word, size_t bytes)
     return LINT_NO_LOCK;
 }
 
+const char *trace_probe_word(enum lint_mode mode)
+{
+    return trace_probe_modes[mode];
+}
+
 static void trace_probe_list_locks(struct trace_probe *probe, struct trace_measure *measure)
 {
     struct trace_lock *locks =

@@ -39,6 +39,8 @@ struct trace_measure {
 
 /* Of a name as pg_locks has it ("AccessShareLock"); LINT_NO_LOCK for any other word. */
 enum lint_mode trace_probe_mode(const char *word, size_t bytes);
+/* The other way round. */
+const char *trace_probe_word(enum lint_mode mode);
 
 struct trace_probe;
 

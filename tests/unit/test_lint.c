@@ -376,9 +376,58 @@ static void what_no_database_has_said_has_no_size(void **state)
     assert_string_equal(severity_at(bench, 5 << 20, "DROP INDEX i;"), "warning");
 }
 
+/* The table of PostgreSQL's manual, row by row. */
+static void modes_conflict_as_the_manual_says(void **state)
+{
+    static const char *const rows[LINT_MODE_COUNT] = { "", /* by mode, from ACCESS SHARE on */
+                                                       "00000001", "00000011", "00001111",
+                                                       "00011111", "00110111", "00111111",
+                                                       "01111111", "11111111" };
+
+    (void)state;
+    for (int one = LINT_ACCESS_SHARE; one < LINT_MODE_COUNT; one++) {
+        assert_false(lint_mode_conflicts((enum lint_mode)one, LINT_NO_LOCK));
+        for (int other = LINT_ACCESS_SHARE; other < LINT_MODE_COUNT; other++) {
+            bool conflicts = lint_mode_conflicts((enum lint_mode)one, (enum lint_mode)other);
+
+            assert_int_equal(conflicts, rows[one][other - LINT_ACCESS_SHARE] == '1');
+            assert_int_equal(conflicts,
+                             lint_mode_conflicts((enum lint_mode)other, (enum lint_mode)one));
+        }
+    }
+}
+
+/* Also where its finding is allowed: what somebody says is safe is not seen any better. */
+static void a_statement_says_that_it_may_lock_more_than_it_lists(void **state)
+{
+    static const struct {
+        const char *sql;
+        bool opaque;
+    } cases[] = {
+        { "ALTER TABLE a ADD COLUMN c int;", false },
+        { "DO $$ BEGIN ALTER TABLE a ADD COLUMN d int; END $$;", false },
+        { "DO $$ BEGIN EXECUTE 'ALTER TABLE a ' || current_setting('x'); END $$;", true },
+        { "-- skein:allow opaque it is only a comment\n"
+          "DO $$ BEGIN EXECUTE 'COMMENT ' || current_setting('x'); END $$;",
+          true },
+        { "DROP SCHEMA old CASCADE;", true },
+        { "REINDEX SCHEMA old;", true },
+        { "REINDEX TABLE a;", false },
+    };
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        migrate(bench, cases[i].sql);
+        assert_int_equal(last(bench)->opaque, cases[i].opaque);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modes_conflict_as_the_manual_says),
+        cmocka_unit_test_setup_teardown(a_statement_says_that_it_may_lock_more_than_it_lists, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_index_on_a_table_of_an_earlier_migration_is_found, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_the_same_migration_made_is_nobodys_business, setup,
