@@ -40,6 +40,14 @@ def begin(world, **options):
     world.roll_out("billing")
 
 
+def old_session(world, statement):
+    """Somebody who has been in a transaction for long enough to be old."""
+    session = Session(world, statement)
+    wait_until(lambda: world.server.value("SELECT clock_timestamp() - xact_start > '200ms' FROM pg_stat_activity"
+                                          f" WHERE pid = {session.pid}"), "the transaction to be old")
+    return session
+
+
 def start(world, version, script, *args):
     world.scripts[f"{version}__next.sql"] = script
     world.publish(write_set(world.path("billing"), world.scripts))
@@ -65,8 +73,8 @@ def wait_for_words(world, rollout, tenant, *parts):
 
 def test_only_the_tables_that_are_locked_matter(world):
     one, two = world.tenants
-    elsewhere = Session(world, "SELECT count(*) FROM t_1.other")
-    reader = Session(world, "SELECT count(*) FROM t_2.account")
+    elsewhere = old_session(world, "SELECT count(*) FROM t_1.other")
+    reader = old_session(world, "SELECT count(*) FROM t_2.account")
     rollout = start(world, "0.2.0", "ALTER TABLE account ADD COLUMN note text;\n" + NOTE)
     words = wait_for_words(world, rollout, "t_2", f"pid {reader.pid} webapp", "when that has ended")
     assert "waits for account (ACCESS EXCLUSIVE)" in words and "holds ACCESS SHARE" in words
@@ -79,8 +87,8 @@ def test_only_the_tables_that_are_locked_matter(world):
 
 def test_a_lock_that_goes_together_with_it_is_in_nobodys_way(world):
     one, two = world.tenants
-    reader = Session(world, "SELECT count(*) FROM t_1.account")
-    writer = Session(world, "INSERT INTO t_2.account (email) VALUES ('a')")
+    reader = old_session(world, "SELECT count(*) FROM t_1.account")
+    writer = old_session(world, "INSERT INTO t_2.account (email) VALUES ('a')")
     finish(world, start(world, "0.2.0", "ALTER TABLE account ALTER COLUMN email SET STATISTICS 200;\n" + NOTE))
     assert waited(one) == FULL and waited(two) == FULL
     # A foreign key keeps writers of the other table out, and no readers.
@@ -96,7 +104,7 @@ def test_a_lock_that_goes_together_with_it_is_in_nobodys_way(world):
 
 def test_partitions_that_no_script_made(world):
     world.server.sql("CREATE TABLE t_2.part_1 PARTITION OF t_2.part FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')")
-    reader = Session(world, "SELECT count(*) FROM t_2.part_1")
+    reader = old_session(world, "SELECT count(*) FROM t_2.part_1")
     rollout = start(world, "0.2.0", "ALTER TABLE part ADD COLUMN note text;\n")
     wait_for_words(world, rollout, "t_2", f"pid {reader.pid}", "waits for part_1 (ACCESS EXCLUSIVE)")
     reader.close()
@@ -105,18 +113,18 @@ def test_partitions_that_no_script_made(world):
 
 def test_what_lint_cannot_see_into_may_lock_any_table(world):
     one, two = world.tenants
-    reader = Session(world, "SELECT count(*) FROM t_1.other")
+    reader = old_session(world, "SELECT count(*) FROM t_1.other")
     finish(world, start(world, "0.2.0", "DO $$ BEGIN EXECUTE 'ALTER TABLE account ' || 'ADD COLUMN n text'; END $$;\n" + NOTE))
     assert waited(one) == SHORT and waited(two) == FULL
     reader.close()
 
 
 def test_an_index_waits_for_snapshots_before_it_is_begun(world):
-    reader = Session(world, "SELECT count(*) FROM t_1.account")
+    reader = old_session(world, "SELECT count(*) FROM t_1.account")
     # An idle reader of the very table holds no snapshot, and no lock that matters.
     finish(world, start(world, "0.3.0", INDEX))
     reader.close()
-    old = Session(world, SNAPSHOT)
+    old = old_session(world, SNAPSHOT)
     rollout = start(world, "0.4.0", INDEX.replace("account_email", "account_second"))
     words = wait_for_words(world, rollout, "t_1", f"pid {old.pid}", "waits for older transactions", "holds a snapshot")
     assert "when that has ended" in words or "webapp" in words, words
@@ -127,7 +135,7 @@ def test_an_index_waits_for_snapshots_before_it_is_begun(world):
 
 
 def test_an_index_waits_for_no_longer_than_its_patience(world):
-    old = Session(world, SNAPSHOT)
+    old = old_session(world, SNAPSHOT)
     rollout = start(world, "0.2.0", INDEX, "--patience", "1s")
     status = world.wait_phase(rollout, "PAUSED", "FAILED")
     error = error_of(status, "eu-1/t_1")
