@@ -14,7 +14,7 @@ extern const char fingerprint_sql_text[];
  * transaction goes on. */
 static const char fingerprint_prepare[] =
     "SELECT set_config('skein.' || name, setting, true), set_config(name, CASE name"
-    " WHEN 'search_path' THEN CASE WHEN $1 = '' THEN '' ELSE quote_ident($1) END"
+    " WHEN 'search_path' THEN CASE WHEN $1 = '' THEN 'public' ELSE quote_ident($1) END"
     " WHEN 'lock_timeout' THEN $2 ELSE 'off' END, true)"
     " FROM (SELECT name, current_setting(name) AS setting FROM unnest(ARRAY['search_path',"
     " 'lock_timeout', 'jit', 'enable_hashjoin', 'enable_mergejoin', 'enable_seqscan']) AS name) AS "

@@ -3,7 +3,8 @@
  * Used by the thread that owns the connection. Two tenants with the same tables, columns, types,
  * constraints, indexes, functions, triggers, rules and policies have the same fingerprint: OIDs,
  * the order of columns and of creation, the schema's own name, owners, grants, comments and data do
- * not count. One round trip, inside the open transaction if there is one, whose settings are put
+ * not count, and a tenant that is a database, with all in its schema `public`, may be like one that
+ * is a schema. One round trip, inside the open transaction if there is one, whose settings are put
  * back; it waits no longer than FINGERPRINT_LOCK_MS for somebody who changes the schema. */
 #ifndef SKEIN_AGENT_KEEP_FINGERPRINT_H
 #define SKEIN_AGENT_KEEP_FINGERPRINT_H

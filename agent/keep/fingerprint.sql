@@ -1,9 +1,12 @@
 -- What a tenant's schema is, as sorted lines: relations, columns, types, constraints, indexes,
 -- functions, triggers, rules, policies. Nothing in them depends on OIDs, on the order in which
 -- things were made, on the schema's own name, on owners and grants, or on data. $1 is the schema,
--- which is also the search path while this runs; '' for all of a database, then with an empty path.
+-- which is also the search path while this runs; '' for all of a database, then with the path
+-- `public`: what stands there has no schema in its name, so that a tenant that is a database may be
+-- like one that is a schema.
 WITH home AS MATERIALIZED (
-    SELECT n.oid, CASE WHEN $1 = '' THEN quote_ident(n.nspname) || '.' ELSE '' END AS prefix
+    SELECT n.oid, CASE WHEN $1 = '' AND n.nspname <> 'public'
+                       THEN quote_ident(n.nspname) || '.' ELSE '' END AS prefix
       FROM pg_namespace n
      WHERE CASE WHEN $1 = '' THEN n.nspname !~ '^pg_'
                                   AND n.nspname NOT IN ('information_schema', 'skein')
@@ -42,7 +45,7 @@ WITH home AS MATERIALIZED (
              CASE WHEN r.relkind IN ('r', 'p') AND r.relreplident <> 'd' THEN
                   'replica identity ' || r.relreplident::text END,
              CASE WHEN r.relkind IN ('v', 'm') THEN 'as '
-                  || regexp_replace(pg_get_viewdef(r.oid), '\s+', ' ', 'g') END) AS text
+                  || btrim(regexp_replace(pg_get_viewdef(r.oid), '\s+', ' ', 'g')) END) AS text
       FROM relation r WHERE r.relkind <> 'S'
     UNION ALL
     SELECT concat_ws(' ', 'column', r.name || '.' || quote_ident(a.attname),
@@ -116,13 +119,14 @@ WITH home AS MATERIALIZED (
              CASE WHEN p.prosecdef THEN 'security definer' END,
              CASE WHEN p.proleakproof THEN 'leakproof' END,
              CASE WHEN p.proparallel <> 'u' THEN 'parallel ' || p.proparallel::text END,
-             'set ' || (SELECT string_agg(CASE WHEN $1 = '' THEN s
-                                               ELSE replace(s, quote_ident($1), '') END,
+             'set ' || (SELECT string_agg(replace(s, own.name, ''),
                                           ', ' ORDER BY s) FROM unnest(p.proconfig) s),
              'body ' || md5(replace(CASE WHEN p.prosrc = '' AND p.prokind IN ('f', 'p')
                                          THEN pg_get_functiondef(p.oid) ELSE p.prosrc END,
-                                    CASE WHEN $1 = '' THEN '' ELSE quote_ident($1) || '.' END, '')))
-      FROM object o JOIN pg_proc p ON p.oid = o.objid AND o.classid = 'pg_proc'::regclass
+                                    own.name || '.', '')))
+      FROM object o CROSS JOIN (SELECT CASE WHEN $1 = '' THEN 'public' ELSE quote_ident($1) END
+                                       AS name) AS own
+      JOIN pg_proc p ON p.oid = o.objid AND o.classid = 'pg_proc'::regclass
       JOIN pg_language l ON l.oid = p.prolang
     UNION ALL
     SELECT concat_ws(' ', CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain'

@@ -91,7 +91,7 @@ static void cmd_census_print_difference(const json_t *difference, struct buf *te
         style_clean(field_text(difference, "is"), text);
         buf_puts(text, "  instead of ");
         style_clean(field_text(difference, "usual"), text);
-    } else {
+    } else if (field_text(difference, what[0] == 'm' ? "usual" : "is")[0] != '\0') {
         buf_puts(text, "  ");
         style_clean(field_text(difference, what[0] == 'm' ? "usual" : "is"), text);
     }

@@ -98,3 +98,23 @@ def test_a_tenant_or_a_shard_that_cannot_be_read_is_named_and_stops_nothing(flee
     if found["unread"]:
         assert [item["tenant"] for item in found["unread"]] == ["us-1/t_x"]
         assert "not connected" in found["unread"][0]["error"]
+
+
+def test_a_tenant_that_is_a_database_may_be_like_one_that_is_a_schema(fleet):
+    schemas, databases = fleet.start_pg("schemas"), fleet.start_pg("databases")
+    fleet.create_schemas(schemas, ["t_1"])
+    for name in ("t_1", "t_2"):
+        databases.sql(f"CREATE DATABASE {name}")
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", schemas)
+    fleet.start_agent("us-1", databases, mode="database")
+    fleet.wait_tenants(3)
+    code = ("CREATE TYPE mood AS ENUM ('good', 'bad');\nALTER TABLE accounts ADD COLUMN mood mood;\n"
+            "CREATE VIEW notes AS SELECT note FROM accounts;\n"
+            "CREATE FUNCTION f() RETURNS mood LANGUAGE sql AS 'SELECT ''good''::mood';\n")
+    fleet.publish(write_set(fleet.path("billing"), {**SCRIPTS, "0.3.0__c.sql": code}))
+    fleet.roll_out("billing")
+    assert [entry["count"] for entry in census(fleet)["classes"]] == [3]
+    databases.sql("CREATE SCHEMA other; CREATE TABLE other.accounts (id int)", database="t_2")
+    assert [d["object"] for d in drift(fleet)["drifted"][0]["differences"]] == [
+        "column other.accounts.id", "table other.accounts"]
