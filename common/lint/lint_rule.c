@@ -145,7 +145,7 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
     [LINT_TRUNCATE] = { "truncate", "warning",
                         "all rows are gone, and it waits for every query on the table while every "
                         "query waits for it",
-                        "DELETE in batches." },
+                        "DELETE in batches: a .batch.sql." },
     [LINT_LOCK_TABLE] = { "lock-table", "warning", "the lock is held until the commit",
                           "Leave the lock to the statement that needs it." },
     [LINT_TRIGGER] = { "trigger", "note",
@@ -159,7 +159,7 @@ static const struct lint_rule_text lint_rules[LINT_RULE_COUNT] = {
                         "Use setval() where only the value has to change." },
     [LINT_NO_WHERE] = { "no-where", "warning",
                         "every row is changed in one transaction: locks, bloat and replica lag",
-                        "Change the rows in batches." },
+                        "Change the rows in batches: a .batch.sql." },
     [LINT_MANY_LOCKS] = { "many-locks", "warning",
                           "several tables are locked against everybody until the commit: each "
                           "waits for its turn while those before it stand still",

@@ -71,6 +71,10 @@ bool caller_connect(struct caller *caller, struct error *err)
     if (caller->client != NULL) {
         return true;
     }
+    if (strchr(address, ':') == NULL) {
+        return error_set(err, ERR_INVALID, "--coordinator: '%s' has no port: expected HOST:PORT",
+                         address);
+    }
     if (!caller->use_tls && !caller->insecure && !rpc_address_is_loopback(address)) {
         return error_set(err, ERR_INVALID,
                          "%s is another machine: give --tls-ca (and --tls-cert, --tls-key), or "

@@ -30,6 +30,7 @@ struct cli_options {
     const char *to;
     const char *tenants;
     const char *baseline_unmanaged;
+    bool strict;
     bool exit_code;
     const char *policy;
     const char *max_failures;

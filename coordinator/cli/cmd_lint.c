@@ -40,6 +40,25 @@ bool cmd_lint_read_set(const char *directory, struct arena *arena, struct set_fi
            set_parse(*ret_files, *ret_count, name, ret_set, err);
 }
 
+/* What is wrong with a set as one finding, at "FILE:LINE: " where the words begin with that. */
+static void cmd_lint_add_set(struct lint_run *run, const char *directory, const char *words)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    const size_t name = strcspn(words, ": ");
+    char *end = NULL;
+
+    if (name > 0 && words[name] == ':') {
+        unsigned long line = strtoul(words + name + 1, &end, 10);
+
+        if (end > words + name + 1 && strncmp(end, ": ", 2) == 0) {
+            lint_run_add(run, LINT_SET, arena_strndup(&arena, words, name), (uint32_t)line,
+                         end + 2);
+            return;
+        }
+    }
+    lint_run_add(run, LINT_SET, directory, 0, words);
+}
+
 /* A directory as a whole set; traced, too, where that is asked for. False: a database failed us. */
 static bool cmd_lint_directory(struct cli *cli, struct lint_run *run, const char *directory,
                                struct trace *trace, struct error *err)
@@ -52,7 +71,7 @@ static bool cmd_lint_directory(struct cli *cli, struct lint_run *run, const char
     struct error why = { 0 };
 
     if (!cmd_lint_read_set(directory, &arena, &files, &count, &set, &why)) {
-        lint_run_add(run, LINT_SET, directory, 0, why.message);
+        cmd_lint_add_set(run, directory, why.message);
         return true;
     }
     if (!cmd_lint_database_first(cli, &set, &first, err)) {
@@ -129,6 +148,17 @@ static bool cmd_lint_read(struct cli *cli, struct lint_run *run, struct trace *t
     return true;
 }
 
+/* The set's folder, for GitHub, which wants paths from the repository on; "" for single files. */
+static const char *cmd_lint_folder(const struct cli *cli)
+{
+    struct stat status;
+    const char *path = cli->arguments[0];
+    const bool folder =
+        cli->argument_count == 1 && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+
+    return folder ? path : "";
+}
+
 static void cmd_lint_print(const struct cli *cli, const struct lint_report *report,
                            const struct trace *trace)
 {
@@ -141,11 +171,21 @@ static void cmd_lint_print(const struct cli *cli, const struct lint_report *repo
         return;
     }
     if (strcmp(cli->options.format, "github") == 0) {
-        lint_view_github(report, &text);
+        lint_view_github(report, cmd_lint_folder(cli), &text);
     } else {
         lint_view_print(report, trace, &cli->style, &text);
     }
     output_text(&text);
+}
+
+static size_t cmd_lint_warnings(const struct lint_report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->count; i++) {
+        count += strcmp(report->findings[i].severity, "warning") == 0 ? 1 : 0;
+    }
+    return count;
 }
 
 static int cmd_lint_explain(const struct cli *cli)
@@ -200,5 +240,6 @@ int cmd_lint(struct cli *cli)
         return cli_usage(cli, "%s", err.message);
     }
     cmd_lint_print(cli, &report, &trace);
-    return report.error_count == 0 ? EXIT_CODE_DONE : EXIT_CODE_REJECTED;
+    const size_t bad = report.error_count + (cli->options.strict ? cmd_lint_warnings(&report) : 0);
+    return bad == 0 ? EXIT_CODE_DONE : EXIT_CODE_REJECTED;
 }

@@ -5,6 +5,7 @@
 #include "common/model/semver.h"
 #include "common/pg/pg_conn.h"
 #include "common/survey/survey.h"
+#include "coordinator/cli/output.h"
 
 enum { CMD_LINT_LOCK_TIMEOUT_MS = 2000 }; /* for a table that somebody holds against everybody */
 
@@ -89,6 +90,9 @@ bool cmd_lint_database_first(const struct cli *cli, const struct set *set, size_
         return cli->options.database[0] == '\0';
     }
     if (from[0] == '\0') {
+        output_say("the journal there knows no version of %s, so every script of it is taken to be "
+                   "still to run; --from VERSION says otherwise",
+                   set->name);
         return true;
     }
     if (!semver_parse(from, &version, err)) {
@@ -98,5 +102,6 @@ bool cmd_lint_database_first(const struct cli *cli, const struct set *set, size_
            semver_compare(&set->migrations[*ret_first].version, &version) <= 0) {
         (*ret_first)++;
     }
+    output_say("%s is at %s there: scripts up to it are taken to be applied", set->name, from);
     return true;
 }

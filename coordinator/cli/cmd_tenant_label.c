@@ -48,5 +48,9 @@ int cmd_tenant_label(struct cli *cli)
         call_unary(&cli->caller, "LabelTenant", request, CALL_REPEATABLE, &response, &end, &err);
     json_decref(request);
     json_decref(response);
-    return done ? EXIT_CODE_DONE : cli_fail(cli, &end, &err);
+    if (!done) {
+        return cli_fail(cli, &end, &err);
+    }
+    output_say("%s is labelled: skein tenant show %s", cli->arguments[0], cli->arguments[0]);
+    return EXIT_CODE_DONE;
 }

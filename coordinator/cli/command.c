@@ -34,11 +34,13 @@ static const struct command commands[] = {
     { "set show", cmd_set_show, "NAME[@DIGEST]", 1, 1, "", "the migrations of one set",
       "  skein set show billing\n", false, false },
     { "lint", cmd_lint, "DIR|FILE...", 0, SIZE_MAX,
-      "schema database search-path from size-note size-error postgres-version trace format explain",
+      "schema database search-path from=VERSION size-note size-error postgres-version strict trace "
+      "format explain",
       "check scripts without a coordinator",
       "Says which locks each statement takes, what it rewrites or reads whole, and what is safe\n"
       "instead. A directory is checked as a whole set; files one after another, each knowing\n"
-      "what those before it made. Exits with 6 if there is an error.\n"
+      "what those before it made. Exits with 6 if there is an error; with --strict on warnings, "
+      "too.\n"
       "With --trace a set is also run for real, on a database skein_trace_... that is made on "
       "that\n"
       "server and dropped again; what lint did not foresee is a warning.\n"
@@ -46,7 +48,8 @@ static const struct command commands[] = {
       "and the size of a table decides how bad work on it is. Scripts up to the version that\n"
       "skein's journal has there, or up to --from VERSION, are taken to be applied.\n\n"
       "  skein lint ./billing\n"
-      "  skein lint ./billing --schema dump.sql --format github\n"
+      "  skein lint ./billing --schema dump.sql --format github --strict\n"
+      "  skein lint ./billing --database 'host=db1 dbname=app' --search-path t_7\n"
       "  skein lint ./billing --postgres-version 13\n"
       "  skein lint ./billing --schema dump.sql --trace 'host=localhost dbname=postgres'\n"
       "  skein lint --explain create-index\n"
@@ -146,7 +149,8 @@ static const struct command commands[] = {
       "  skein tenant unlock eu-1/t_7\n"
       "  skein tenant unlock eu-1/t_7 --force --reason 'ana is on holiday'\n",
       false, false },
-    { "tenant baseline", cmd_baseline, "[TENANT]", 0, 1, "set to version from tenants where",
+    { "tenant baseline", cmd_baseline, "[TENANT]", 0, 1,
+      "set to version from=TOOL[:TABLE] tenants where",
       "say which version tenants have that skein has not migrated; runs no script",
       "For one tenant, whatever was recorded of it; or with --tenants for those of a selector "
       "that\n"
@@ -163,7 +167,7 @@ static const struct command commands[] = {
       "  skein tenant baseline --from flyway --set billing --tenants 'tenant=*'\n"
       "  skein tenant baseline --from sqitch:sqitch_{tenant} --set billing eu-1/t_7\n",
       false, false },
-    { "tenant create", cmd_tenant_create, "TENANT", 1, 1, "set from to label",
+    { "tenant create", cmd_tenant_create, "TENANT", 1, 1, "set from=scripts|reference to label",
       "make a tenant and bring it to the newest version",
       "Makes the schema or the database and runs the set's scripts in it; if any of that fails,\n"
       "nothing of it is left, and until it is whole nobody sees it. The name has to be one that\n"
@@ -204,6 +208,8 @@ static const struct command commands[] = {
     { "completion bash", cmd_completion_bash, "", 0, 0, "", "a script for bash-completion",
       "  skein completion bash > /etc/bash_completion.d/skein\n", true, false },
 };
+
+enum { COMMAND_HELP_COLUMNS = 90 };
 
 size_t command_count(void)
 {
@@ -259,12 +265,16 @@ bool command_is_group(const char *word)
 
 const char *command_suggest(char *const words[], size_t word_count)
 {
+    static const char *const groups[] = { "rollout", "tenant", "set", "shard", "lock", "event" };
     struct suggestion near = { 0 };
     struct suggestion verb = { 0 };
     char typed[128];
 
     snprintf(typed, sizeof(typed), "%s%s%s", words[0], word_count > 1 ? " " : "",
              word_count > 1 ? words[1] : "");
+    for (size_t i = 0; i < COUNT_OF(groups) && word_count == 1; i++) {
+        suggest_offer(&near, typed, groups[i]);
+    }
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (commands[i].hidden) {
             continue;
@@ -285,6 +295,25 @@ const char *command_suggest(char *const words[], size_t word_count)
     return near.word != NULL ? near.word : verb.word;
 }
 
+/* Their names; what they mean stands in `skein --help`. */
+static void command_help_global(const struct option_spec *specs, size_t count, struct buf *buf)
+{
+    size_t columns = COMMAND_HELP_COLUMNS;
+
+    buf_puts(buf, "\nFor every verb ('skein --help' explains them):");
+    for (size_t i = 0; i < count; i++) {
+        const size_t size = strlen(specs[i].name) + strlen(" --,");
+
+        if (columns + size > COMMAND_HELP_COLUMNS) {
+            buf_puts(buf, "\n ");
+            columns = 1;
+        }
+        buf_printf(buf, " --%s%s", specs[i].name, i + 1 < count ? "," : "");
+        columns += size;
+    }
+    buf_puts(buf, "\n");
+}
+
 void command_help(const struct command *command, struct buf *buf)
 {
     struct option_spec specs[CLI_OPTIONS_MAX];
@@ -301,8 +330,7 @@ void command_help(const struct command *command, struct buf *buf)
         buf_puts(buf, "\nOptions:\n");
         options_help(specs, own, buf);
     }
-    buf_puts(buf, "\nFor every verb:\n");
-    options_help(&specs[own], count - own, buf);
+    command_help_global(&specs[own], count - own, buf);
 }
 
 static void command_help_row(const struct command *command, struct buf *buf)

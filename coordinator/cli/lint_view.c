@@ -168,14 +168,36 @@ static void lint_view_escape(struct buf *buf, const char *text)
     }
 }
 
-void lint_view_github(const struct lint_report *report, struct buf *buf)
+/* "sets/billing/0.2.0__x.sql" of "./sets/billing/" and "0.2.0__x.sql". */
+static void lint_view_path(struct buf *buf, const char *folder, const char *file)
+{
+    size_t size = strlen(folder);
+
+    while (strncmp(folder, "./", 2) == 0) {
+        folder += 2;
+        size -= 2;
+    }
+    while (size > 0 && folder[size - 1] == '/') {
+        size--;
+    }
+    if (size > 0 && strcmp(folder, ".") != 0 && strncmp(file, folder, size) != 0) {
+        CLEANUP(buf_release) struct buf path = { .size_max = OUTPUT_BYTES_MAX };
+
+        buf_append(&path, folder, size);
+        lint_view_escape(buf, buf_text(&path));
+        buf_puts(buf, "/");
+    }
+    lint_view_escape(buf, file);
+}
+
+void lint_view_github(const struct lint_report *report, const char *folder, struct buf *buf)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct lint_finding *finding = &report->findings[i];
         bool note = strcmp(finding->severity, "note") == 0;
 
         buf_printf(buf, "::%s file=", note ? "notice" : finding->severity);
-        lint_view_escape(buf, finding->file);
+        lint_view_path(buf, folder, finding->file);
         buf_printf(buf, ",line=%" PRIu32 ",title=%s::", finding->line > 0 ? finding->line : 1,
                    finding->rule);
         lint_view_escape(buf, finding->message);

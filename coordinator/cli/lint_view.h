@@ -19,10 +19,11 @@ json_t *lint_view_json(const struct lint_report *report, const struct trace *tra
 void lint_view_print(const struct lint_report *report, const struct trace *trace,
                      const struct style *style, struct buf *buf);
 
-/* Workflow commands of GitHub Actions: annotations at the lines of a pull request. */
-void lint_view_github(const struct lint_report *report, struct buf *buf);
+/* Workflow commands of GitHub Actions: annotations at the lines of a pull request. `folder` is the
+ * set's, as the files' names begin below it; "" for single files. */
+void lint_view_github(const struct lint_report *report, const char *folder, struct buf *buf);
 
-/* What a rule means, and what is safe instead; all rules, a line each, for "". False: no such
+/* What a rule means, and what is safe instead; all rules, a line each, for "all". False: no such
  * rule. */
 bool lint_view_explain(const char *rule, const struct style *style, struct buf *buf);
 

@@ -347,6 +347,23 @@ bool operator_change_history(struct bytes wire, struct event *event, struct erro
     return !check.failed;
 }
 
+/* Where a label of this name stood, no selector could ask for it. */
+static bool operator_change_labels_are_free(const Skein__V1__LabelTenantRequest *request,
+                                            struct error *err)
+{
+    for (size_t i = 0; i < request->n_labels; i++) {
+        const char *key = request->labels[i]->key;
+
+        if (strcmp(key, "shard") == 0 || strcmp(key, "tenant") == 0) {
+            return error_set(err, ERR_INVALID,
+                             "labels: '%s' is what selectors call the tenant's own %s: take "
+                             "another key",
+                             key, strcmp(key, "shard") == 0 ? "shard" : "name");
+        }
+    }
+    return true;
+}
+
 bool operator_change_label(struct bytes wire, struct event *event, struct error *err)
 {
     struct wire_check check = { .message = "LabelTenantRequest", .err = err };
@@ -359,6 +376,9 @@ bool operator_change_label(struct bytes wire, struct event *event, struct error 
     }
     if (request->n_labels + request->n_removed == 0 || request->n_removed > LABELS_MAX) {
         return error_set(err, ERR_INVALID, "labels: from 1 to %d at a time", LABELS_MAX);
+    }
+    if (!operator_change_labels_are_free(request, err)) {
+        return false;
     }
     const char **gone = arena_alloc_array(&event->arena, request->n_removed, sizeof(*gone));
     for (size_t i = 0; i < request->n_removed; i++) {

@@ -37,6 +37,8 @@ def test_a_tenant_comes_and_goes(home):
     shown = home.fleet.skein("tenant", "list", "--where", "tier=free", json=True, check=0).json
     assert shown[0]["labels"] == {"tier": "free", "plan": "a=b"}
     assert home.fleet.skein("tenant", "label", "eu-1/t_2", "region").code == 2
+    refused = home.fleet.skein("tenant", "label", "eu-1/t_2", "shard=eu-2", check=2)
+    assert "'shard' is what selectors call the tenant's own shard" in refused.err
     event = home.fleet.skein("event", "list", json=True, check=0).json[0]
     assert (event["action"], event["object"]) == ("tenant.label", "eu-1/t_2")
     home.publish("0.4.0", "0.5.0")
