@@ -203,8 +203,9 @@ static const struct option_spec agent_specs[] = {
       .type = OPTION_TEXT,
       .offset = AT(pg_dump),
       .argument = "PATH",
-      .help =
-          "PostgreSQL's pg_dump, for copies of tenants and --dry-run clone; default: none are" },
+      .help = "PostgreSQL's pg_dump, for copies of tenants, on which dry runs try first what could "
+              "hurt; "
+              "default: none are" },
     { .name = "refresh-ms",
       .type = OPTION_U64,
       .offset = AT(refresh_ms),

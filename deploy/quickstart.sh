@@ -301,10 +301,14 @@ printf 'tenants:\n  mode: schema\n  match: ["t_*"]\n' >"$work/eu-1.yaml"
 printf 'tenants:\n  mode: database\n  match: ["shop_*"]\n' >"$work/us-1.yaml"
 free_port && eu_http=$port
 free_port && us_http=$port
+# With pg_dump it tries on an empty copy first what could hurt live tenants.
+pg_dump=$(type -P pg_dump)
 background agent-eu-1 "$build/skein-agent" --config "$work/eu-1.yaml" --shard eu-1 --label region=eu \
+  --pg-dump "$pg_dump" \
   --coordinator "$SKEIN_COORDINATOR" --http "127.0.0.1:$eu_http" \
   --postgres "host=127.0.0.1 port=$eu_port user=postgres dbname=postgres"
 background agent-us-1 "$build/skein-agent" --config "$work/us-1.yaml" --shard us-1 --label region=us \
+  --pg-dump "$pg_dump" \
   --coordinator "$SKEIN_COORDINATOR" --http "127.0.0.1:$us_http" \
   --postgres "host=127.0.0.1 port=$us_port user=postgres dbname=postgres"
 wait_for 'the agent of eu-1' is_ready "$eu_http"

@@ -212,6 +212,34 @@ static void prepared_set_foresee_file(const struct lint_report *lint,
     }
 }
 
+static bool prepared_set_grows(enum lint_rule rule)
+{
+    return rule == LINT_CREATE_PARTITION ||
+           (rule != LINT_NO_WHERE && lint_rule_goes_by_size(rule)); /* that one locks rows */
+}
+
+/* What lint has found, noted at the scripts, so that no task has to look for it. */
+static void prepared_set_mark(struct prepared_set *set)
+{
+    bool all = set->lint.count == LINT_FINDINGS_MAX; /* what follows was not listed */
+
+    for (size_t o = 0; o < set->operation_count; o++) {
+        struct prepared_operation *prepared = &set->operations[o];
+
+        prepared->up.grows = all;
+        for (size_t i = 0; i < set->lint.count; i++) {
+            const struct lint_finding *finding = &set->lint.findings[i];
+
+            if (strcmp(finding->file, prepared->operation->path) == 0) {
+                enum lint_rule rule = lint_rule_of(finding->rule);
+
+                prepared->up.grows = prepared->up.grows || prepared_set_grows(rule);
+                prepared->up.opaque = prepared->up.opaque || rule == LINT_OPAQUE;
+            }
+        }
+    }
+}
+
 /* Of a set that is as large as it may be this takes too long for what it is worth. */
 static void prepared_set_foresee(struct prepared_set *set, struct sql_parser *parser,
                                  const struct set_file *files, size_t file_count)
@@ -227,6 +255,7 @@ static void prepared_set_foresee(struct prepared_set *set, struct sql_parser *pa
         lint_run_begin(&run, parser, &set->lint);
         set_lint_plan(&run, &set->model, &plan);
         lint_run_end(&run);
+        prepared_set_mark(set);
     }
     for (size_t i = 0; i < set->operation_count; i++) {
         struct prepared_operation *prepared = &set->operations[i];

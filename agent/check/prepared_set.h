@@ -44,7 +44,10 @@ struct prepared_file {
     /* What lint foresees of each statement; NULL where it cannot see all that the file does. */
     const struct lint_statement *foreseen;
     size_t foreseen_count;
-    void *data; /* of another kind: see prepared_kind.h */
+    /* Of a script upwards, by lint; what its author has allowed with a reason does not count. */
+    bool grows;  /* it may work on a whole table while that is locked against writers */
+    bool opaque; /* there is something in it that cannot be seen into */
+    void *data;  /* of another kind: see prepared_kind.h */
 };
 
 struct prepared_operation {

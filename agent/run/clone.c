@@ -8,22 +8,33 @@
 #include "agent/run/clone_trial.h"
 #include "agent/run/make_dump.h"
 #include "agent/run/task_answer.h"
-#include "agent/run/task_text.h"
 #include "common/core/crash.h"
+#include "common/core/limits.h"
 #include "common/model/checksum.h"
 #include "common/trace/trace_scratch.h"
 
-/* What the copy needs that a dump of one schema does not bring. */
+/* What the copy needs that a dump of one schema does not bring (one of all schemas does); and where
+ * the tenant's scripts look for names, which may be the database's own setting. */
 static const char clone_extensions_sql[] =
     "SELECT coalesce(string_agg(format('CREATE SCHEMA IF NOT EXISTS %I;"
     " CREATE EXTENSION IF NOT EXISTS %I SCHEMA %I CASCADE;', n.nspname, e.extname, n.nspname),"
-    " ' '), '') FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n"
+    " ' '), ''), quote_ident($1), CASE WHEN $1 <> '' THEN quote_ident($1) ELSE (SELECT"
+    " CASE reset_val WHEN '' THEN quote_literal('') ELSE reset_val END FROM pg_catalog.pg_settings"
+    " WHERE name = 'search_path') END FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n"
     " ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql'";
+
+/* Foreign tables are read and written with these; without them nothing on another server is. */
+static const char clone_mappings_sql[] =
+    "SELECT coalesce(string_agg(format('DROP USER MAPPING FOR %s SERVER %I;',"
+    " CASE WHEN umuser = 0 THEN 'PUBLIC' ELSE quote_ident(usename) END, srvname), ' '), '')"
+    " FROM pg_catalog.pg_user_mappings";
 
 struct clone {
     struct make_side side; /* the tenant's; its connection is the worker's */
+    bool first;            /* before a dry run on the tenant itself */
     const struct plan *plan;
     const char *schema; /* "": the tenant is a database */
+    const char *path;
     struct trace_scratch *scratch;
 };
 
@@ -71,11 +82,12 @@ static bool clone_judge_dump(struct clone *clone)
     return false;
 }
 
-/* The schema "public" is there already in every new database. */
-static void clone_mask_public(struct buf *sql)
+/* The schema "public" is there already in every new database, and the tenant's own was made for the
+ * extensions that are in it. `name` as pg_dump writes it. */
+static void clone_mask_schema(struct clone *clone, struct buf *sql, const char *name)
 {
-    static const char line[] = "\nCREATE SCHEMA public;";
-    char *at = sql->size == 0 ? NULL : memmem(sql->data, sql->size, line, sizeof(line) - 1);
+    const char *line = arena_printf(&clone->side.task->arena, "\nCREATE SCHEMA %s;", name);
+    char *at = sql->size == 0 ? NULL : memmem(sql->data, sql->size, line, strlen(line));
 
     if (at != NULL) {
         memcpy(at + 1, "--", 2);
@@ -88,9 +100,11 @@ static bool clone_read(struct clone *clone, struct buf *shared, struct buf *own,
 {
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     struct pg_conn *conn = clone->side.context->link->conn;
+    struct arena *arena = &clone->side.task->arena;
+    bool whole = clone->schema[0] == '\0';
     struct error err = { 0 };
 
-    if (!pg_query(conn, clone_extensions_sql, NULL, 0, &rows, NULL, &err) ||
+    if (!pg_query(conn, clone_extensions_sql, &clone->schema, 1, &rows, NULL, &err) ||
         !fingerprint_read(conn, clone->schema, ret_digest, &err)) {
         bool waited = strstr(err.message, "55P03") != NULL;
         return clone_fail(clone,
@@ -99,16 +113,19 @@ static bool clone_read(struct clone *clone, struct buf *shared, struct buf *own,
                                                : TASK_CODE_RUNNER,
                           &err);
     }
-    *ret_extensions = arena_strdup(&clone->side.task->arena, pg_result_text(rows, 0, 0));
-    if (clone->schema[0] != '\0' && strcmp(clone->schema, "public") != 0 &&
+    clone->path = arena_strdup(arena, pg_result_text(rows, 0, 2));
+    *ret_extensions = whole ? ""
+                            : arena_printf(arena, "CREATE SCHEMA IF NOT EXISTS %s; %s",
+                                           pg_result_text(rows, 0, 1), pg_result_text(rows, 0, 0));
+    if (!whole && strcmp(clone->schema, "public") != 0 &&
         !make_dump_read(&clone->side, conn, "public", shared)) {
         return clone_judge_dump(clone);
     }
     if (!make_dump_read(&clone->side, conn, clone->schema, own)) {
         return clone_judge_dump(clone);
     }
-    clone_mask_public(shared);
-    clone_mask_public(own);
+    clone_mask_schema(clone, shared, "public");
+    clone_mask_schema(clone, own, whole ? "public" : pg_result_text(rows, 0, 1));
     return true;
 }
 
@@ -138,6 +155,26 @@ static bool clone_compare(struct clone *clone, const char *digest)
     return true;
 }
 
+/* What nobody shall wait for, or find on another server. */
+static bool clone_tame(struct clone *clone)
+{
+    CLEANUP(pg_result_free) struct pg_result *rows = NULL;
+    uint64_t most_ms =
+        executor_task_statement_ms(clone->side.task, clone->side.context->options); /* 0: any */
+    struct error err = { 0 };
+
+    if (clone->first && (most_ms == 0 || most_ms > COPY_STATEMENT_MAX_MS)) {
+        most_ms = COPY_STATEMENT_MAX_MS;
+    }
+    if (clone->first && !pg_query(trace_scratch_conn(clone->scratch), clone_mappings_sql, NULL, 0,
+                                  &rows, NULL, &err)) {
+        return clone_fail(clone, TASK_CODE_RUNNER, &err);
+    }
+    return (rows == NULL || clone_say(clone, pg_result_text(rows, 0, 0))) &&
+           clone_say(clone, arena_printf(&clone->side.task->arena,
+                                         "SET statement_timeout = %" PRIu64, most_ms));
+}
+
 static bool clone_make(struct clone *clone)
 {
     CLEANUP(buf_release) struct buf shared = { .size_max = COPY_BYTES_MAX };
@@ -149,10 +186,6 @@ static bool clone_make(struct clone *clone)
     const char *extensions = "";
     bool left = false;
     struct error err = { 0 };
-    const char *path = clone->schema[0] == '\0'
-                           ? "RESET search_path"
-                           : arena_printf(arena, "SET search_path = %s",
-                                          task_text_identifier(arena, clone->schema));
 
     if (!clone_read(clone, &shared, &own, &extensions, digest)) {
         return false;
@@ -174,42 +207,79 @@ static bool clone_make(struct clone *clone)
            clone_say(clone,
                      "RESET ALL; SET lock_timeout = '10s'; SET max_parallel_workers_per_gather"
                      " = 0; SET max_parallel_maintenance_workers = 0") &&
-           clone_compare(clone, digest) && clone_say(clone, path);
+           clone_compare(clone, digest) && clone_tame(clone) &&
+           clone_say(clone, arena_printf(arena, "SET search_path = %s", clone->path));
+}
+
+/* Whether one can be had at all; else the result says why not. */
+static bool clone_is_possible(struct clone *clone)
+{
+    const struct executor_options *options = clone->side.context->options;
+    struct error err = { 0 };
+
+    if (options->pg_dump != NULL && options->pg_dump[0] != '\0') {
+        return true;
+    }
+    (void)error_set(&err, ERR_REFUSED,
+                    "it is made with pg_dump, and this agent was not told where that is "
+                    "(--pg-dump)");
+    return clone_fail(clone, TASK_CODE_RUNNER, &err);
+}
+
+static void clone_run(struct clone *clone, struct clone_report *report)
+{
+    const struct make_side *side = &clone->side;
+    const struct executor_options *options = side->context->options;
+    struct error err = { 0 };
+
+    *report = (struct clone_report){ .made = false };
+    side->result->version = side->task->from;
+    if (clone_is_possible(clone) && clone_make(clone)) {
+        const struct clone_trial trial = { .context = side->context,
+                                           .task = side->task,
+                                           .plan = clone->plan,
+                                           .schema = clone->schema,
+                                           .conn = trace_scratch_conn(clone->scratch),
+                                           .result = side->result,
+                                           .report = report };
+        report->made = true;
+        if (clone_trial_run(&trial) && !clone->first) {
+            task_answer_succeed(side->result, side->task, clone->plan->count);
+        }
+        if (!clone->first) {
+            clone_trial_tell(&trial);
+        }
+    }
+    crash_point("clone_tried");
+    if (clone->scratch != NULL && !trace_scratch_drop(clone->scratch, &err)) {
+        clone_trial_warn(side->task, options->shard, side->result,
+                         err.message); /* the next sweep has it */
+    }
+    trace_scratch_free(&clone->scratch);
 }
 
 void clone_try(struct task_context *context, struct executor_task *task, const struct plan *plan,
                struct task_result *result)
 {
-    const struct executor_options *options = context->options;
+    struct clone_report report;
     struct clone clone = {
         .side = { .context = context, .task = task, .result = result },
         .plan = plan,
-        .schema = options->database_mode ? "" : task->tenant,
+        .schema = context->options->database_mode ? "" : task->tenant,
     };
-    struct error err = { 0 };
 
-    result->version = task->from;
-    if (options->pg_dump == NULL || options->pg_dump[0] == '\0') {
-        (void)error_set(&err, ERR_REFUSED,
-                        "it is made with pg_dump, and this agent was not told where that is "
-                        "(--pg-dump)");
-        (void)clone_fail(&clone, TASK_CODE_RUNNER, &err);
-        return;
-    }
-    if (clone_make(&clone)) {
-        const struct clone_trial trial = { .context = context,
-                                           .task = task,
-                                           .plan = plan,
-                                           .schema = clone.schema,
-                                           .conn = trace_scratch_conn(clone.scratch),
-                                           .result = result };
-        if (clone_trial_run(&trial)) {
-            task_answer_succeed(result, task, plan->count);
-        }
-    }
-    crash_point("clone_tried");
-    if (clone.scratch != NULL && !trace_scratch_drop(clone.scratch, &err)) {
-        clone_trial_warn(task, options->shard, result, err.message); /* the next sweep has it */
-    }
-    trace_scratch_free(&clone.scratch);
+    clone_run(&clone, &report);
+}
+
+void clone_learn(struct task_context *context, struct executor_task *task, const struct plan *plan,
+                 struct task_result *result, struct clone_report *ret_report)
+{
+    struct clone clone = {
+        .side = { .context = context, .task = task, .result = result },
+        .first = true,
+        .plan = plan,
+        .schema = context->options->database_mode ? "" : task->tenant,
+    };
+
+    clone_run(&clone, ret_report);
 }

@@ -10,6 +10,7 @@
 #ifndef SKEIN_AGENT_RUN_CLONE_H
 #define SKEIN_AGENT_RUN_CLONE_H
 
+#include "agent/run/clone_trial.h"
 #include "agent/run/task_run.h"
 #include "common/model/plan.h"
 #include "common/pg/pg_conn.h"
@@ -19,6 +20,12 @@ enum { CLONE_PREFIX_BYTES = 32 };
 /* The context's link is open to the tenant's database. Fills the result. */
 void clone_try(struct task_context *context, struct executor_task *task, const struct plan *plan,
                struct task_result *result);
+
+/* The same for who only wants to know before a dry run on the tenant itself: the report says what
+ * was found. The copy reaches no other server (it has no user mappings), and no statement on it
+ * takes longer than COPY_STATEMENT_MAX_MS. `result` is good for its error and its warnings. */
+void clone_learn(struct task_context *context, struct executor_task *task, const struct plan *plan,
+                 struct task_result *result, struct clone_report *ret_report);
 
 /* How the names of a shard's copies begin: no other shard's agent touches them. */
 const char *clone_prefix(const char *shard, char ret_prefix[CLONE_PREFIX_BYTES]);

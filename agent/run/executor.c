@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "agent/run/barrier.h"
+#include "agent/run/copy_first.h"
+#include "agent/run/copy_table.h"
 #include "agent/run/executor_notes.h"
 #include "agent/run/executor_queue.h"
 #include "agent/run/executor_rest.h"
@@ -33,6 +35,7 @@ struct executor {
     struct arena arena; /* owns the options' texts */
     struct executor_options options;
     struct executor_queue *queue;
+    struct copy_table *copies;
     struct executor_worker *workers;
     struct watcher *watcher; /* NULL: nothing is looked at */
     struct barrier *barrier; /* NULL: every commit waits for the WAL itself */
@@ -141,6 +144,7 @@ static void executor_do(struct executor_worker *worker, const struct executor_tu
     struct task_context context = { .options = &executor->options,
                                     .queue = executor->queue,
                                     .link = &worker->link,
+                                    .copies = executor->copies,
                                     .worker = worker->index,
                                     .watcher = executor->watcher };
     const struct executor_try attempt = { .queue = executor->queue,
@@ -159,7 +163,9 @@ static void executor_do(struct executor_worker *worker, const struct executor_tu
         to_barrier = task_run(&context, turn, &result);
     }
 
-    if (!to_barrier && executor_rest(&attempt, result)) {
+    bool waits = turn->task->awaits_copy != NULL;
+    if (!to_barrier &&
+        (waits ? copy_first_rest(&context, turn->task) : executor_rest(&attempt, result))) {
         return;
     }
     executor_queue_end_turn(executor->queue, worker->index);
@@ -303,6 +309,7 @@ bool executor_start(const struct executor_options *options, struct executor **re
      * costs more than the commits, so each commit waits for itself. */
     executor->options.commit_group = options->commit_group && !options->database_mode;
     executor->queue = executor_queue_new(options->workers);
+    executor->copies = copy_table_new();
     executor->workers = memory_alloc_array(options->workers, sizeof(*executor->workers));
     for (size_t i = 0; i < options->workers; i++) {
         struct executor_worker *worker = &executor->workers[i];
@@ -397,6 +404,7 @@ void executor_free(struct executor **executor)
     }
     free(e->workers);
     executor_queue_free(&e->queue);
+    copy_table_free(&e->copies);
     arena_release(&e->arena);
     free(e);
 }

@@ -83,6 +83,9 @@ static struct task_progress executor_notes_of_slot(struct arena *arena,
 static struct task_progress
 executor_notes_of_rest(struct arena *arena, const struct executor_entry *entry, uint64_t now_ms)
 {
+    if (entry->task->awaits_copy != NULL) {
+        return executor_notes_item(arena, entry->task, arena_strdup(arena, entry->task->waits_for));
+    }
     char left[DURATION_TEXT_BYTES];
     uint64_t left_ms = entry->due_ms > now_ms ? entry->due_ms - now_ms : 0;
     const char *when = entry->held_until_ms > now_ms

@@ -106,6 +106,9 @@ static uint64_t executor_queue_due(const struct executor_entry *entry)
 {
     uint64_t due_ms = entry->due_ms > entry->held_until_ms ? entry->due_ms : entry->held_until_ms;
 
+    if (entry->task->awaits_copy != NULL) {
+        return entry->due_ms; /* it waits for nobody's lock */
+    }
     return due_ms < entry->task->gives_up_ms ? due_ms : entry->task->gives_up_ms;
 }
 
@@ -220,6 +223,20 @@ bool executor_queue_rest(struct executor_queue *queue, size_t worker, uint64_t d
     }
     pthread_mutex_unlock(&queue->mutex);
     return rests;
+}
+
+void executor_queue_wake(struct executor_queue *queue, const char *copy)
+{
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < queue->resting.count; i++) {
+        struct executor_entry *entry = &queue->resting.items[i];
+
+        if (entry->task->awaits_copy != NULL && strcmp(entry->task->awaits_copy, copy) == 0) {
+            entry->due_ms = 0;
+        }
+    }
+    pthread_cond_broadcast(&queue->work);
+    pthread_mutex_unlock(&queue->mutex);
 }
 
 size_t executor_queue_blockers(struct executor_queue *queue, struct buf *ret_array)

@@ -45,6 +45,8 @@ void executor_queue_end_turn(struct executor_queue *queue, size_t worker);
  * it in between unseen: it is dropped then, to be answered. False (and the turn goes on) for a task
  * that is cancelled, and after executor_queue_close. */
 MUST_CHECK bool executor_queue_rest(struct executor_queue *queue, size_t worker, uint64_t due_ms);
+/* Those that rest until a trial on a copy of that key has ended are tried at once. */
+void executor_queue_wake(struct executor_queue *queue, const char *copy);
 /* How many tasks rest. The transactions that they wait for go to `ret_array`, separated by commas.
  */
 size_t executor_queue_blockers(struct executor_queue *queue, struct buf *ret_array);

@@ -45,6 +45,10 @@ struct executor_task {
     const char *blocker;   /* whose transaction it waits for (watch_look.h); NULL, "": not known */
     uint64_t gives_up_ms;  /* then it is tried for the last time */
     struct task_result *last;
+    /* Of a dry run that rests until somebody has tried the same on an empty copy (copy_first): what
+     * it waits for (copy_table), "" for a time only. NULL: it does not. */
+    const char *awaits_copy;
+    uint32_t copy_tries; /* in which somebody held a table that was to be copied */
 };
 
 /* Copies the texts, takes a reference to the set. */

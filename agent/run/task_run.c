@@ -17,6 +17,7 @@
 #include "agent/run/accident.h"
 #include "agent/run/barrier.h"
 #include "agent/run/clone.h"
+#include "agent/run/copy_first.h"
 #include "agent/run/executor_notes.h"
 #include "agent/run/stalled_try.h"
 #include "agent/run/task_answer.h"
@@ -42,6 +43,7 @@ struct task_try {
     struct plan plan;
     struct measure_log log;  /* of a dry run */
     struct task_sizes sizes; /* the same */
+    struct copy_first copy;  /* the same */
     struct task_undo undo;   /* of a rollback, once it is read */
     bool uncertain;          /* an earlier try may have committed */
     uint32_t attempts;       /* that ended by an accident */
@@ -463,6 +465,10 @@ static bool task_run_once(struct task_try *t, bool *ret_to_barrier)
         clone_try(t->context, t->task, &t->plan, t->result);
         return false;
     }
+    if (!t->order.settle &&
+        !copy_first_look(&t->copy, t->context, t->task, &t->plan, t->sizes.found, t->result)) {
+        return false;
+    }
     if (t->walks && !t->order.settle) {
         again = task_run_walk(t, ret_to_barrier);
         clean = t->walk.report.clean;
@@ -571,6 +577,7 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
             task_measure_tell(context, turn->task, &t.log, t.result);
         }
         task_sizes_warn(&t.sizes, turn->task, t.result);
+        copy_first_warn(&t.copy, context, turn->task, t.result);
         worker_link_end(context->link);
     }
     if (registered && t.result->outcome != TASK_SUCCEEDED &&

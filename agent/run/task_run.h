@@ -15,8 +15,9 @@ struct task_context {
     const struct executor_options *options;
     struct executor_queue *queue;
     struct worker_link *link;
-    size_t worker;           /* whose turn it is */
-    struct watcher *watcher; /* NULL: nothing is looked at */
+    struct copy_table *copies; /* the executor's */
+    size_t worker;             /* whose turn it is */
+    struct watcher *watcher;   /* NULL: nothing is looked at */
 };
 
 /* What the task came to; the result lives in the task's arena. True: the result rests on a commit

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "agent/check/size_guard.h"
-#include "agent/run/executor_queue.h"
+#include "agent/run/executor_notes.h"
 #include "agent/run/task_answer.h"
 #include "agent/run/worker_link.h"
 #include "common/model/size_text.h"
@@ -62,6 +62,8 @@ static bool task_sizes_judge(struct task_sizes *sizes, const struct executor_opt
             error.message = result->error.message;
             result->error = error;
             result->version = task->from;
+        } else if (task->dry_run_step == DRY_RUN_STEP_CLONE) {
+            continue; /* the look at it, the step before, has said it */
         } else if (sizes->warning_count == SIZE_WARNINGS_MAX) {
             sizes->more++;
         } else if (large || size_guard_is_news(options->size_guard, task->rollout,
@@ -111,11 +113,12 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
             result->version = task->from;
         } else {
             task_answer_refused(result, task, options->shard, &report,
-                                executor_queue_is_cancelled(context->queue, context->worker));
+                                executor_notes_why(context->queue, context->worker));
         }
         return false;
     }
     sizes->looked = true;
+    sizes->found = look.count > 0;
     return task_sizes_judge(sizes, options, task, limit_bytes, &look, result);
 }
 

@@ -12,6 +12,7 @@
 
 struct task_sizes {
     bool looked; /* this has been done; else a broken connection is for the try itself to find */
+    bool found;  /* work on something that is not small */
     struct task_error warnings[SIZE_WARNINGS_MAX];
     size_t warning_count;
     size_t more; /* warnings that found no room */

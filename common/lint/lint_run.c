@@ -79,6 +79,11 @@ static void lint_run_on_finding(void *context, const struct lint_finding *found)
         const struct lint_allow *allow = &script->allows[i];
         if (allow->rule == rule && allow->has_reason && allow->line >= script->first_line &&
             allow->line <= script->last_line) {
+            struct lint_report *report = script->run->report;
+
+            if (lint_rule_goes_by_size(rule) || rule == LINT_OPAQUE) {
+                report->statements[report->statement_count - 1].allowed = true;
+            }
             return;
         }
     }

@@ -45,6 +45,7 @@ struct lint_statement {
     bool transactional;
     uint32_t since;    /* the oldest version of PostgreSQL that takes it, of those from 12 on */
     const char *needs; /* what needs that version; NULL where it is the oldest */
+    bool allowed; /* by a comment: work that grows with a table, or what lint cannot see into */
     bool grows; /* works longer the larger a table is, while a relation is locked against writers */
     bool opaque; /* it may lock relations that are not listed here */
     struct lint_lock *locks;

@@ -19,6 +19,16 @@ static const char trace_scratch_settings[] =
     "SET max_parallel_maintenance_workers = 0;"
     "SET max_parallel_workers_per_gather = 0";
 
+/* While it is in use its maker's session holds an advisory lock of its number, taken before the
+ * database is made: so whoever sees the database, by the same snapshot sees the lock, from
+ * whichever database. Who dies loses the lock with the session. */
+#define TRACE_SCRATCH_HELD                                                                         \
+    "(EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datname = d.datname)"              \
+    " OR EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory'"                  \
+    " AND l.objsubid = 1 AND l.granted AND pg_catalog.lpad(pg_catalog.to_hex(l.classid::bigint),"  \
+    " 8, '0') || pg_catalog.lpad(pg_catalog.to_hex(l.objid::bigint), 8, '0')"                      \
+    " = pg_catalog.right(d.datname, 16)))"
+
 struct trace_scratch {
     struct pg_conn *server; /* the database of the conninfo */
     struct pg_conn *conn;   /* the scratch */
@@ -29,7 +39,7 @@ struct trace_scratch {
 static bool trace_scratch_make(struct trace_scratch *scratch, const char *conninfo,
                                const char *prefix, struct error *err)
 {
-    char sql[TRACE_SCRATCH_NAME_BYTES + 32];
+    char sql[TRACE_SCRATCH_NAME_BYTES + 64];
     uint64_t number = 0;
 
     if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number)) {
@@ -38,6 +48,10 @@ static bool trace_scratch_make(struct trace_scratch *scratch, const char *connin
     snprintf(scratch->name, sizeof(scratch->name), "%.40s%016" PRIx64, prefix, number);
     if (!pg_conn_open(conninfo, "", "skein trace", &scratch->server, err)) {
         return false;
+    }
+    snprintf(sql, sizeof(sql), "SELECT pg_catalog.pg_advisory_lock(%" PRId64 ")", (int64_t)number);
+    if (!pg_script(scratch->server, sql, NULL, err)) {
+        return error_wrap(err, "take the lock of a scratch database");
     }
     snprintf(sql, sizeof(sql), "CREATE DATABASE %s", scratch->name);
     if (!pg_script(scratch->server, sql, NULL, err)) {
@@ -80,9 +94,8 @@ bool trace_scratch_sweep(struct pg_conn *conn, const char *prefix, bool *ret_lef
                          struct error *err)
 {
     static const char select[] =
-        "SELECT pg_catalog.format('DROP DATABASE IF EXISTS %I', d.datname), EXISTS (SELECT"
-        " FROM pg_stat_activity a WHERE a.datname = d.datname) FROM pg_database d"
-        " WHERE d.datname ~ ('^' || $1 || '[0-9a-f]{16}$')";
+        "SELECT pg_catalog.format('DROP DATABASE IF EXISTS %I', d.datname), " TRACE_SCRATCH_HELD
+        " FROM pg_catalog.pg_database d WHERE d.datname ~ ('^' || $1 || '[0-9a-f]{16}$')";
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     const char *const parameters[] = { prefix };
 
@@ -92,11 +105,15 @@ bool trace_scratch_sweep(struct pg_conn *conn, const char *prefix, bool *ret_lef
     *ret_left = false;
     for (size_t i = 0; i < pg_result_row_count(rows); i++) {
         bool used = pg_result_bool(rows, i, 1);
+        struct pg_error words = { 0 };
 
-        *ret_left = *ret_left || used;
-        if (!used && !pg_script(conn, pg_result_text(rows, i, 0), NULL, err)) {
-            return error_wrap(err, "drop a scratch database that was left over");
+        if (!used && !pg_script(conn, pg_result_text(rows, i, 0), &words, err)) {
+            used = strcmp(words.sqlstate, "55006") == 0; /* somebody has come to look at it */
+            if (!used) {
+                return error_wrap(err, "drop a scratch database that was left over");
+            }
         }
+        *ret_left = *ret_left || used;
     }
     return true;
 }
@@ -168,7 +185,7 @@ const char *trace_scratch_left_over(struct trace_scratch *scratch, struct arena 
     static const char select[] =
         "SELECT coalesce(string_agg(d.datname, ' ' ORDER BY d.datname), '') FROM pg_database d"
         " WHERE d.datname ~ '^skein_trace_[0-9a-f]{16}$' AND d.datname <> $1"
-        " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)";
+        " AND NOT " TRACE_SCRATCH_HELD;
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     const char *const parameters[] = { scratch->name };
     struct error err = { 0 };

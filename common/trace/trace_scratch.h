@@ -3,7 +3,8 @@
  * Used by one thread. Its name is skein_trace_ and random letters (or another prefix and those), so
  * that nothing that anybody needs is ever touched. It is dropped when the scratch is freed; a
  * process that is killed leaves it behind: trace_scratch_left_over names such ones, and
- * trace_scratch_sweep drops them. */
+ * trace_scratch_sweep drops them. One that somebody still uses is known by an advisory lock of its
+ * maker's session, from before it is made until it is dropped. */
 #ifndef SKEIN_COMMON_TRACE_TRACE_SCRATCH_H
 #define SKEIN_COMMON_TRACE_TRACE_SCRATCH_H
 
@@ -32,10 +33,10 @@ MUST_CHECK bool trace_scratch_load(struct trace_scratch *scratch, struct sql_par
 
 const char *trace_scratch_name(const struct trace_scratch *scratch);
 
-/* Earlier ones that nobody is connected to, separated by blanks; "" for none. */
+/* Earlier ones that nobody uses, separated by blanks; "" for none. */
 const char *trace_scratch_left_over(struct trace_scratch *scratch, struct arena *arena);
 
-/* Drops those of the prefix that nobody is connected to; *ret_left: others are still there. `conn`
+/* Drops those of the prefix that nobody uses; *ret_left: others are still there. `conn`
  * leads to any other database. */
 MUST_CHECK bool trace_scratch_sweep(struct pg_conn *conn, const char *prefix, bool *ret_left,
                                     struct error *err);

@@ -93,7 +93,9 @@ def test_without_a_limit_of_its_own_a_rollout_has_the_agents(fleet):
     publish(fleet, "checked", "ALTER TABLE account ADD CONSTRAINT positive CHECK (amount IS NULL OR amount > 0);\n")
     status = roll_out(fleet, "checked")
     assert status["counts"]["migrated"] == 3, status
-    warnings = [w for w in fleet.report(status["id"])["warnings"] if w["code"] == "LINT"]
+    # (This agent has no pg_dump to try it on a copy first, and says so.)
+    warnings = [w for w in fleet.report(status["id"])["warnings"]
+                if w["code"] == "LINT" and "on a copy first" not in w["message"]]
     assert len(warnings) == 1 and warnings[0]["tenant"] in (f"eu-1/{BIG}", f"eu-1/{PROVED}"), warnings
     assert "add-check" in warnings[0]["message"] and "twice as large" in warnings[0]["detail"], warnings
 

@@ -204,6 +204,29 @@ static void a_task_waits_for_the_transaction_in_its_way(void **state)
     sql_parser_free(&parser);
 }
 
+/* Nobody else's end wakes it, and what it waits for is told without a try's number. */
+static void a_task_that_awaits_a_copy_is_woken_when_that_was_tried(void **state)
+{
+    CLEANUP(arena_release) struct arena arena = { 0 };
+    struct sql_parser *parser = sql_parser_new();
+    struct task_progress *progress = NULL;
+    struct executor_turn turn;
+    struct executor_queue *queue = queue_at_work(parser, &turn);
+
+    (void)state;
+    turn.task->awaits_copy = "k1";
+    turn.task->waits_for = "waits for a trial";
+    assert_true(executor_queue_rest(queue, 0, clock_monotonic_ms() + 3600000));
+    assert_int_equal(executor_notes_read_progress(queue, &arena, &progress), 1);
+    assert_string_equal(progress[0].words, "waits for a trial");
+    executor_queue_wake(queue, "k2");
+    assert_true(executor_queue_is_quiet(queue));
+    executor_queue_wake(queue, "k1");
+    assert_true(executor_queue_take(queue, 0, &turn));
+    end_turn(&queue, &turn);
+    sql_parser_free(&parser);
+}
+
 static void a_turn_that_yields_is_cancelled_unless_it_insists(void **state)
 {
     struct sql_parser *parser = sql_parser_new();
@@ -242,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_task_that_rests_is_dropped_when_it_is_cancelled),
         cmocka_unit_test(who_is_cancelled_or_closed_does_not_rest),
         cmocka_unit_test(a_task_waits_for_the_transaction_in_its_way),
+        cmocka_unit_test(a_task_that_awaits_a_copy_is_woken_when_that_was_tried),
         cmocka_unit_test(a_turn_that_yields_is_cancelled_unless_it_insists),
     };
 
