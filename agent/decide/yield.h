@@ -16,7 +16,7 @@ struct yield_wait {
 };
 
 struct yield_options {
-    uint32_t sessions;                    /* so many have to wait; 0: nothing ever yields */
+    uint32_t sessions; /* so many, or more, have to wait; 0: nothing ever yields */
     uint64_t after_ms[AGENT_WORKERS_MAX]; /* for so long, for this worker */
     uint64_t look_ms;                     /* how much later the next look comes */
 };

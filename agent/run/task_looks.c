@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/run/task_sizes.h"
 #include "common/core/limits.h"
 #include "common/sql/sql_text.h"
 
@@ -92,8 +93,7 @@ static bool task_looks_is_blind(const struct task_batch *b)
 static void task_looks_guard(struct task_batch *b)
 {
     const struct executor_task *task = b->order->task;
-    uint64_t limit_bytes =
-        task->size_limit_bytes != 0 ? task->size_limit_bytes : b->order->options->size_limit_bytes;
+    uint64_t limit_bytes = task_sizes_limit(b->order->options, task);
     const char **p = arena_alloc_array(&b->arena, 1, sizeof(*p));
 
     if (limit_bytes != 0 && !task->allow_large && task_looks_is_blind(b)) {

@@ -77,6 +77,18 @@ static bool task_sizes_judge(struct task_sizes *sizes, const struct executor_opt
     return fits;
 }
 
+uint64_t task_sizes_limit(const struct executor_options *options, const struct executor_task *task)
+{
+    const struct set_sizes *sizes = &prepared_set_model(task->set)->sizes;
+    uint64_t limit_bytes = options->size_limit_bytes;
+
+    if (task->size_limit_bytes != 0) {
+        return task->size_limit_bytes;
+    }
+    bool lower = sizes->has_error && sizes->error_bytes != 0 && sizes->error_bytes < limit_bytes;
+    return lower ? sizes->error_bytes : limit_bytes;
+}
+
 bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
                      struct executor_task *task, const struct plan *plan,
                      struct task_result *result)
@@ -92,8 +104,7 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
         .set = prepared_set_model(task->set),
         .plan = plan,
     };
-    uint64_t limit_bytes =
-        task->size_limit_bytes != 0 ? task->size_limit_bytes : options->size_limit_bytes;
+    uint64_t limit_bytes = task_sizes_limit(options, task);
 
     bool empty = task->from[0] == '\0' && task->baseline[0] == '\0'; /* or it is refused anyhow */
 

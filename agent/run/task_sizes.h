@@ -18,6 +18,10 @@ struct task_sizes {
     size_t more; /* warnings that found no room */
 };
 
+/* From which size on: what the rollout says; else the agent's limit, or the set's own size_error
+ * where that is lower. 0: it is not looked at. */
+uint64_t task_sizes_limit(const struct executor_options *options, const struct executor_task *task);
+
 /* Before the first statement of a dry run. False: the result says what is too large (LINT), or why
  * the tables could not be looked at (a lock on one of them that is not given up: LOCK_TIMEOUT). */
 MUST_CHECK bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,

@@ -38,6 +38,8 @@ enum {
     IMPORT_PLACEHOLDERS_MAX = 1000,
     LINT_FINDINGS_MAX = 1000,   /* listed; further ones are counted */
     SURVEY_OBJECTS_MAX = 50000, /* of one tenant's catalog, constraints and indexes included */
+    LINT_NOTE_BYTES = 1 << 20,  /* work on less is a note, unless somebody has said otherwise */
+    LINT_ERROR_BYTES = 1 << 30, /* on so much or more an error */
     SIZE_SMALL_BYTES = 1 << 20, /* of a table that is nobody's worry */
     SIZE_NAMES_MAX = 1000,      /* tables of a plan whose sizes are asked for */
     SIZE_TOLD_MAX = 256,        /* findings of rollouts whose last warning an agent remembers */

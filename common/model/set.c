@@ -476,6 +476,7 @@ static bool set_build_name(struct set_builder *builder, const char *fallback_nam
     }
     builder->set.name = arena_strdup(&builder->set.arena, name);
     builder->set.prereleases = builder->yaml.prereleases;
+    builder->set.sizes = builder->yaml.sizes;
     builder->set.control = builder->yaml.control == NULL ? "" : builder->yaml.control;
     builder->set.reference = builder->yaml.reference == NULL ? "" : builder->yaml.reference;
     builder->set.ledger = builder->yaml.ledger == NULL ? "" : builder->yaml.ledger;

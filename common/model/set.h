@@ -81,6 +81,15 @@ bool operation_is_transactional(const struct operation *operation, bool down);
 /* It stands in the folder hooks/ of the set. */
 bool operation_is_hook(const struct operation *operation);
 
+/* From which size on work on a table is worth a warning or is an error, as the set's authors see
+ * it. */
+struct set_sizes {
+    bool has_note; /* skein.yaml says so */
+    bool has_error;
+    uint64_t note_bytes;  /* less is only a note */
+    uint64_t error_bytes; /* so much, or more; 0: never */
+};
+
 /* What a set wants done around a rollout, or around a tenant's part of it. */
 enum set_hook {
     SET_HOOK_BEFORE_ROLLOUT, /* in the set's control database: before any tenant is changed, */
@@ -113,7 +122,8 @@ struct set {
     bool prereleases;
     const char *reference; /* "shard/name", "" for none */
     const char *control; /* "shard/database": where operations of the scope control run; "" none */
-    const char *ledger;  /* another tool's history table to be kept up, see ledger.h; "" for none */
+    struct set_sizes sizes;
+    const char *ledger; /* another tool's history table to be kept up, see ledger.h; "" for none */
     const struct migration *migrations; /* ascending by version */
     size_t migration_count;
     /* R__name.sql, by name: run after the others, on a tenant that is at the latest version,

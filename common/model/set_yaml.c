@@ -7,6 +7,7 @@
 #include "common/model/ledger.h"
 #include "common/model/quote.h"
 #include "common/model/set_settings.h"
+#include "common/model/size_text.h"
 
 struct set_yaml_key {
     const char *name;
@@ -120,6 +121,22 @@ static bool set_yaml_apply_statement_timeout(struct set_yaml *yaml,
     return set_settings_parse_timeout(entry->value, &yaml->statement_timeout_ms, err);
 }
 
+static bool set_yaml_apply_size_note(struct set_yaml *yaml, const struct option_source *entry,
+                                     struct arena *arena, struct error *err)
+{
+    (void)arena;
+    yaml->sizes.has_note = true;
+    return size_text_parse(entry->value, &yaml->sizes.note_bytes, err);
+}
+
+static bool set_yaml_apply_size_error(struct set_yaml *yaml, const struct option_source *entry,
+                                      struct arena *arena, struct error *err)
+{
+    (void)arena;
+    yaml->sizes.has_error = true;
+    return size_text_parse(entry->value, &yaml->sizes.error_bytes, err);
+}
+
 static const struct set_yaml_key set_yaml_keys[] = {
     { "name", set_yaml_apply_name },
     { "latest", set_yaml_apply_latest },
@@ -130,6 +147,8 @@ static const struct set_yaml_key set_yaml_keys[] = {
     { "ledger", set_yaml_apply_ledger },
     { "defaults.lock_timeout", set_yaml_apply_lock_timeout },
     { "defaults.statement_timeout", set_yaml_apply_statement_timeout },
+    { "lint.size_note", set_yaml_apply_size_note },
+    { "lint.size_error", set_yaml_apply_size_error },
 };
 
 static bool set_yaml_apply(const char *path, struct set_yaml *yaml, bool *seen,
@@ -161,7 +180,8 @@ static bool set_yaml_apply(const char *path, struct set_yaml *yaml, bool *seen,
     return error_set(
         err, ERR_INVALID,
         "%s:%u: unknown key %s: expected name, latest, min_version, prereleases, "
-        "reference, control, ledger, defaults.lock_timeout or defaults.statement_timeout",
+        "reference, control, ledger, defaults.lock_timeout, defaults.statement_timeout, "
+        "lint.size_note or lint.size_error",
         path, entry->line, key);
 }
 

@@ -1,7 +1,8 @@
 /* set_yaml.h - skein.yaml: a set's own settings.
  *
  * Pure. All keys are optional: name, latest, min_version, prereleases, reference, control,
- * ledger, and under defaults lock_timeout and statement_timeout. */
+ * ledger, under defaults lock_timeout and statement_timeout, under lint size_note and size_error.
+ */
 #ifndef SKEIN_COMMON_MODEL_SET_YAML_H
 #define SKEIN_COMMON_MODEL_SET_YAML_H
 
@@ -12,6 +13,7 @@
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "common/core/error.h"
+#include "common/model/set.h"
 
 struct set_yaml {
     const char *name; /* texts are NULL where the key is absent, and live in the arena */
@@ -26,6 +28,7 @@ struct set_yaml {
     const char *ledger;
     uint64_t lock_timeout_ms;
     uint64_t statement_timeout_ms;
+    struct set_sizes sizes;
 };
 
 /* `path` is what errors call the file. Versions are checked by set.c, which knows the scripts. */

@@ -119,10 +119,10 @@ static const struct option_spec cli_verb_options[] = {
       .help = "what exists, and how large it is, as this tenant's database says" },
     { "search-path", OPTION_TEXT, CLI_FIELD(search_path), .argument = "SCHEMA", .fallback = "",
       .help = "the tenant's schema in that database; without it the whole database" },
-    { "size-note", OPTION_TEXT, CLI_FIELD(size_note), .argument = "SIZE", .fallback = "1MB",
-      .help = "work on less than this is only a note" },
-    { "size-error", OPTION_TEXT, CLI_FIELD(size_error), .argument = "SIZE", .fallback = "1GB",
-      .help = "on so much or more an error; 0: never" },
+    { "size-note", OPTION_TEXT, CLI_FIELD(size_note), .argument = "SIZE", .fallback = "",
+      .help = "work on less than this is only a note (skein.yaml's lint.size_note; else 1MB)" },
+    { "size-error", OPTION_TEXT, CLI_FIELD(size_error), .argument = "SIZE", .fallback = "",
+      .help = "on so much or more an error; 0: never (skein.yaml's lint.size_error; else 1GB)" },
 };
 
 static_assert(COUNT_OF(cli_global_options) + COUNT_OF(cli_verb_options) <= CLI_OPTIONS_MAX,

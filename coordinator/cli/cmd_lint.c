@@ -77,7 +77,10 @@ static bool cmd_lint_directory(struct cli *cli, struct lint_run *run, const char
     if (!cmd_lint_database_first(cli, &set, &first, err)) {
         return false;
     }
+    const struct lint_sizes general = run->sizes;
+    cmd_lint_database_sizes_of_set(cli, &set, run);
     set_lint_from(run, &set, first);
+    run->sizes = general; /* what is read beside it is not of this set */
     return cli->options.trace[0] == '\0' || run->report->error_count > 0 ||
            cmd_lint_trace(cli, run, &set, trace, err);
 }

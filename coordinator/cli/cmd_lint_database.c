@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/core/limits.h"
 #include "common/model/semver.h"
 #include "common/pg/pg_conn.h"
 #include "common/survey/survey.h"
@@ -19,8 +20,21 @@ static const char cmd_lint_version[] =
 
 bool cmd_lint_database_sizes(const struct cli *cli, struct lint_run *run)
 {
-    return cli_size(cli, "size-note", cli->options.size_note, 0, &run->sizes.note_bytes) &&
-           cli_size(cli, "size-error", cli->options.size_error, 0, &run->sizes.error_bytes);
+    return cli_size(cli, "size-note", cli->options.size_note, LINT_NOTE_BYTES,
+                    &run->sizes.note_bytes) &&
+           cli_size(cli, "size-error", cli->options.size_error, LINT_ERROR_BYTES,
+                    &run->sizes.error_bytes);
+}
+
+void cmd_lint_database_sizes_of_set(const struct cli *cli, const struct set *set,
+                                    struct lint_run *run)
+{
+    if (set->sizes.has_note && cli->options.size_note[0] == '\0') {
+        run->sizes.note_bytes = set->sizes.note_bytes;
+    }
+    if (set->sizes.has_error && cli->options.size_error[0] == '\0') {
+        run->sizes.error_bytes = set->sizes.error_bytes;
+    }
 }
 
 bool cmd_lint_database_load(const struct cli *cli, struct lint_run *run, struct error *err)

@@ -8,8 +8,11 @@
 #include "common/model/set.h"
 #include "coordinator/cli/cli.h"
 
-/* The thresholds of the options into the run. False after saying why. */
+/* The thresholds of the options into the run, or the general ones. False after saying why. */
 MUST_CHECK bool cmd_lint_database_sizes(const struct cli *cli, struct lint_run *run);
+/* Those that the set's skein.yaml has and no option. */
+void cmd_lint_database_sizes_of_set(const struct cli *cli, const struct set *set,
+                                    struct lint_run *run);
 
 /* What --database says into the run's catalog; where it is not given, nothing. */
 MUST_CHECK bool cmd_lint_database_load(const struct cli *cli, struct lint_run *run,

@@ -35,9 +35,9 @@ def fleet(module_fleet):
     return module_fleet
 
 
-def publish(fleet, name, script, path="0.2.0__change.sql"):
+def publish(fleet, name, script, path="0.2.0__change.sql", **settings):
     """A set of its own on tables that are there already."""
-    fleet.publish(write_set(fleet.path(name), {"0.1.0__init.sql": TABLES, path: script}, name=name))
+    fleet.publish(write_set(fleet.path(name), {"0.1.0__init.sql": TABLES, path: script}, name=name, **settings))
 
 
 def roll_out(fleet, name, *flags, phase="SUCCEEDED"):
@@ -143,6 +143,36 @@ def test_lint_asks_a_tenants_database(fleet, tmp_path, tenant, error, severity, 
     assert found[0]["bytes"] == size and f"account ({found[0]['size']}): " in found[0]["message"], found
     github = lint(folder, *flags, "--format", "github").stdout
     assert found[0]["size"] in github and "0.1.0__init.sql" not in github, github
+
+
+def test_a_set_may_lower_the_agents_limit(fleet):
+    publish(fleet, "careful", "ALTER TABLE account ALTER COLUMN amount TYPE numeric;\n", lint={"size_error": "2MB"})
+    status = roll_out(fleet, "careful", phase="DRY_RUN_FAILED")
+    assert {error["tenant"] for error in status["errors"]} == {f"eu-1/{BIG}", f"eu-1/{PROVED}"}, status["errors"]
+    assert "The limit is 2 MB" in error_of(status, f"eu-1/{BIG}")["hint"], status["errors"]
+    # What the rollout says comes first, higher or lower.
+    roll_out(fleet, "careful", "--size-limit", "1GB", "--dry-run-only")
+    publish(fleet, "careless", "ALTER TABLE account ALTER COLUMN amount TYPE numeric;\n", lint={"size_error": "9TB"})
+    roll_out(fleet, "careless", *LIMIT, phase="DRY_RUN_FAILED")
+
+
+def test_a_set_has_thresholds_of_its_own(fleet, tmp_path):
+    scripts = {"0.1.0__init.sql": TABLES, "0.2.0__x.sql": "ALTER TABLE account ALTER COLUMN note SET NOT NULL;\n"}
+    database = ("--database", fleet.server.conninfo(), "--from", "0.1.0", "-o", "json")
+    folder = write_set(tmp_path / "set", scripts, lint={"size_note": "1GB", "size_error": "2GB"})
+    strict = write_set(tmp_path / "strict", scripts, lint={"size_error": "1MB"})
+
+    def severities(*flags):
+        found = json.loads(lint(*flags, *database, "--search-path", BIG).stdout)["findings"]
+        return [f["severity"] for f in found if f["rule"] == "set-not-null"]
+    assert severities(folder) == ["note"]
+    assert severities(folder, "--size-note", "1MB") == ["warning"]  # an option comes first
+    assert severities(folder, "--size-error", "1MB") == ["error"]
+    assert severities(strict) == ["error"]
+    assert severities(strict, "--size-error", "0") == ["warning"]
+    wrong = write_set(tmp_path / "wrong", scripts, lint={"size_error": "much"})
+    done = lint(wrong)
+    assert done.returncode == 6 and "skein.yaml:2: key 'lint.size_error', value 'much'" in done.stdout, done.stdout
 
 
 def test_without_a_database_nothing_has_a_size(tmp_path):

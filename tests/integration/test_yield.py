@@ -152,6 +152,20 @@ def test_a_migration_that_holds_up_the_application_yields(world):
     assert longest < 5, longest  # and not 20
 
 
+def test_the_rollouts_lock_budget_comes_before_the_agents_setting(world):
+    """One session that waits is enough; by the agent alone it would wait for a minute."""
+    begin(world, flags=("--yield-after-ms", "60000"))
+    grow(world, "ALTER TABLE account ADD COLUMN note text;\nSELECT pg_sleep(30);\n")
+    traffic = Traffic(world, "SELECT count(*) FROM t_2.account", count=1)
+    rollout = world.start_rollout("billing", "--tenants", "tenant=t_2", "--dry-run", "off", "--yes", "--patience", "1ms",
+                                  "--lock-budget", "300ms")
+    status = world.wait_phase(rollout, "PAUSED", "FAILED")
+    error = error_of(status, "eu-1/t_2")
+    assert error["code"] == "YIELDED" and "1 session waited for it" in error["message"], error
+    longest = traffic.stop()
+    assert 0.1 < longest < 10, longest  # and not 30
+
+
 def test_a_walk_yields_and_goes_on_from_where_it_was(world):
     begin(world, flags=("--yield-after-ms", "400"))
     holds = "DO $$ BEGIN LOCK TABLE account; IF nextval('attempts') IN (1, 3) THEN PERFORM pg_sleep(30); END IF; END $$;\n"

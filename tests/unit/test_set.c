@@ -80,7 +80,8 @@ static void skein_yaml_sets_what_it_names(void **state)
     CLEANUP(set_release) struct set set = { 0 };
     const char *yaml = "name: invoices\nlatest: 2.0.0-rc.1\nmin_version: 0.5.0\n"
                        "prereleases: true\nreference: eu-1/template\ndefaults:\n"
-                       "  lock_timeout: 2s\n  statement_timeout: 5min\n";
+                       "  lock_timeout: 2s\n  statement_timeout: 5min\n"
+                       "lint: { size_note: 8kB, size_error: 0 }\n";
 
     (void)state;
     parse_well(FILES("skein.yaml", yaml, "1.0.0__a.sql", "SELECT 1", "2.0.0-alpha__b.sql",
@@ -91,6 +92,9 @@ static void skein_yaml_sets_what_it_names(void **state)
     assert_string_equal(set.min_version_text, "0.5.0");
     assert_true(set.prereleases);
     assert_string_equal(set.reference, "eu-1/template");
+    assert_true(set.sizes.has_note && set.sizes.has_error);
+    assert_int_equal(set.sizes.note_bytes, 8192);
+    assert_int_equal(set.sizes.error_bytes, 0);
     assert_int_equal(set.migrations[0].operations[0].settings.lock_timeout_ms, 2000);
     assert_int_equal(set.migrations[0].operations[0].settings.statement_timeout_ms, 300000);
     assert_int_equal(set.migrations[1].operations[0].settings.lock_timeout_ms, 500);
@@ -234,6 +238,10 @@ static void a_wrong_skein_yaml_is_refused_with_its_line(void **state)
         { YAML("min_version: 0.1.0-a\n"), "key 'min_version': version '0.1.0-a' is a prerelease" },
         { YAML("prereleases: yes\n"), "key 'prereleases', value 'yes': expected true or false" },
         { YAML("reference: template\n"), "value 'template': expected a tenant as SHARD/NAME" },
+        { YAML("lint:\n  size_note: 1MB\n  size_error: 5\n"),
+          "skein.yaml:3: key 'lint.size_error', value '5': size '5': expected a number with a "
+          "unit" },
+        { YAML("lint: {warn: 1MB}\n"), "skein.yaml:1: unknown key 'lint.warn': expected name" },
         { YAML("defaults: {lock_timeout: 5}\n"), "value '5': duration '5': expected numbers" },
         { YAML("defaults: {lock_timeout: 30d}\n"), "timeout '30d': expected at most 24d" },
         { YAML("name: x\nname: y\n"), "skein.yaml:2: the key 'name' stands in line 1 already" },
