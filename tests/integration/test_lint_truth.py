@@ -1,5 +1,5 @@
 """What lint foresees is held against what PostgreSQL does: locks, rewrites, scans, for every case of
-lint_corpus.py, measured by the test itself in a transaction that is rolled back."""
+lint_corpus.py and lint_shop_corpus.py, measured by the test itself in a transaction that is rolled back."""
 import json
 import subprocess
 
@@ -7,7 +7,9 @@ import psycopg2
 import pytest
 
 from fleet import BUILD
-from lint_corpus import CASES, DATA, SCHEMA, SEPARATOR
+import lint_corpus
+import lint_shop_corpus
+from lint_corpus import SEPARATOR
 from servers import Postgres
 
 MODES = ["", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock",
@@ -17,6 +19,11 @@ NAMES = ["", "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSI
 SHARE = 5
 GENTLE = 4  # weaker locks are not compared: nobody waits for them but DDL
 ROWS = 50   # so many rows read are a scan
+# As lint names them: those of the migration's own schema by their name alone.
+NAME = "CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname"
+CLASSES = ("pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+           " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'")
+CORPORA = {"first": lint_corpus, "shop": lint_shop_corpus}
 
 
 class Truth:
@@ -24,7 +31,7 @@ class Truth:
 
     def __init__(self, cursor):
         self.cursor = cursor
-        cursor.execute("SELECT oid, relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        cursor.execute(f"SELECT c.oid, {NAME}, relkind FROM {CLASSES}")
         rows = cursor.fetchall()
         self.names = {oid: name for oid, name, _ in rows}
         self.tables = {name for _, name, kind in rows if kind in "rmpvS"}
@@ -32,14 +39,13 @@ class Truth:
 
     def files(self):
         """By name: an index may be made again under another oid. Only of tables that were there."""
-        self.cursor.execute("SELECT c.relname, c.relfilenode, coalesce(i.indrelid, c.oid) FROM pg_class c"
-                            " LEFT JOIN pg_index i ON i.indexrelid = c.oid"
-                            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm', 'i')")
+        self.cursor.execute(f"SELECT {NAME}, c.relfilenode, coalesce(i.indrelid, c.oid) FROM {CLASSES}"
+                            " LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE relkind IN ('r', 'm', 'i')")
         return {name: file for name, file, table in self.cursor.fetchall() if table in self.names}
 
     def rows_read(self):
-        self.cursor.execute("SELECT oid, pg_stat_get_xact_tuples_returned(oid) FROM pg_class"
-                            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm')")
+        self.cursor.execute(f"SELECT c.oid, pg_stat_get_xact_tuples_returned(c.oid) FROM {CLASSES}"
+                            " WHERE relkind IN ('r', 'm')")
         return {self.names[oid]: count for oid, count in self.cursor.fetchall() if oid in self.names}
 
     def locks(self):
@@ -107,16 +113,17 @@ def strong(held, tables):
     return {name: NAMES[mode] for name, mode in held.items() if mode >= GENTLE and name in tables}
 
 
-@pytest.fixture(scope="module")
-def database(postgres_template, session_folder, tmp_path_factory):
+@pytest.fixture(scope="module", params=CORPORA)
+def database(request, postgres_template, session_folder, tmp_path_factory):
+    corpus = CORPORA[request.param]
     folder = tmp_path_factory.mktemp("truth")
-    postgres = Postgres(postgres_template, session_folder, "truth")
+    postgres = Postgres(postgres_template, session_folder, "truth_" + request.param)
     postgres.start()
-    (folder / "schema.sql").write_text(SCHEMA, encoding="utf-8")
+    (folder / "schema.sql").write_text(corpus.SCHEMA, encoding="utf-8")
     with psycopg2.connect(postgres.conninfo()) as connection:
-        connection.cursor().execute(SCHEMA + DATA)
+        connection.cursor().execute(corpus.SCHEMA + corpus.DATA)
     connection = psycopg2.connect(postgres.conninfo())
-    yield connection, folder, postgres
+    yield connection, folder, postgres, corpus.CASES
     connection.close()
     postgres.close()
 
@@ -144,12 +151,12 @@ def compare(connection, folder, case, tables, before):
 
 def judge(database, live):
     """One line about all cases, precision, recall, and what was wrong."""
-    connection, folder, postgres = database
+    connection, folder, postgres, cases = database
     tables = Truth(connection.cursor()).tables
     connection.rollback()
     right = refused = 0
     wrong, sums = [], [0, 0, 0]
-    for case in CASES:
+    for case in cases:
         answer = compare(connection, folder, case, tables, known(folder, postgres if live else None))
         if answer is None:
             refused += 1
@@ -161,7 +168,7 @@ def judge(database, live):
             wrong.append(case + "\n    " + "\n    ".join(complaints))
     found, missed, vain = sums
     precision, recall = found / (found + vain), found / (found + missed)
-    words = (f"{len(CASES)} migrations, {refused} refused by PostgreSQL, {right} right in all, "
+    words = (f"{len(cases)} migrations, {refused} refused by PostgreSQL, {right} right in all, "
              f"{len(wrong)} not; work that grows under a lock: {found} found, {missed} missed, "
              f"{vain} in vain: precision {precision:.3f}, recall {recall:.3f}")
     return words, precision, recall, wrong
@@ -175,4 +182,4 @@ def test_lint_foresees_what_postgresql_does(database, capsys, live):
         for text in wrong:
             print("  " + text)
     assert precision >= 0.95 and recall >= 0.95
-    assert len(wrong) <= len(CASES) // 20
+    assert len(wrong) <= len(cases) // 20
