@@ -43,6 +43,7 @@ static void lint_alter_attach(struct lint_alter *alter, const PgQuery__AlterTabl
     if (index) {
         return;
     }
+    alter->table->kind = LINT_KIND_PARTITIONED; /* else it could not be attached to */
     bool proved = false;
     for (const struct lint_constraint *c = child->constraints; c != NULL; c = c->next) {
         proved = proved || (c->kind == LINT_CONSTRAINT_CHECK && c->valid);
@@ -72,6 +73,11 @@ static void lint_alter_detach(struct lint_alter *alter, const PgQuery__AlterTabl
     lint_walk_lock(walk, alter->table,
                    gentle ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_ACCESS_EXCLUSIVE);
     lint_walk_lock_all(walk, child, LINT_ACCESS_EXCLUSIVE);
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (r->parent == alter->table && r->is_default) {
+            lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE); /* its bounds change */
+        }
+    }
     if (!gentle) {
         bool old = walk->version != 0 && walk->version < LINT_ALTER_DETACHES_GENTLY;
         lint_walk_find(
@@ -88,16 +94,45 @@ static void lint_alter_detach(struct lint_alter *alter, const PgQuery__AlterTabl
     child->parent = NULL;
 }
 
+/* Whether it is so already, which is no work; what was not seen made may be any way. */
+static bool lint_alter_is_stored_so(const struct lint_relation *table,
+                                    const PgQuery__AlterTableCmd *command)
+{
+    if (!table->known) {
+        return false;
+    }
+    PgQuery__AlterTableType subtype = command->subtype;
+    if (subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetLogged ||
+        subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged) {
+        return table->unlogged == (subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged);
+    }
+    if (subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace) {
+        return strcmp(command->name,
+                      table->tablespace[0] == '\0' ? "pg_default" : table->tablespace) == 0;
+    }
+    return strcmp(command->name, table->method[0] == '\0' ? "heap" : table->method) == 0;
+}
+
+static void lint_alter_store(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    struct lint_relation *table = alter->table;
+
+    if (command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace) {
+        table->tablespace = arena_strdup(&alter->walk->catalog->arena, command->name);
+    } else if (command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetAccessMethod) {
+        table->method = arena_strdup(&alter->walk->catalog->arena, command->name);
+    } else {
+        table->unlogged = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged;
+    }
+}
+
 static void lint_alter_storage(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
 {
-    bool logs = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetLogged;
-    bool unlogs = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged;
-
-    if (alter->table->known && (logs || unlogs) && alter->table->unlogged == unlogs) {
-        lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    if (lint_alter_is_stored_so(alter->table, command)) {
+        lint_walk_lock(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
         return;
     }
-    alter->table->unlogged = unlogs || (alter->table->unlogged && !logs);
+    lint_alter_store(alter, command);
     if (alter->table->kind == LINT_KIND_INDEX) {
         lint_walk_lock(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
         lint_walk_rewrite(alter->walk, alter->table);
@@ -137,6 +172,15 @@ static void lint_alter_gentle(struct lint_alter *alter, const PgQuery__AlterTabl
 {
     (void)command;
     lint_walk_lock_all(alter->walk, alter->table, LINT_SHARE_UPDATE_EXCLUSIVE);
+}
+
+/* The same of a table; a view's are part of what it is. */
+static void lint_alter_options(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    (void)command;
+    lint_walk_lock_all(alter->walk, alter->table,
+                       alter->table->kind == LINT_KIND_VIEW ? LINT_ACCESS_EXCLUSIVE
+                                                            : LINT_SHARE_UPDATE_EXCLUSIVE);
 }
 
 static void lint_alter_drop_not_null(struct lint_alter *alter,
@@ -183,8 +227,8 @@ static const struct {
     { PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics, lint_alter_gentle },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_SetOptions, lint_alter_gentle },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_ResetOptions, lint_alter_gentle },
-    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, lint_alter_gentle },
-    { PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions, lint_alter_gentle },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, lint_alter_options },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions, lint_alter_options },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_ClusterOn, lint_alter_gentle },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_DropCluster, lint_alter_gentle },
 };
@@ -212,6 +256,68 @@ static enum lint_kind lint_alter_kind(const PgQuery__AlterTableStmt *statement)
                                                                     : LINT_KIND_TABLE;
 }
 
+/* PostgreSQL takes the commands of one ALTER TABLE in this order, however they are written. */
+enum lint_alter_pass {
+    LINT_ALTER_DROPS,
+    LINT_ALTER_TYPES,
+    LINT_ALTER_COLUMNS,
+    LINT_ALTER_CONSTRAINTS,
+    LINT_ALTER_REST,
+    LINT_ALTER_PASS_COUNT,
+};
+
+static enum lint_alter_pass lint_alter_pass_of(PgQuery__AlterTableType subtype)
+{
+    static const struct {
+        PgQuery__AlterTableType subtype;
+        enum lint_alter_pass pass;
+    } passes[] = {
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn, LINT_ALTER_DROPS },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint, LINT_ALTER_DROPS },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull, LINT_ALTER_DROPS },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_DropExpression, LINT_ALTER_DROPS },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_DropIdentity, LINT_ALTER_DROPS },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType, LINT_ALTER_TYPES },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn, LINT_ALTER_COLUMNS },
+        { PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint, LINT_ALTER_CONSTRAINTS },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(passes); i++) {
+        if (passes[i].subtype == subtype) {
+            return passes[i].pass;
+        }
+    }
+    return LINT_ALTER_REST;
+}
+
+static void lint_alter_commands_of(struct lint_alter *alter)
+{
+    const PgQuery__AlterTableStmt *statement = alter->statement;
+
+    for (int pass = 0; pass < LINT_ALTER_PASS_COUNT; pass++) {
+        for (size_t i = 0; i < statement->n_cmds; i++) {
+            if (statement->cmds[i]->node_case == PG_QUERY__NODE__NODE_ALTER_TABLE_CMD &&
+                (int)lint_alter_pass_of(statement->cmds[i]->alter_table_cmd->subtype) == pass) {
+                lint_alter_command(alter, statement->cmds[i]->alter_table_cmd);
+            }
+        }
+    }
+}
+
+/* ALTER TYPE ... ATTRIBUTE: typed tables have its attributes for columns. */
+static void lint_alter_type(struct lint_walk *walk, const PgQuery__AlterTableStmt *statement)
+{
+    struct lint_relation *next = NULL;
+
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = next) {
+        next = r->hh.next;
+        if (r->type != NULL && strcmp(r->type, statement->relation->relname) == 0) {
+            struct lint_alter alter = { .walk = walk, .table = r, .statement = statement };
+            lint_alter_commands_of(&alter);
+        }
+    }
+}
+
 void lint_alter(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__AlterTableStmt *table = statement->alter_table_stmt;
@@ -220,7 +326,8 @@ void lint_alter(struct lint_walk *walk, const PgQuery__Node *statement)
         return;
     }
     if (table->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_TYPE) {
-        return; /* a composite type's attributes */
+        lint_alter_type(walk, table);
+        return;
     }
     struct lint_alter alter = {
         .walk = walk,
@@ -228,10 +335,6 @@ void lint_alter(struct lint_walk *walk, const PgQuery__Node *statement)
         .statement = table,
     };
     walk->only = !table->relation->inh;
-    for (size_t i = 0; i < table->n_cmds; i++) {
-        if (table->cmds[i]->node_case == PG_QUERY__NODE__NODE_ALTER_TABLE_CMD) {
-            lint_alter_command(&alter, table->cmds[i]->alter_table_cmd);
-        }
-    }
+    lint_alter_commands_of(&alter);
     walk->only = false;
 }

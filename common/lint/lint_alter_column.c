@@ -7,6 +7,8 @@
 #include "common/lint/lint_tree.h"
 #include "common/lint/lint_type.h"
 
+enum { LINT_ALTER_CASTS_MAX = 16 };
+
 /* What stands at a column, put together. */
 struct lint_column_facts {
     const PgQuery__Node *value; /* its default */
@@ -43,6 +45,16 @@ static void lint_alter_column_facts(const PgQuery__ColumnDef *definition,
     }
 }
 
+/* "default" is the same as none. */
+static const char *lint_alter_collation(struct lint_walk *walk,
+                                        const PgQuery__ColumnDef *definition)
+{
+    const PgQuery__CollateClause *clause = definition->coll_clause;
+    const char *name = clause == NULL ? "" : lint_tree_last(clause->collname, clause->n_collname);
+
+    return strcmp(name, "default") == 0 ? "" : arena_strdup(&walk->catalog->arena, name);
+}
+
 struct lint_column *lint_alter_column_define(struct lint_walk *walk, struct lint_relation *table,
                                              const PgQuery__ColumnDef *definition)
 {
@@ -54,6 +66,8 @@ struct lint_column *lint_alter_column_define(struct lint_walk *walk, struct lint
     column->not_null = definition->is_not_null || facts.not_null || facts.primary ||
                        facts.identity || lint_type_is_serial(&column->type);
     column->generated = facts.generated;
+    column->identity = facts.identity;
+    column->collation = lint_alter_collation(walk, definition);
     for (size_t i = 0; i < definition->n_constraints; i++) {
         if (definition->constraints[i]->node_case == PG_QUERY__NODE__NODE_CONSTRAINT) {
             (void)lint_alter_constrain(walk, table, definition->constraints[i]->constraint,
@@ -67,6 +81,27 @@ static bool lint_alter_is_null(const PgQuery__Node *value)
 {
     return value == NULL ||
            (value->node_case == PG_QUERY__NODE__NODE_A_CONST && value->a_const->isnull);
+}
+
+/* PostgreSQL looks keys of new columns up where any column of the statement has a DEFAULT, be it
+ * NULL. */
+static bool lint_alter_has_default(const struct lint_alter *alter)
+{
+    for (size_t i = 0; i < alter->statement->n_cmds; i++) {
+        const PgQuery__AlterTableCmd *command = alter->statement->cmds[i]->alter_table_cmd;
+        struct lint_column_facts facts = { 0 };
+        struct lint_type type;
+
+        if (command->subtype != PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn) {
+            continue;
+        }
+        lint_alter_column_facts(command->def->column_def, &facts);
+        lint_tree_type(alter->walk->catalog, command->def->column_def->type_name, &type);
+        if (facts.value != NULL || facts.generated || lint_type_is_serial(&type)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void lint_alter_add_column(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
@@ -113,7 +148,7 @@ void lint_alter_add_column(struct lint_alter *alter, const PgQuery__AlterTableCm
         lint_walk_scan_all(walk, table);
         lint_walk_find(walk, LINT_ADD_COLUMN_UNIQUE, table, NULL);
     }
-    if (facts.foreign && has_value) {
+    if (facts.foreign && lint_alter_has_default(alter)) {
         lint_walk_scan_all(walk, table);
         lint_walk_find(walk, LINT_ADD_COLUMN_FOREIGN_KEY, table, NULL);
     }
@@ -182,30 +217,35 @@ static struct lint_column_dependents lint_alter_dependents(struct lint_alter *al
     return found;
 }
 
-/* USING the column itself, bare or cast to the new type, is what happens without USING. */
-static bool lint_alter_using_is_plain(const PgQuery__ColumnDef *definition, const char *column,
-                                      struct lint_catalog *catalog)
+/* What USING makes of a column's values: the column itself, and casts that change no stored byte,
+ * are what happens without it. *type is the column's, and becomes that of the expression. */
+static bool lint_alter_using_rewrites(struct lint_catalog *catalog, const PgQuery__Node *value,
+                                      const char *column, struct lint_type *type)
 {
-    const PgQuery__Node *value = definition->raw_default;
+    const PgQuery__TypeName *casts[LINT_ALTER_CASTS_MAX];
+    size_t count = 0;
 
-    if (value == NULL) {
-        return true;
-    }
-    if (value->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) {
-        struct lint_type to;
-        struct lint_type cast;
-        lint_tree_type(catalog, definition->type_name, &to);
-        lint_tree_type(catalog, value->type_cast->type_name, &cast);
-        if (strcmp(to.name, cast.name) != 0) {
-            return false;
-        }
+    while (value != NULL && value->node_case == PG_QUERY__NODE__NODE_TYPE_CAST &&
+           count < COUNT_OF(casts)) {
+        casts[count++] = value->type_cast->type_name;
         value = value->type_cast->arg;
     }
-    if (value == NULL || value->node_case != PG_QUERY__NODE__NODE_COLUMN_REF) {
-        return false;
+    if (value == NULL || value->node_case != PG_QUERY__NODE__NODE_COLUMN_REF ||
+        strcmp(lint_tree_last(value->column_ref->fields, value->column_ref->n_fields), column) !=
+            0) {
+        return true;
     }
-    return strcmp(lint_tree_last(value->column_ref->fields, value->column_ref->n_fields), column) ==
-           0;
+    while (count > 0) {
+        struct lint_type to;
+        lint_tree_type(catalog, casts[--count], &to);
+        if (lint_type_change_rewrites(catalog, type, &to)) {
+            return true;
+        }
+        if (to.modifier_count > 0 || to.array != type->array || strcmp(to.name, type->name) != 0) {
+            *type = to;
+        }
+    }
+    return false;
 }
 
 void lint_alter_column_type(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
@@ -222,16 +262,21 @@ void lint_alter_column_type(struct lint_alter *alter, const PgQuery__AlterTableC
     if (column != NULL) {
         from = column->type;
     }
-    bool plain = lint_alter_using_is_plain(definition, command->name, walk->catalog);
-    bool rewrites = !plain || lint_type_change_rewrites(walk->catalog, &from, &to);
+    struct lint_type value = from;
+    bool rewrites =
+        definition->raw_default != NULL &&
+        lint_alter_using_rewrites(walk->catalog, definition->raw_default, command->name, &value);
+    rewrites = rewrites || lint_type_change_rewrites(walk->catalog, &value, &to);
+    const char *collation = lint_alter_collation(walk, definition);
+    bool collates =
+        column == NULL ? collation[0] != '\0' : strcmp(column->collation, collation) != 0;
     struct lint_column_dependents on = lint_alter_dependents(alter, command->name, rewrites);
 
     if (rewrites) {
         lint_walk_rewrite_all(walk, table);
         lint_walk_find(walk, LINT_COLUMN_TYPE_REWRITE, table, NULL);
     } else if (on.expression || on.check || on.parts ||
-               (on.index &&
-                (lint_type_change_reindexes(&from, &to) || definition->coll_clause != NULL))) {
+               (on.index && (lint_type_change_reindexes(walk->catalog, &from, &to) || collates))) {
         lint_walk_scan_all(walk, table);
         lint_walk_find(walk, LINT_COLUMN_TYPE_SCAN, table, NULL);
     }
@@ -239,6 +284,7 @@ void lint_alter_column_type(struct lint_alter *alter, const PgQuery__AlterTableC
         column = lint_column_add(walk->catalog, table, command->name);
     }
     column->type = to;
+    column->collation = collation;
 }
 
 void lint_alter_set_not_null(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)

@@ -69,6 +69,8 @@ struct lint_relation *lint_catalog_add(struct lint_catalog *catalog, const char 
     relation->schema = arena_strdup(&catalog->arena, lint_catalog_schema(catalog, schema));
     relation->name = arena_strdup(&catalog->arena, name);
     relation->kind = kind;
+    relation->tablespace = "";
+    relation->method = "";
     relation->known = true;
     relation->epoch = catalog->epoch;
     relation->temporary = strcmp(relation->schema, "pg_temp") == 0;
@@ -147,6 +149,7 @@ struct lint_column *lint_column_add(struct lint_catalog *catalog, struct lint_re
 
     column->name = arena_strdup(&catalog->arena, name);
     column->type.name = "";
+    column->collation = "";
     column->next = relation->columns;
     relation->columns = column;
     return column;

@@ -33,8 +33,10 @@ struct lint_column {
     struct lint_column *next;
     const char *name;
     struct lint_type type;
+    const char *collation; /* "" for the type's own */
     bool not_null;
     bool generated;
+    bool identity;
 };
 
 enum lint_constraint_kind {
@@ -74,7 +76,10 @@ struct lint_relation {
     bool temporary; /* of the session: nobody else's business */
     bool is_default;
     bool unlogged;
-    uint32_t epoch;     /* when it was made: 0 is before all migrations */
+    const char *tablespace; /* "" for the database's own */
+    const char *method;     /* the access method; "" for heap */
+    const char *type;       /* the composite type that a typed table is of; NULL: none */
+    uint32_t epoch;         /* when it was made: 0 is before all migrations */
     const char *origin; /* its key in the database that has said how large it is; NULL: none has */
     uint64_t bytes;
     struct lint_column *columns;
@@ -96,8 +101,9 @@ struct lint_thing {
     bool function;
     bool is_volatile; /* a function */
     bool plpgsql;
-    const char *source;      /* of a function: its CREATE statement; its body where it is SQL */
-    struct lint_name *added; /* an enum's values of this migration */
+    const char *source; /* of a function: its CREATE statement; its body where it is SQL */
+    struct lint_column *attributes; /* of a composite type */
+    struct lint_name *added;        /* an enum's values of this migration */
     uint32_t added_epoch;
     UT_hash_handle hh;
 };
@@ -109,6 +115,8 @@ struct lint_catalog {
     const char *path; /* the schema of names without one; "" is the tenant's */
     const char *home; /* the tenant's own schema, where it has another name than public; NULL */
     uint32_t epoch;   /* of the migration that is being read */
+    bool utc;         /* the session's time zone is UTC */
+    bool utc_at_home; /* the database's is, before a migration sets another */
 };
 
 void lint_catalog_release(struct lint_catalog *catalog);

@@ -134,7 +134,10 @@ void lint_command_lock(struct lint_walk *walk, const PgQuery__Node *statement)
         enum lint_mode mode = lock->mode > LINT_NO_LOCK && lock->mode < LINT_MODE_COUNT
                                   ? (enum lint_mode)lock->mode
                                   : LINT_ACCESS_EXCLUSIVE;
+        walk->only = !lock->relations[i]->range_var->inh;
         lint_walk_lock_all(walk, table, mode);
+        lint_walk_lock_read(walk, table, mode);
+        walk->only = false;
         if (mode >= LINT_SHARE) {
             lint_walk_find(walk, LINT_LOCK_TABLE, table, NULL);
         }
@@ -149,6 +152,19 @@ static const char *lint_command_set_value(const PgQuery__VariableSetStmt *set)
         return "";
     }
     return set->args[0]->a_const->sval->sval;
+}
+
+/* Between timestamp and timestamptz nothing changes where the zone is UTC. */
+static void lint_command_zone(struct lint_walk *walk, const PgQuery__VariableSetStmt *set)
+{
+    static const char *const names[] = { "utc",      "gmt",       "etc/utc", "etc/gmt", "zulu",
+                                         "etc/zulu", "universal", "uct",     "etc/uct", "0" };
+    const char *value = lint_command_set_value(set);
+
+    walk->catalog->utc = set->n_args == 0 && walk->catalog->utc_at_home;
+    for (size_t i = 0; i < COUNT_OF(names) && set->n_args > 0; i++) {
+        walk->catalog->utc = walk->catalog->utc || strcasecmp(value, names[i]) == 0;
+    }
 }
 
 void lint_command_set(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -170,6 +186,9 @@ void lint_command_set(struct lint_walk *walk, const PgQuery__Node *statement)
     }
     if (strcasecmp(set->name, "search_path") == 0 && set->n_args > 0) {
         walk->catalog->path = arena_strdup(&walk->catalog->arena, lint_command_set_value(set));
+    }
+    if (strcasecmp(set->name, "timezone") == 0) {
+        lint_command_zone(walk, set);
     }
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         if (strcasecmp(set->name, settings[i].name) == 0) {

@@ -60,6 +60,38 @@ static void lint_create_like(struct lint_walk *walk, struct lint_relation *table
     }
 }
 
+/* CREATE TABLE ... OF type: its columns are the type's. */
+static void lint_create_typed(struct lint_walk *walk, struct lint_relation *table,
+                              const PgQuery__TypeName *type)
+{
+    if (type == NULL) {
+        return;
+    }
+    table->type = arena_strdup(&walk->catalog->arena, lint_tree_last(type->names, type->n_names));
+    const struct lint_thing *thing = lint_catalog_thing(walk->catalog, table->type);
+    for (const struct lint_column *c = thing == NULL ? NULL : thing->attributes; c != NULL;
+         c = c->next) {
+        struct lint_column *copy = lint_column_add(walk->catalog, table, c->name);
+        copy->type = c->type;
+    }
+}
+
+void lint_create_type(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__CompositeTypeStmt *create = statement->composite_type_stmt;
+    struct lint_thing *thing = lint_catalog_add_thing(walk->catalog, create->typevar->relname);
+
+    for (size_t i = 0; i < create->n_coldeflist; i++) {
+        const PgQuery__ColumnDef *definition = create->coldeflist[i]->column_def;
+        struct lint_column *column = arena_alloc(&walk->catalog->arena, sizeof(*column));
+        column->name = arena_strdup(&walk->catalog->arena, definition->colname);
+        column->collation = "";
+        lint_tree_type(walk->catalog, definition->type_name, &column->type);
+        column->next = thing->attributes;
+        thing->attributes = column;
+    }
+}
+
 void lint_create_table(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__CreateStmt *create = statement->create_stmt;
@@ -72,6 +104,9 @@ void lint_create_table(struct lint_walk *walk, const PgQuery__Node *statement)
         lint_catalog_add(walk->catalog, lint_create_schema(name), name->relname,
                          create->partspec != NULL ? LINT_KIND_PARTITIONED : LINT_KIND_TABLE);
     table->unlogged = name->relpersistence[0] == 'u';
+    table->tablespace = arena_strdup(&walk->catalog->arena, create->tablespacename);
+    table->method = arena_strdup(&walk->catalog->arena, create->access_method);
+    lint_create_typed(walk, table, create->of_typename);
     for (size_t i = 0; i < create->n_table_elts; i++) {
         const PgQuery__Node *element = create->table_elts[i];
 
@@ -80,6 +115,9 @@ void lint_create_table(struct lint_walk *walk, const PgQuery__Node *statement)
         } else if (element->node_case == PG_QUERY__NODE__NODE_CONSTRAINT) {
             struct lint_constraint *c =
                 lint_alter_constrain(walk, table, element->constraint, NULL);
+            if (c != NULL) {
+                c->valid = true; /* whatever it says: there are no rows yet */
+            }
             for (const struct lint_name *n = c == NULL ? NULL : c->columns;
                  n != NULL && c->kind == LINT_CONSTRAINT_PRIMARY; n = n->next) {
                 struct lint_column *column = lint_column_find(table, n->name);
@@ -189,6 +227,7 @@ static void lint_create_index_define(struct lint_walk *walk, struct lint_relatio
 
     index->table = table;
     index->temporary = table->temporary;
+    index->tablespace = arena_strdup(&walk->catalog->arena, create->table_space);
     for (size_t i = 0; i < create->n_index_params; i++) {
         const PgQuery__IndexElem *element = create->index_params[i]->index_elem;
         if (element->name[0] != '\0') {
@@ -222,6 +261,12 @@ void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
     const PgQuery__IndexStmt *create = statement->index_stmt;
     struct lint_relation *table = lint_tree_relation(walk, create->relation, LINT_KIND_TABLE);
 
+    if (create->if_not_exists &&
+        lint_catalog_find(walk->catalog, table->schema[0] == '\0' ? "public" : table->schema,
+                          create->idxname) != NULL) {
+        lint_walk_lock(walk, table, create->concurrent ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_SHARE);
+        return; /* locked before it is looked up */
+    }
     if (create->concurrent) {
         lint_walk_lock(walk, table, LINT_SHARE_UPDATE_EXCLUSIVE);
         lint_walk_scan(walk, table);

@@ -13,6 +13,7 @@ void lint_create_view(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_create_sequence(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_create_domain(struct lint_walk *walk, const PgQuery__Node *statement);
+void lint_create_type(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_create_enum(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_create_function(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_create_trigger(struct lint_walk *walk, const PgQuery__Node *statement);

@@ -23,7 +23,7 @@ static void lint_drop_names(const PgQuery__Node *object, PgQuery__Node *const **
 static void lint_drop_table_locks(struct lint_walk *walk, struct lint_relation *table, bool cascade)
 {
     lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
-    if (table->parent != NULL) {
+    if (table->parent != NULL && table->parent->kind == LINT_KIND_PARTITIONED) {
         lint_walk_lock(walk, table->parent, LINT_ACCESS_EXCLUSIVE);
     }
     for (const struct lint_constraint *c = table->constraints; c != NULL; c = c->next) {
@@ -99,9 +99,14 @@ static void lint_drop_of_table(struct lint_walk *walk, PgQuery__Node *const *nam
 static void lint_drop_type(struct lint_walk *walk, const char *name)
 {
     for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (r->type != NULL && strcmp(r->type, name) == 0) {
+            lint_walk_lock_all(walk, r, LINT_ACCESS_EXCLUSIVE);
+            lint_walk_find(walk, LINT_DROP_TABLE, r, NULL);
+        }
         for (const struct lint_column *c = r->columns; c != NULL; c = c->next) {
             if (strcmp(c->type.name, name) == 0) {
                 lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
+                lint_walk_lock_readers(walk, r, LINT_ACCESS_EXCLUSIVE);
                 lint_walk_find(walk, LINT_DROP_COLUMN, r, NULL);
                 break;
             }
@@ -168,7 +173,9 @@ void lint_drop_truncate(struct lint_walk *walk, const PgQuery__Node *statement)
     for (size_t i = 0; i < truncate->n_relations; i++) {
         struct lint_relation *table =
             lint_tree_relation(walk, truncate->relations[i]->range_var, LINT_KIND_TABLE);
+        walk->only = !truncate->relations[i]->range_var->inh;
         lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
+        walk->only = false;
         for (struct lint_relation *r = walk->catalog->relations; r != NULL && cascade;
              r = r->hh.next) {
             for (const struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
@@ -218,10 +225,27 @@ static void lint_drop_rename_column(struct lint_walk *walk, struct lint_relation
     }
 }
 
+/* Typed tables have a composite type's attributes for columns. */
+static void lint_drop_rename_attribute(struct lint_walk *walk, const PgQuery__RenameStmt *rename)
+{
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (rename->relation != NULL && r->type != NULL &&
+            strcmp(r->type, rename->relation->relname) == 0) {
+            lint_walk_lock_all(walk, r, LINT_ACCESS_EXCLUSIVE);
+            lint_drop_rename_column(walk, r, rename);
+            lint_walk_find(walk, LINT_RENAME, r, NULL);
+        }
+    }
+}
+
 void lint_drop_rename(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__RenameStmt *rename = statement->rename_stmt;
 
+    if (rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_ATTRIBUTE) {
+        lint_drop_rename_attribute(walk, rename);
+        return;
+    }
     if (rename->relation == NULL) {
         if (rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA) {
             lint_walk_find(walk, LINT_RENAME, NULL, NULL);

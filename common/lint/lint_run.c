@@ -140,6 +140,7 @@ void lint_run_migration(struct lint_run *run)
 {
     run->catalog.epoch++;
     run->catalog.path = NULL;
+    run->catalog.utc = run->catalog.utc_at_home;
 }
 
 static void lint_run_refuse(struct lint_run *run, const char *path,
@@ -292,6 +293,7 @@ bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err)
         lint_run_define(run, sql.statements[i].text);
     }
     run->catalog.path = NULL;
+    run->catalog.utc_at_home = run->catalog.utc;
     lint_catalog_settle(&run->catalog);
     return true;
 }

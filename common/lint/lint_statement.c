@@ -106,6 +106,7 @@ static const struct {
     { PG_QUERY__NODE__NODE_CREATE_SEQ_STMT, lint_create_sequence },
     { PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT, lint_create_domain },
     { PG_QUERY__NODE__NODE_CREATE_ENUM_STMT, lint_create_enum },
+    { PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT, lint_create_type },
     { PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT, lint_create_function },
     { PG_QUERY__NODE__NODE_CREATE_TRIG_STMT, lint_create_trigger },
     { PG_QUERY__NODE__NODE_RULE_STMT, lint_create_rule },

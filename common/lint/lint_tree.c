@@ -104,7 +104,7 @@ static const char *const lint_tree_volatile[] = {
     "clock_timestamp",  "timeofday",        "random",           "gen_random_uuid",
     "gen_random_bytes", "nextval",          "setval",           "lastval",
     "currval",          "uuid_generate_v1", "uuid_generate_v4", "uuid_generate_v1mc",
-    "setseed",          "pg_sleep",         "txid_current",     "gen_salt",
+    "setseed",          "pg_sleep",         "gen_salt",
 };
 
 struct lint_tree_volatility {

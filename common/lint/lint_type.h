@@ -14,7 +14,8 @@ bool lint_type_change_rewrites(const struct lint_catalog *catalog, const struct 
                                const struct lint_type *to);
 
 /* Whether a plain index on the column is made again although the table is not. */
-bool lint_type_change_reindexes(const struct lint_type *from, const struct lint_type *to);
+bool lint_type_change_reindexes(const struct lint_catalog *catalog, const struct lint_type *from,
+                                const struct lint_type *to);
 
 /* A domain whose values are checked: adding or changing a column to it writes the table. */
 bool lint_type_is_constrained(const struct lint_catalog *catalog, const struct lint_type *type);

@@ -5,7 +5,8 @@
 #include "common/model/size_text.h"
 #include "common/sql/sql_text.h"
 
-enum { LINT_WALK_VIEWS_MAX = 8 }; /* views over views */
+/* Views over views, and how many of them a statement is followed to. */
+enum { LINT_WALK_VIEWS_DEPTH_MAX = 8, LINT_WALK_VIEWS_MAX = 1000 };
 
 static const char *const lint_mode_names[LINT_MODE_COUNT] = {
     "",      "ACCESS SHARE",        "ROW SHARE", "ROW EXCLUSIVE",    "SHARE UPDATE EXCLUSIVE",
@@ -179,13 +180,14 @@ void lint_walk_whole(struct lint_walk *walk, bool only)
 
 static void lint_walk_lock_readers_below(struct lint_walk *walk,
                                          const struct lint_relation *relation, enum lint_mode mode,
-                                         size_t depth)
+                                         size_t depth, size_t *left)
 {
     for (const struct lint_relation *r = walk->catalog->relations;
-         r != NULL && depth < LINT_WALK_VIEWS_MAX; r = r->hh.next) {
-        if (lint_name_has(r->reads, relation->key)) {
+         r != NULL && depth < LINT_WALK_VIEWS_DEPTH_MAX; r = r->hh.next) {
+        if (*left > 0 && lint_name_has(r->reads, relation->key)) {
+            (*left)--;
             lint_walk_lock(walk, r, mode);
-            lint_walk_lock_readers_below(walk, r, mode, depth + 1);
+            lint_walk_lock_readers_below(walk, r, mode, depth + 1, left);
         }
     }
 }
@@ -193,7 +195,33 @@ static void lint_walk_lock_readers_below(struct lint_walk *walk,
 void lint_walk_lock_readers(struct lint_walk *walk, const struct lint_relation *relation,
                             enum lint_mode mode)
 {
-    lint_walk_lock_readers_below(walk, relation, mode, 0);
+    size_t left = LINT_WALK_VIEWS_MAX;
+
+    lint_walk_lock_readers_below(walk, relation, mode, 0, &left);
+}
+
+static void lint_walk_lock_read_below(struct lint_walk *walk, const struct lint_relation *relation,
+                                      enum lint_mode mode, size_t depth, size_t *left)
+{
+    const struct lint_name *read = relation->kind == LINT_KIND_VIEW ? relation->reads : NULL;
+
+    for (; read != NULL && depth<LINT_WALK_VIEWS_DEPTH_MAX && * left> 0; read = read->next) {
+        const struct lint_relation *r = NULL;
+        HASH_FIND_STR(walk->catalog->relations, read->name, r);
+        (*left)--;
+        if (r != NULL) {
+            lint_walk_lock_all(walk, r, mode);
+            lint_walk_lock_read_below(walk, r, mode, depth + 1, left);
+        }
+    }
+}
+
+void lint_walk_lock_read(struct lint_walk *walk, const struct lint_relation *relation,
+                         enum lint_mode mode)
+{
+    size_t left = LINT_WALK_VIEWS_MAX;
+
+    lint_walk_lock_read_below(walk, relation, mode, 0, &left);
 }
 
 static enum lint_mode lint_walk_mode_of(const struct lint_walk *walk, const char *name)

@@ -138,6 +138,10 @@ void lint_walk_whole(struct lint_walk *walk, bool only);
 void lint_walk_lock_readers(struct lint_walk *walk, const struct lint_relation *relation,
                             enum lint_mode mode);
 
+/* The other way round: what a view reads, and what the views that it reads do. */
+void lint_walk_lock_read(struct lint_walk *walk, const struct lint_relation *relation,
+                         enum lint_mode mode);
+
 /* A finding about a live relation; about none where it is NULL. `fix` NULL: the rule's own words.
  */
 void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
