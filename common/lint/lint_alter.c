@@ -5,6 +5,7 @@
 #include "common/lint/lint_alter_column.h"
 #include "common/lint/lint_alter_constraint.h"
 #include "common/lint/lint_fix.h"
+#include "common/lint/lint_sequence.h"
 #include "common/lint/lint_tree.h"
 
 enum { LINT_ALTER_DETACHES_GENTLY = 14 }; /* DETACH PARTITION CONCURRENTLY, since PostgreSQL 14 */
@@ -23,9 +24,10 @@ static void lint_alter_drop_column(struct lint_alter *alter, const PgQuery__Alte
         }
     }
     if (command->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE) {
-        lint_walk_lock_readers(alter->walk, table, LINT_ACCESS_EXCLUSIVE);
+        lint_walk_lock_readers(alter->walk, table, command->name, LINT_ACCESS_EXCLUSIVE);
     }
     lint_walk_find(alter->walk, LINT_DROP_COLUMN, table, NULL);
+    lint_sequence_drop(alter->walk, table, command->name);
     lint_column_remove(table, command->name);
 }
 
@@ -133,6 +135,10 @@ static void lint_alter_storage(struct lint_alter *alter, const PgQuery__AlterTab
         return;
     }
     lint_alter_store(alter, command);
+    if (command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetLogged ||
+        command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetUnLogged) {
+        lint_sequence_lock(alter->walk, alter->table, NULL, LINT_ACCESS_EXCLUSIVE);
+    }
     if (alter->table->kind == LINT_KIND_INDEX) {
         lint_walk_lock(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
         lint_walk_rewrite(alter->walk, alter->table);
@@ -156,7 +162,7 @@ static void lint_alter_inherit(struct lint_alter *alter, const PgQuery__AlterTab
 {
     bool named = command->def != NULL && command->def->node_case == PG_QUERY__NODE__NODE_RANGE_VAR;
 
-    lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    lint_walk_lock(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
     if (named) {
         struct lint_relation *parent =
             lint_tree_relation(alter->walk, command->def->range_var, LINT_KIND_TABLE);
@@ -194,6 +200,30 @@ static void lint_alter_drop_not_null(struct lint_alter *alter,
     }
 }
 
+static void lint_alter_identity(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    bool drops = command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_DropIdentity;
+    struct lint_column *column = lint_column_find(alter->table, command->name);
+
+    lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    if (drops) {
+        lint_sequence_drop(alter->walk, alter->table, command->name);
+    } else if (command->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_AddIdentity) {
+        lint_sequence_make(alter->walk, alter->table, command->name);
+    } else {
+        lint_sequence_lock(alter->walk, alter->table, command->name, LINT_SHARE_ROW_EXCLUSIVE);
+    }
+    if (column != NULL) {
+        column->identity = !drops;
+    }
+}
+
+static void lint_alter_default(struct lint_alter *alter, const PgQuery__AlterTableCmd *command)
+{
+    lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    lint_tree_uses(alter->walk->catalog, command->def, &alter->table->uses);
+}
+
 /* What is not listed takes ACCESS EXCLUSIVE for a moment. */
 static const struct {
     PgQuery__AlterTableType subtype;
@@ -203,6 +233,10 @@ static const struct {
     { PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType, lint_alter_column_type },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull, lint_alter_set_not_null },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull, lint_alter_drop_not_null },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault, lint_alter_default },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_AddIdentity, lint_alter_identity },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_SetIdentity, lint_alter_identity },
+    { PG_QUERY__ALTER_TABLE_TYPE__AT_DropIdentity, lint_alter_identity },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn, lint_alter_drop_column },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint, lint_alter_add_constraint },
     { PG_QUERY__ALTER_TABLE_TYPE__AT_ValidateConstraint, lint_alter_validate },

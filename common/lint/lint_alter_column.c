@@ -4,6 +4,7 @@
 
 #include "common/lint/lint_alter_constraint.h"
 #include "common/lint/lint_fix.h"
+#include "common/lint/lint_sequence.h"
 #include "common/lint/lint_tree.h"
 #include "common/lint/lint_type.h"
 
@@ -67,6 +68,10 @@ struct lint_column *lint_alter_column_define(struct lint_walk *walk, struct lint
                        facts.identity || lint_type_is_serial(&column->type);
     column->generated = facts.generated;
     column->identity = facts.identity;
+    lint_tree_uses(walk->catalog, facts.value, &table->uses);
+    if (facts.identity || lint_type_is_serial(&column->type)) {
+        lint_sequence_make(walk, table, definition->colname);
+    }
     column->collation = lint_alter_collation(walk, definition);
     for (size_t i = 0; i < definition->n_constraints; i++) {
         if (definition->constraints[i]->node_case == PG_QUERY__NODE__NODE_CONSTRAINT) {
@@ -261,6 +266,9 @@ void lint_alter_column_type(struct lint_alter *alter, const PgQuery__AlterTableC
     lint_tree_type(walk->catalog, definition->type_name, &to);
     if (column != NULL) {
         from = column->type;
+    }
+    if (column != NULL && column->identity) {
+        lint_sequence_lock(walk, table, command->name, LINT_SHARE_ROW_EXCLUSIVE);
     }
     struct lint_type value = from;
     bool rewrites =

@@ -92,8 +92,8 @@ static const char *lint_constraint_name(struct lint_walk *walk, const struct lin
 static void lint_constraint_index(struct lint_walk *walk, struct lint_relation *table,
                                   const struct lint_constraint *constraint)
 {
-    struct lint_relation *index =
-        lint_catalog_add(walk->catalog, table->schema, constraint->name, LINT_KIND_INDEX);
+    struct lint_relation *index = lint_catalog_add(walk->catalog, lint_catalog_schema_of(table),
+                                                   constraint->name, LINT_KIND_INDEX);
 
     index->table = table;
     index->keys = constraint->columns;
@@ -119,6 +119,7 @@ struct lint_constraint *lint_alter_constrain(struct lint_walk *walk, struct lint
     lint_constraint_names(walk, definition->keys, definition->n_keys, &constraint->columns);
     lint_constraint_names(walk, definition->fk_attrs, definition->n_fk_attrs, &constraint->columns);
     lint_tree_columns(walk->catalog, definition->raw_expr, &constraint->columns);
+    lint_tree_uses(walk->catalog, definition->raw_expr, &table->uses);
     if (kind == LINT_CONSTRAINT_CHECK) {
         lint_tree_not_null(walk->catalog, definition->raw_expr, &constraint->not_null);
     }
@@ -169,8 +170,8 @@ static void lint_constraint_using_index(struct lint_alter *alter,
                                         struct lint_constraint *constraint)
 {
     struct lint_walk *walk = alter->walk;
-    struct lint_relation *index =
-        lint_catalog_find(walk->catalog, alter->table->schema, definition->indexname);
+    struct lint_relation *index = lint_catalog_find(
+        walk->catalog, lint_catalog_schema_of(alter->table), definition->indexname);
     const struct lint_name *keys = index == NULL ? NULL : index->keys;
 
     constraint->columns = index == NULL ? NULL : index->keys;
@@ -329,7 +330,7 @@ void lint_alter_drop_constraint(struct lint_alter *alter, const PgQuery__AlterTa
         }
     }
     struct lint_relation *index =
-        lint_catalog_find(walk->catalog, alter->table->schema, constraint->name);
+        lint_catalog_find(walk->catalog, lint_catalog_schema_of(alter->table), constraint->name);
     if (index != NULL && index->kind == LINT_KIND_INDEX) {
         lint_walk_lock(walk, index, LINT_ACCESS_EXCLUSIVE);
         lint_catalog_remove(walk->catalog, index);

@@ -13,14 +13,35 @@ void lint_catalog_release(struct lint_catalog *catalog)
 }
 
 /* "public" is where a database's tenant lives, as a schema's tenant lives in its own. */
+static const char *lint_catalog_home(const struct lint_catalog *catalog, const char *schema)
+{
+    return strcmp(schema, "public") == 0 ||
+                   (catalog->home != NULL && strcmp(schema, catalog->home) == 0)
+               ? ""
+               : schema;
+}
+
+/* Where something is made: the first of the path. */
 static const char *lint_catalog_schema(const struct lint_catalog *catalog, const char *schema)
 {
-    const char *chosen = schema[0] != '\0' ? schema : catalog->path;
+    const struct lint_name *path = schema[0] != '\0' ? NULL : catalog->path;
 
-    return chosen == NULL || strcmp(chosen, "public") == 0 ||
-                   (catalog->home != NULL && strcmp(chosen, catalog->home) == 0)
-               ? ""
-               : chosen;
+    while (path != NULL &&
+           (strcmp(path->name, "$user") == 0 || strncmp(path->name, "pg_", 3) == 0)) {
+        path = path->next;
+    }
+    return lint_catalog_home(catalog, path != NULL ? path->name : schema);
+}
+
+const char *lint_catalog_schema_of(const struct lint_relation *relation)
+{
+    return relation->schema[0] == '\0' ? "public" : relation->schema;
+}
+
+bool lint_catalog_is_in(const struct lint_catalog *catalog, const struct lint_relation *relation,
+                        const char *schema)
+{
+    return strcmp(relation->schema, lint_catalog_home(catalog, schema)) == 0;
 }
 
 static struct lint_relation *lint_catalog_by_key(const struct lint_catalog *catalog,
@@ -43,12 +64,15 @@ static struct lint_relation *lint_catalog_by_key(const struct lint_catalog *cata
 struct lint_relation *lint_catalog_find(const struct lint_catalog *catalog, const char *schema,
                                         const char *name)
 {
-    struct lint_relation *temporary =
-        schema[0] == '\0' ? lint_catalog_by_key(catalog, "pg_temp", name) : NULL;
-
-    return temporary != NULL
-               ? temporary
-               : lint_catalog_by_key(catalog, lint_catalog_schema(catalog, schema), name);
+    if (schema[0] != '\0') {
+        return lint_catalog_by_key(catalog, lint_catalog_home(catalog, schema), name);
+    }
+    struct lint_relation *found = lint_catalog_by_key(catalog, "pg_temp", name);
+    for (const struct lint_name *path = catalog->path; path != NULL && found == NULL;
+         path = path->next) {
+        found = lint_catalog_by_key(catalog, lint_catalog_home(catalog, path->name), name);
+    }
+    return found == NULL && catalog->path == NULL ? lint_catalog_by_key(catalog, "", name) : found;
 }
 
 static void lint_catalog_put(struct lint_catalog *catalog, struct lint_relation *relation)
@@ -102,7 +126,7 @@ void lint_catalog_rename(struct lint_catalog *catalog, struct lint_relation *rel
                          const char *schema, const char *name)
 {
     lint_catalog_remove(catalog, relation);
-    relation->schema = arena_strdup(&catalog->arena, lint_catalog_schema(catalog, schema));
+    relation->schema = arena_strdup(&catalog->arena, lint_catalog_home(catalog, schema));
     relation->name = arena_strdup(&catalog->arena, name);
     lint_catalog_put(catalog, relation);
 }

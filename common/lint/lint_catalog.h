@@ -85,10 +85,13 @@ struct lint_relation {
     struct lint_column *columns;
     struct lint_constraint *constraints;
     struct lint_relation *parent;
-    struct lint_relation *table; /* of an index */
-    struct lint_name *keys;      /* of an index: its plain columns */
-    struct lint_name *mentions;  /* of an index: columns in its expressions and its predicate */
+    struct lint_relation *table; /* of an index; whose column a sequence belongs to */
+    struct lint_name *keys;      /* of an index: its plain columns; of a sequence: its owner */
+    struct lint_name *mentions;  /* of an index: columns in its expressions and its predicate; of a
+                                    view: columns in its query, "" for all */
     struct lint_name *reads;     /* of a view: the keys of the relations in its query */
+    struct lint_name *hooks;     /* triggers, rules and policies on it */
+    struct lint_name *uses;      /* functions and sequences that it cannot do without */
     UT_hash_handle hh;
 };
 
@@ -112,7 +115,7 @@ struct lint_catalog {
     struct arena arena;
     struct lint_relation *relations;
     struct lint_thing *things;
-    const char *path; /* the schema of names without one; "" is the tenant's */
+    struct lint_name *path; /* schemas of names without one, in order; NULL: the tenant's */
     const char *home; /* the tenant's own schema, where it has another name than public; NULL */
     uint32_t epoch;   /* of the migration that is being read */
     bool utc;         /* the session's time zone is UTC */
@@ -124,6 +127,12 @@ void lint_catalog_release(struct lint_catalog *catalog);
 /* NULL where there is none of that name. "" is the schema of the path. */
 struct lint_relation *lint_catalog_find(const struct lint_catalog *catalog, const char *schema,
                                         const char *name);
+
+/* Its schema, as these functions take it: "public" for the tenant's. */
+const char *lint_catalog_schema_of(const struct lint_relation *relation);
+/* Whether it is in the schema of that name. */
+bool lint_catalog_is_in(const struct lint_catalog *catalog, const struct lint_relation *relation,
+                        const char *schema);
 
 /* Finds it, or takes it to exist since ever. */
 struct lint_relation *lint_catalog_need(struct lint_catalog *catalog, const char *schema,

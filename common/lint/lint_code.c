@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/lint/lint_query.h"
 #include "common/lint/lint_statement.h"
 #include "common/lint/lint_tree.h"
 #include "common/sql/sql_code.h"
@@ -97,6 +98,43 @@ void lint_code_call(struct lint_walk *walk, const char *name)
                     ? sql_code_each(function->source, lint_code_see, walk)
                     : sql_tree_visit_here(function->source, lint_statement_visit, walk);
     walk->depth--;
+    if (!seen) {
+        lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+    }
+}
+
+/* No function's name begins like that. */
+static const char *lint_code_prepared(struct lint_walk *walk, const char *name)
+{
+    return arena_printf(walk->arena, "PREPARE %s", name);
+}
+
+void lint_code_prepare(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__PrepareStmt *prepare = statement->prepare_stmt;
+    struct lint_work work = walk->work;
+    struct lint_thing *thing =
+        lint_catalog_add_thing(walk->catalog, lint_code_prepared(walk, prepare->name));
+
+    lint_query(walk, statement);
+    walk->work = work; /* it does not run yet */
+    thing->source = walk->depth > 0 ? NULL : arena_strdup(&walk->catalog->arena, walk->text);
+}
+
+static void lint_code_see_prepared(void *context, const PgQuery__Node *statement)
+{
+    if (statement->node_case == PG_QUERY__NODE__NODE_PREPARE_STMT) {
+        lint_query_read(context, statement->prepare_stmt->query);
+    }
+}
+
+void lint_code_execute(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const struct lint_thing *thing =
+        lint_catalog_thing(walk->catalog, lint_code_prepared(walk, statement->execute_stmt->name));
+    bool seen = thing != NULL && thing->source != NULL &&
+                sql_tree_visit_here(thing->source, lint_code_see_prepared, walk);
+
     if (!seen) {
         lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
     }

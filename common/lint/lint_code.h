@@ -11,6 +11,10 @@
 void lint_code_do(struct lint_walk *walk, const PgQuery__Node *statement);
 
 /* A function of that name is called; nothing for one that no script made. */
+/* PREPARE of a statement, and EXECUTE of what was prepared. */
+void lint_code_prepare(struct lint_walk *walk, const PgQuery__Node *statement);
+void lint_code_execute(struct lint_walk *walk, const PgQuery__Node *statement);
+
 void lint_code_call(struct lint_walk *walk, const char *name);
 
 /* The function's source into the catalog. */

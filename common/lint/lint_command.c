@@ -5,6 +5,7 @@
 
 #include "common/lint/lint_fix.h"
 #include "common/lint/lint_query.h"
+#include "common/lint/lint_sequence.h"
 #include "common/lint/lint_tree.h"
 
 void lint_command_cluster(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -49,6 +50,13 @@ void lint_command_vacuum(struct lint_walk *walk, const PgQuery__Node *statement)
         lint_walk_whole(walk, only);
         if (full) {
             lint_walk_find(walk, LINT_VACUUM_FULL, table, NULL);
+        }
+    }
+    for (struct lint_relation *r = walk->catalog->relations;
+         r != NULL && vacuum->n_rels == 0 && !vacuum->is_vacuumcmd; r = r->hh.next) {
+        if (r->kind == LINT_KIND_TABLE || r->kind == LINT_KIND_PARTITIONED ||
+            r->kind == LINT_KIND_MATVIEW) {
+            lint_walk_lock(walk, r, LINT_SHARE_UPDATE_EXCLUSIVE); /* ANALYZE of everything */
         }
     }
     if (full && vacuum->n_rels == 0) {
@@ -144,69 +152,18 @@ void lint_command_lock(struct lint_walk *walk, const PgQuery__Node *statement)
     }
 }
 
-/* The first value of SET name = value, as text. */
-static const char *lint_command_set_value(const PgQuery__VariableSetStmt *set)
-{
-    if (set->n_args == 0 || set->args[0]->node_case != PG_QUERY__NODE__NODE_A_CONST ||
-        set->args[0]->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
-        return "";
-    }
-    return set->args[0]->a_const->sval->sval;
-}
-
-/* Between timestamp and timestamptz nothing changes where the zone is UTC. */
-static void lint_command_zone(struct lint_walk *walk, const PgQuery__VariableSetStmt *set)
-{
-    static const char *const names[] = { "utc",      "gmt",       "etc/utc", "etc/gmt", "zulu",
-                                         "etc/zulu", "universal", "uct",     "etc/uct", "0" };
-    const char *value = lint_command_set_value(set);
-
-    walk->catalog->utc = set->n_args == 0 && walk->catalog->utc_at_home;
-    for (size_t i = 0; i < COUNT_OF(names) && set->n_args > 0; i++) {
-        walk->catalog->utc = walk->catalog->utc || strcasecmp(value, names[i]) == 0;
-    }
-}
-
-void lint_command_set(struct lint_walk *walk, const PgQuery__Node *statement)
-{
-    static const struct {
-        const char *name;
-        enum lint_rule rule;
-    } settings[] = {
-        { "search_path", LINT_SEARCH_PATH },
-        { "role", LINT_ROLE },
-        { "session_authorization", LINT_ROLE },
-        { "lock_timeout", LINT_LOCK_TIMEOUT },
-    };
-    const PgQuery__VariableSetStmt *set = statement->variable_set_stmt;
-
-    if (set->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL) {
-        lint_walk_find(walk, LINT_LOCK_TIMEOUT, NULL, NULL);
-        return;
-    }
-    if (strcasecmp(set->name, "search_path") == 0 && set->n_args > 0) {
-        walk->catalog->path = arena_strdup(&walk->catalog->arena, lint_command_set_value(set));
-    }
-    if (strcasecmp(set->name, "timezone") == 0) {
-        lint_command_zone(walk, set);
-    }
-    for (size_t i = 0; i < COUNT_OF(settings); i++) {
-        if (strcasecmp(set->name, settings[i].name) == 0) {
-            lint_walk_find(walk, settings[i].rule, NULL, NULL);
-            return;
-        }
-    }
-    if (!set->is_local && set->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE) {
-        lint_walk_find(walk, LINT_SESSION_STATE, NULL, NULL);
-    }
-}
-
 void lint_command_sequence(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     struct lint_relation *sequence =
         lint_tree_relation(walk, statement->alter_seq_stmt->sequence, LINT_KIND_SEQUENCE);
 
+    const PgQuery__AlterSeqStmt *alter = statement->alter_seq_stmt;
+
+    if (alter->missing_ok && !sequence->known) {
+        return;
+    }
     lint_walk_lock(walk, sequence, LINT_SHARE_ROW_EXCLUSIVE);
+    lint_sequence_options(walk, sequence, alter->options, alter->n_options);
     lint_walk_find(walk, LINT_SEQUENCE, sequence, NULL);
 }
 
@@ -288,5 +245,32 @@ void lint_command_explain(struct lint_walk *walk, const PgQuery__Node *statement
     }
     if (!lint_tree_option(explain->options, explain->n_options, "analyze")) {
         walk->work = work;
+    }
+}
+
+static void lint_command_publish(struct lint_walk *walk, PgQuery__Node *const *objects,
+                                 size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const PgQuery__PublicationObjSpec *object =
+            objects[i]->node_case == PG_QUERY__NODE__NODE_PUBLICATION_OBJ_SPEC
+                ? objects[i]->publication_obj_spec
+                : NULL;
+        if (object != NULL && object->pubtable != NULL && object->pubtable->relation != NULL) {
+            lint_walk_lock_all(
+                walk, lint_tree_relation(walk, object->pubtable->relation, LINT_KIND_TABLE),
+                LINT_SHARE_UPDATE_EXCLUSIVE);
+        }
+    }
+}
+
+void lint_command_publication(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    if (statement->node_case == PG_QUERY__NODE__NODE_CREATE_PUBLICATION_STMT) {
+        const PgQuery__CreatePublicationStmt *create = statement->create_publication_stmt;
+        lint_command_publish(walk, create->pubobjects, create->n_pubobjects);
+    } else {
+        const PgQuery__AlterPublicationStmt *alter = statement->alter_publication_stmt;
+        lint_command_publish(walk, alter->pubobjects, alter->n_pubobjects);
     }
 }

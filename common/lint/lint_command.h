@@ -12,7 +12,7 @@ void lint_command_vacuum(struct lint_walk *walk, const PgQuery__Node *statement)
 void lint_command_reindex(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_command_refresh(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_command_lock(struct lint_walk *walk, const PgQuery__Node *statement);
-void lint_command_set(struct lint_walk *walk, const PgQuery__Node *statement);
+void lint_command_publication(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_command_sequence(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_command_domain(struct lint_walk *walk, const PgQuery__Node *statement);
 void lint_command_enum(struct lint_walk *walk, const PgQuery__Node *statement);

@@ -8,6 +8,7 @@
 #include "common/lint/lint_code.h"
 #include "common/lint/lint_fix.h"
 #include "common/lint/lint_query.h"
+#include "common/lint/lint_sequence.h"
 #include "common/lint/lint_tree.h"
 
 static const char *lint_create_schema(const PgQuery__RangeVar *range)
@@ -158,6 +159,7 @@ static void lint_create_reads(struct lint_walk *walk, struct lint_relation *view
 
     if (query != NULL) {
         sql_tree_each(&query->base, lint_create_add_read, &reads);
+        lint_tree_columns(walk->catalog, query, &view->mentions);
     }
 }
 
@@ -222,8 +224,9 @@ static const char *lint_create_index_name(struct lint_walk *walk, const PgQuery_
 static void lint_create_index_define(struct lint_walk *walk, struct lint_relation *table,
                                      const PgQuery__IndexStmt *create)
 {
-    struct lint_relation *index = lint_catalog_add(
-        walk->catalog, table->schema, lint_create_index_name(walk, create), LINT_KIND_INDEX);
+    struct lint_relation *index =
+        lint_catalog_add(walk->catalog, lint_catalog_schema_of(table),
+                         lint_create_index_name(walk, create), LINT_KIND_INDEX);
 
     index->table = table;
     index->temporary = table->temporary;
@@ -234,6 +237,7 @@ static void lint_create_index_define(struct lint_walk *walk, struct lint_relatio
             lint_name_add(walk->catalog, &index->keys, element->name);
         }
         lint_tree_columns(walk->catalog, element->expr, &index->mentions);
+        lint_tree_uses(walk->catalog, element->expr, &table->uses);
     }
     lint_tree_columns(walk->catalog, create->where_clause, &index->mentions);
 }
@@ -262,8 +266,7 @@ void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
     struct lint_relation *table = lint_tree_relation(walk, create->relation, LINT_KIND_TABLE);
 
     if (create->if_not_exists &&
-        lint_catalog_find(walk->catalog, table->schema[0] == '\0' ? "public" : table->schema,
-                          create->idxname) != NULL) {
+        lint_catalog_find(walk->catalog, lint_catalog_schema_of(table), create->idxname) != NULL) {
         lint_walk_lock(walk, table, create->concurrent ? LINT_SHARE_UPDATE_EXCLUSIVE : LINT_SHARE);
         return; /* locked before it is looked up */
     }
@@ -287,10 +290,15 @@ void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
 
 void lint_create_sequence(struct lint_walk *walk, const PgQuery__Node *statement)
 {
-    const PgQuery__RangeVar *name = statement->create_seq_stmt->sequence;
+    const PgQuery__CreateSeqStmt *create = statement->create_seq_stmt;
 
-    (void)lint_catalog_add(walk->catalog, lint_create_schema(name), name->relname,
-                           LINT_KIND_SEQUENCE);
+    if (create->if_not_exists && lint_tree_find(walk, create->sequence) != NULL) {
+        return;
+    }
+    lint_sequence_options(walk,
+                          lint_catalog_add(walk->catalog, lint_create_schema(create->sequence),
+                                           create->sequence->relname, LINT_KIND_SEQUENCE),
+                          create->options, create->n_options);
 }
 
 void lint_create_domain(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -348,6 +356,9 @@ void lint_create_trigger(struct lint_walk *walk, const PgQuery__Node *statement)
                        LINT_ROW_SHARE);
     }
     lint_walk_find(walk, LINT_TRIGGER, table, NULL);
+    lint_name_add(walk->catalog, &table->hooks, create->trigname);
+    lint_name_add(walk->catalog, &table->uses,
+                  lint_tree_last(create->funcname, create->n_funcname));
 }
 
 void lint_create_rule(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -357,15 +368,23 @@ void lint_create_rule(struct lint_walk *walk, const PgQuery__Node *statement)
 
     lint_walk_lock(walk, table, LINT_ACCESS_EXCLUSIVE);
     lint_walk_find(walk, LINT_TRIGGER, table, NULL);
+    lint_name_add(walk->catalog, &table->hooks, statement->rule_stmt->rulename);
 }
 
 void lint_create_policy(struct lint_walk *walk, const PgQuery__Node *statement)
 {
-    const PgQuery__RangeVar *table = statement->node_case == PG_QUERY__NODE__NODE_CREATE_POLICY_STMT
-                                         ? statement->create_policy_stmt->table
-                                         : statement->alter_policy_stmt->table;
+    bool creates = statement->node_case == PG_QUERY__NODE__NODE_CREATE_POLICY_STMT;
+    struct lint_relation *table = lint_tree_relation(
+        walk, creates ? statement->create_policy_stmt->table : statement->alter_policy_stmt->table,
+        LINT_KIND_TABLE);
 
-    lint_walk_lock(walk, lint_tree_relation(walk, table, LINT_KIND_TABLE), LINT_ACCESS_EXCLUSIVE);
+    lint_walk_lock(walk, table, LINT_ACCESS_EXCLUSIVE);
+    if (creates) {
+        const PgQuery__CreatePolicyStmt *create = statement->create_policy_stmt;
+        lint_name_add(walk->catalog, &table->hooks, create->policy_name);
+        lint_tree_uses(walk->catalog, create->qual, &table->uses);
+        lint_tree_uses(walk->catalog, create->with_check, &table->uses);
+    }
 }
 
 void lint_create_statistics(struct lint_walk *walk, const PgQuery__Node *statement)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/lint/lint_fix.h"
+#include "common/lint/lint_sequence.h"
 #include "common/lint/lint_tree.h"
 
 /* The names of one object of a DROP: a list of strings, or one type name. */
@@ -31,8 +32,9 @@ static void lint_drop_table_locks(struct lint_walk *walk, struct lint_relation *
             lint_walk_lock(walk, c->target, LINT_ACCESS_EXCLUSIVE);
         }
     }
+    lint_sequence_drop(walk, table, NULL);
     if (cascade) {
-        lint_walk_lock_readers(walk, table, LINT_ACCESS_EXCLUSIVE);
+        lint_walk_lock_readers(walk, table, NULL, LINT_ACCESS_EXCLUSIVE);
     }
     for (struct lint_relation *r = walk->catalog->relations; r != NULL && cascade; r = r->hh.next) {
         for (struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
@@ -84,12 +86,17 @@ static void lint_drop_index(struct lint_walk *walk, const PgQuery__DropStmt *dro
 }
 
 /* DROP TRIGGER, RULE, POLICY: the last name is its own, those before are the table's. */
-static void lint_drop_of_table(struct lint_walk *walk, PgQuery__Node *const *names, size_t count)
+static void lint_drop_of_table(struct lint_walk *walk, const PgQuery__DropStmt *drop,
+                               PgQuery__Node *const *names, size_t count)
 {
     if (count >= 2) {
         struct lint_relation *table =
             lint_catalog_need(walk->catalog, lint_tree_schema(names, count - 1),
                               lint_tree_last(names, count - 1), LINT_KIND_TABLE);
+        if (drop->missing_ok && table->known &&
+            !lint_name_has(table->hooks, lint_tree_last(names, count))) {
+            return; /* nothing to drop: looked up before it is locked */
+        }
         lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
         lint_walk_find(walk, LINT_TRIGGER, table, NULL);
     }
@@ -106,12 +113,70 @@ static void lint_drop_type(struct lint_walk *walk, const char *name)
         for (const struct lint_column *c = r->columns; c != NULL; c = c->next) {
             if (strcmp(c->type.name, name) == 0) {
                 lint_walk_lock(walk, r, LINT_ACCESS_EXCLUSIVE);
-                lint_walk_lock_readers(walk, r, LINT_ACCESS_EXCLUSIVE);
+                lint_walk_lock_readers(walk, r, c->name, LINT_ACCESS_EXCLUSIVE);
                 lint_walk_find(walk, LINT_DROP_COLUMN, r, NULL);
                 break;
             }
         }
     }
+}
+
+/* DROP FUNCTION and SEQUENCE ... CASCADE take triggers, defaults and checks with them. */
+static void lint_drop_used(struct lint_walk *walk, const char *name)
+{
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (lint_name_has(r->uses, name)) {
+            lint_walk_lock_all(walk, r, LINT_ACCESS_EXCLUSIVE);
+            lint_walk_find(walk, LINT_TRIGGER, r, NULL);
+        }
+    }
+}
+
+/* Functions are objects with arguments, which says nothing here: all of that name. */
+static const char *lint_drop_function_name(const PgQuery__Node *object)
+{
+    return object->node_case == PG_QUERY__NODE__NODE_OBJECT_WITH_ARGS
+               ? lint_tree_last(object->object_with_args->objname,
+                                object->object_with_args->n_objname)
+               : "";
+}
+
+static void lint_drop_all_in(struct lint_walk *walk, const char *schema)
+{
+    struct lint_relation *next = NULL;
+
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = r->hh.next) {
+        if (lint_catalog_is_in(walk->catalog, r, schema) && r->kind != LINT_KIND_INDEX) {
+            lint_drop_table_locks(walk, r, true);
+        }
+    }
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL; r = next) {
+        next = r->hh.next;
+        if (lint_catalog_is_in(walk->catalog, r, schema)) {
+            lint_catalog_remove(walk->catalog, r);
+        }
+    }
+}
+
+/* The types that come with extensions that people use for columns. */
+static void lint_drop_extension(struct lint_walk *walk, const char *extension)
+{
+    static const struct {
+        const char *extension;
+        const char *type;
+    } types[] = {
+        { "citext", "citext" }, { "hstore", "hstore" },      { "ltree", "ltree" },
+        { "cube", "cube" },     { "postgis", "geometry" },   { "postgis", "geography" },
+        { "vector", "vector" }, { "isn", "isbn13" },         { "isn", "ean13" },
+        { "seg", "seg" },       { "intarray", "query_int" }, { "semver", "semver" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (strcmp(types[i].extension, extension) == 0) {
+            lint_drop_type(walk, types[i].type);
+        }
+    }
+    lint_walk_find(walk, LINT_OPAQUE, NULL, NULL); /* indexes, defaults: nobody has said */
 }
 
 static void lint_drop_one(struct lint_walk *walk, const PgQuery__DropStmt *drop,
@@ -136,6 +201,14 @@ static void lint_drop_one(struct lint_walk *walk, const PgQuery__DropStmt *drop,
             lint_drop_table(walk, drop, names, count, relations[i].kind);
         }
     }
+    bool cascade = drop->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
+    if (cascade && drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE) {
+        lint_drop_used(walk, lint_tree_last(names, count));
+    } else if (cascade && object->node_case == PG_QUERY__NODE__NODE_OBJECT_WITH_ARGS) {
+        lint_drop_used(walk, lint_drop_function_name(object));
+    } else if (cascade && drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_EXTENSION) {
+        lint_drop_extension(walk, lint_tree_string(object));
+    }
     bool type = drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TYPE ||
                 drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN;
     if (type && drop->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE) {
@@ -145,7 +218,7 @@ static void lint_drop_one(struct lint_walk *walk, const PgQuery__DropStmt *drop,
     } else if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TRIGGER ||
                drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_RULE ||
                drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_POLICY) {
-        lint_drop_of_table(walk, names, count);
+        lint_drop_of_table(walk, drop, names, count);
     }
 }
 
@@ -155,6 +228,10 @@ void lint_drop(struct lint_walk *walk, const PgQuery__Node *statement)
 
     if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA) {
         lint_walk_find(walk, LINT_DROP_SCHEMA, NULL, NULL);
+        for (size_t i = 0;
+             i < drop->n_objects && drop->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE; i++) {
+            lint_drop_all_in(walk, lint_tree_string(drop->objects[i]));
+        }
         return;
     }
     if (drop->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_EXTENSION) {
@@ -176,6 +253,9 @@ void lint_drop_truncate(struct lint_walk *walk, const PgQuery__Node *statement)
         walk->only = !truncate->relations[i]->range_var->inh;
         lint_walk_lock_all(walk, table, LINT_ACCESS_EXCLUSIVE);
         walk->only = false;
+        if (truncate->restart_seqs) {
+            lint_sequence_lock(walk, table, NULL, LINT_ACCESS_EXCLUSIVE);
+        }
         for (struct lint_relation *r = walk->catalog->relations; r != NULL && cascade;
              r = r->hh.next) {
             for (const struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
@@ -225,6 +305,22 @@ static void lint_drop_rename_column(struct lint_walk *walk, struct lint_relation
     }
 }
 
+/* Nothing in it is locked, and all of it has another name. */
+static void lint_drop_rename_schema(struct lint_walk *walk, const char *from, const char *to)
+{
+    size_t left = HASH_COUNT(walk->catalog->relations);
+    struct lint_relation *next = NULL;
+
+    /* Each that is renamed is put behind the last one, and so comes by again. */
+    for (struct lint_relation *r = walk->catalog->relations; r != NULL && left > 0; r = next) {
+        next = r->hh.next;
+        left--;
+        if (lint_catalog_is_in(walk->catalog, r, from)) {
+            lint_catalog_rename(walk->catalog, r, to, r->name);
+        }
+    }
+}
+
 /* Typed tables have a composite type's attributes for columns. */
 static void lint_drop_rename_attribute(struct lint_walk *walk, const PgQuery__RenameStmt *rename)
 {
@@ -249,6 +345,7 @@ void lint_drop_rename(struct lint_walk *walk, const PgQuery__Node *statement)
     if (rename->relation == NULL) {
         if (rename->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA) {
             lint_walk_find(walk, LINT_RENAME, NULL, NULL);
+            lint_drop_rename_schema(walk, rename->subname, rename->newname);
         }
         return;
     }
@@ -285,6 +382,7 @@ void lint_drop_set_schema(struct lint_walk *walk, const PgQuery__Node *statement
     struct lint_relation *relation = lint_tree_relation(walk, move->relation, LINT_KIND_TABLE);
     lint_walk_lock(walk, relation, LINT_ACCESS_EXCLUSIVE);
     lint_walk_find(walk, LINT_RENAME, relation, NULL);
+    lint_sequence_move(walk, relation, move->newschema);
     lint_catalog_rename(walk->catalog, relation, move->newschema, relation->name);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/lint/lint_code.h"
+#include "common/lint/lint_setting.h"
 #include "common/lint/lint_tree.h"
 
 /* A relation that is written to; its node comes by once more, as a child. */
@@ -205,6 +206,7 @@ static void lint_query_see_call(struct lint_query *query, const PgQuery__FuncCal
     const char *name = lint_tree_last(call->funcname, call->n_funcname);
 
     lint_code_call(query->walk, name);
+    lint_setting_call(query->walk, call);
     for (size_t i = 0; i < COUNT_OF(outside); i++) {
         if (strcmp(name, outside[i]) == 0) {
             lint_walk_find(query->walk, LINT_OUTSIDE, NULL, NULL);

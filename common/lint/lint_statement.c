@@ -8,14 +8,9 @@
 #include "common/lint/lint_create.h"
 #include "common/lint/lint_drop.h"
 #include "common/lint/lint_query.h"
+#include "common/lint/lint_setting.h"
 #include "common/lint/lint_tree.h"
 #include "common/lint/lint_version.h"
-
-static void lint_statement_opaque(struct lint_walk *walk, const PgQuery__Node *statement)
-{
-    (void)statement;
-    lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
-}
 
 static void lint_statement_call(struct lint_walk *walk, const PgQuery__Node *statement)
 {
@@ -125,10 +120,12 @@ static const struct {
     { PG_QUERY__NODE__NODE_REINDEX_STMT, lint_command_reindex },
     { PG_QUERY__NODE__NODE_REFRESH_MAT_VIEW_STMT, lint_command_refresh },
     { PG_QUERY__NODE__NODE_LOCK_STMT, lint_command_lock },
-    { PG_QUERY__NODE__NODE_VARIABLE_SET_STMT, lint_command_set },
+    { PG_QUERY__NODE__NODE_VARIABLE_SET_STMT, lint_setting },
     { PG_QUERY__NODE__NODE_ALTER_SEQ_STMT, lint_command_sequence },
     { PG_QUERY__NODE__NODE_ALTER_DOMAIN_STMT, lint_command_domain },
     { PG_QUERY__NODE__NODE_ALTER_ENUM_STMT, lint_command_enum },
+    { PG_QUERY__NODE__NODE_CREATE_PUBLICATION_STMT, lint_command_publication },
+    { PG_QUERY__NODE__NODE_ALTER_PUBLICATION_STMT, lint_command_publication },
     { PG_QUERY__NODE__NODE_COMMENT_STMT, lint_command_comment },
     { PG_QUERY__NODE__NODE_EXPLAIN_STMT, lint_command_explain },
     { PG_QUERY__NODE__NODE_SELECT_STMT, lint_query },
@@ -136,12 +133,12 @@ static const struct {
     { PG_QUERY__NODE__NODE_UPDATE_STMT, lint_query },
     { PG_QUERY__NODE__NODE_DELETE_STMT, lint_query },
     { PG_QUERY__NODE__NODE_MERGE_STMT, lint_query },
-    { PG_QUERY__NODE__NODE_PREPARE_STMT, lint_query },
+    { PG_QUERY__NODE__NODE_PREPARE_STMT, lint_code_prepare },
     { PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT, lint_query },
     { PG_QUERY__NODE__NODE_COPY_STMT, lint_query_copy },
     { PG_QUERY__NODE__NODE_DO_STMT, lint_code_do },
     { PG_QUERY__NODE__NODE_CALL_STMT, lint_statement_call },
-    { PG_QUERY__NODE__NODE_EXECUTE_STMT, lint_statement_opaque },
+    { PG_QUERY__NODE__NODE_EXECUTE_STMT, lint_code_execute },
     { PG_QUERY__NODE__NODE_CREATE_ROLE_STMT, lint_statement_role },
     { PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, lint_statement_role },
     { PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT, lint_statement_role },

@@ -98,6 +98,50 @@ void lint_tree_columns(struct lint_catalog *catalog, const PgQuery__Node *expres
     }
 }
 
+/* nextval('schema.name'), with or without a cast to regclass. */
+static void lint_tree_add_sequence(struct lint_tree_columns *uses, const PgQuery__Node *argument)
+{
+    if (argument->node_case == PG_QUERY__NODE__NODE_TYPE_CAST && argument->type_cast->arg != NULL) {
+        argument = argument->type_cast->arg;
+    }
+    if (argument->node_case == PG_QUERY__NODE__NODE_A_CONST &&
+        argument->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL) {
+        const char *name = argument->a_const->sval->sval;
+        const char *dot = strrchr(name, '.');
+        const char *last = dot == NULL ? name : dot + 1;
+        size_t size = strlen(last);
+        bool quoted = size > 2 && last[0] == '"' && last[size - 1] == '"';
+
+        lint_name_add(uses->catalog, uses->list,
+                      arena_printf(&uses->catalog->arena, "%.*s", (int)(quoted ? size - 2 : size),
+                                   quoted ? last + 1 : last));
+    }
+}
+
+static void lint_tree_add_use(void *context, const ProtobufCMessage *message)
+{
+    struct lint_tree_columns *uses = context;
+
+    if (message->descriptor == &pg_query__func_call__descriptor) {
+        const PgQuery__FuncCall *call = (const PgQuery__FuncCall *)(const void *)message;
+        const char *name = lint_tree_last(call->funcname, call->n_funcname);
+        lint_name_add(uses->catalog, uses->list, name);
+        if (strcmp(name, "nextval") == 0 && call->n_args == 1) {
+            lint_tree_add_sequence(uses, call->args[0]);
+        }
+    }
+}
+
+void lint_tree_uses(struct lint_catalog *catalog, const PgQuery__Node *expression,
+                    struct lint_name **list)
+{
+    struct lint_tree_columns uses = { .catalog = catalog, .list = list };
+
+    if (expression != NULL) {
+        sql_tree_each(&expression->base, lint_tree_add_use, &uses);
+    }
+}
+
 /* PostgreSQL's volatile functions that turn up in defaults. What is neither here nor made by a
  * script of the set is taken for one of PostgreSQL's own, of which nearly all are not volatile. */
 static const char *const lint_tree_volatile[] = {

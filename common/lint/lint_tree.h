@@ -34,6 +34,10 @@ void lint_tree_columns(struct lint_catalog *catalog, const PgQuery__Node *expres
                        struct lint_name **list);
 
 /* Whether the expression may differ from row to row, so that a default has to be written out. */
+/* The functions that an expression calls, and the sequences that it asks for a value. */
+void lint_tree_uses(struct lint_catalog *catalog, const PgQuery__Node *expression,
+                    struct lint_name **list);
+
 bool lint_tree_is_volatile(const struct lint_catalog *catalog, const PgQuery__Node *expression);
 
 /* The columns that a CHECK proves not to be NULL: those under `IS NOT NULL`, joined by AND. */

@@ -179,25 +179,27 @@ void lint_walk_whole(struct lint_walk *walk, bool only)
 }
 
 static void lint_walk_lock_readers_below(struct lint_walk *walk,
-                                         const struct lint_relation *relation, enum lint_mode mode,
-                                         size_t depth, size_t *left)
+                                         const struct lint_relation *relation, const char *column,
+                                         enum lint_mode mode, size_t depth, size_t *left)
 {
     for (const struct lint_relation *r = walk->catalog->relations;
          r != NULL && depth < LINT_WALK_VIEWS_DEPTH_MAX; r = r->hh.next) {
-        if (*left > 0 && lint_name_has(r->reads, relation->key)) {
+        bool reads = *left > 0 && lint_name_has(r->reads, relation->key);
+        if (reads && (column == NULL || lint_name_has(r->mentions, column) ||
+                      lint_name_has(r->mentions, ""))) {
             (*left)--;
             lint_walk_lock(walk, r, mode);
-            lint_walk_lock_readers_below(walk, r, mode, depth + 1, left);
+            lint_walk_lock_readers_below(walk, r, NULL, mode, depth + 1, left);
         }
     }
 }
 
 void lint_walk_lock_readers(struct lint_walk *walk, const struct lint_relation *relation,
-                            enum lint_mode mode)
+                            const char *column, enum lint_mode mode)
 {
     size_t left = LINT_WALK_VIEWS_MAX;
 
-    lint_walk_lock_readers_below(walk, relation, mode, 0, &left);
+    lint_walk_lock_readers_below(walk, relation, column, mode, 0, &left);
 }
 
 static void lint_walk_lock_read_below(struct lint_walk *walk, const struct lint_relation *relation,

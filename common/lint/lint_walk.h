@@ -134,9 +134,9 @@ void lint_walk_rewrite_all(struct lint_walk *walk, const struct lint_relation *r
 MUST_CHECK bool lint_walk_parts(struct lint_walk *walk, const struct lint_relation *relation);
 void lint_walk_whole(struct lint_walk *walk, bool only);
 
-/* Views that read the relation, and those that read them. */
+/* Views that read the relation's column (NULL: any), and those that read them. */
 void lint_walk_lock_readers(struct lint_walk *walk, const struct lint_relation *relation,
-                            enum lint_mode mode);
+                            const char *column, enum lint_mode mode);
 
 /* The other way round: what a view reads, and what the views that it reads do. */
 void lint_walk_lock_read(struct lint_walk *walk, const struct lint_relation *relation,

@@ -80,6 +80,7 @@ void survey_load(const struct survey *survey, struct lint_run *run)
             lint_run_define(run, survey->objects[i].text);
         }
     }
+    run->catalog.utc_at_home = run->catalog.utc;
     for (size_t i = 0; i < survey->count; i++) {
         const struct survey_object *object = &survey->objects[i];
         if (object->sized) {

@@ -38,8 +38,8 @@ WITH RECURSIVE home AS MATERIALIZED (
     SELECT g.tgconstrrelid FROM tree t JOIN pg_trigger g ON g.tgrelid = t.oid
      WHERE g.tgconstrrelid <> 0
 ), relation AS MATERIALIZED (
-    SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relispartition, c.relpartbound, o.schema,
-           o.prefix, o.prefix || quote_ident(c.relname) AS name
+    SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relispartition, c.relpartbound,
+           c.reltablespace, c.relam, c.reloftype, o.schema, o.prefix, o.prefix || quote_ident(c.relname) AS name
       FROM object o JOIN pg_class c ON c.oid = o.objid
      WHERE o.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
        AND ($4 IS NULL OR c.oid IN (SELECT h.oid FROM chosen h))
@@ -52,7 +52,11 @@ WITH RECURSIVE home AS MATERIALIZED (
       FROM relation r JOIN pg_index i ON i.indrelid = r.oid
       JOIN pg_class c ON c.oid = i.indexrelid
 ), line AS (
-    SELECT 1 AS place, o.schema, t.typname::text AS name, CASE t.typtype
+    SELECT 0 AS place, '' AS schema, 'TimeZone' AS name,
+           'SET timezone = ' || quote_literal(current_setting('TimeZone')) AS text,
+           NULL::bigint AS bytes
+    UNION ALL
+    SELECT 1, o.schema, t.typname::text, CASE t.typtype
              WHEN 'e' THEN 'CREATE TYPE ' || o.prefix || quote_ident(t.typname) || ' AS ENUM ()'
              ELSE 'CREATE DOMAIN ' || o.prefix || quote_ident(t.typname) || ' AS '
                || format_type(t.typbasetype, t.typtypmod)
@@ -62,9 +66,19 @@ WITH RECURSIVE home AS MATERIALIZED (
                                               ORDER BY k.conname)
                               FROM pg_constraint k WHERE k.contypid = t.oid
                                                      AND k.contype = 'c'), '')
-           END AS text, NULL::bigint AS bytes
+           END, NULL
       FROM object o JOIN pg_type t ON t.oid = o.objid AND t.typtype IN ('e', 'd')
      WHERE o.classid = 'pg_type'::regclass
+    UNION ALL -- composite types are relations too
+    SELECT 2, o.schema, c.relname::text, 'CREATE TYPE ' || o.prefix || quote_ident(c.relname) || ' AS ('
+             || coalesce((SELECT string_agg(quote_ident(a.attname) || ' '
+                                              || format_type(a.atttypid, a.atttypmod), ', '
+                                            ORDER BY a.attname)
+                            FROM pg_attribute a
+                           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '')
+             || ')', NULL
+      FROM object o JOIN pg_class c ON c.oid = o.objid AND c.relkind = 'c'
+     WHERE o.classid = 'pg_class'::regclass
     UNION ALL
     SELECT 2, o.schema, p.proname::text,
            overlay(pg_get_functiondef(p.oid) PLACING o.prefix FROM
@@ -81,8 +95,14 @@ WITH RECURSIVE home AS MATERIALIZED (
     UNION ALL
     SELECT 4, r.schema, r.relname::text,
            'CREATE ' || CASE r.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END || 'TABLE '
-             || r.name || ' (' || coalesce((
+             || r.name || CASE WHEN r.reloftype <> 0 THEN ' OF ' || r.reloftype::regtype ELSE
+             ' (' || coalesce((
              SELECT string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
+                      || coalesce((SELECT ' COLLATE ' || quote_ident(l.collname)
+                                     FROM pg_collation l
+                                     JOIN pg_type t ON t.oid = a.atttypid
+                                    WHERE l.oid = a.attcollation
+                                      AND a.attcollation <> t.typcollation), '')
                       || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
                       || CASE WHEN a.attgenerated = 's'
                               THEN ' GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid)
@@ -91,9 +111,13 @@ WITH RECURSIVE home AS MATERIALIZED (
                               ELSE '' END, ', ' ORDER BY a.attname)
                FROM pg_attribute a
                LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-              WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped), '') || ')'
+              WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped), '') || ')' END
              || CASE WHEN r.relkind = 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(r.oid)
-                     ELSE '' END,
+                     ELSE '' END
+             || coalesce((SELECT ' USING ' || quote_ident(m.amname) FROM pg_am m
+                           WHERE m.oid = r.relam AND m.amname <> 'heap'), '')
+             || coalesce((SELECT ' TABLESPACE ' || quote_ident(s.spcname) FROM pg_tablespace s
+                           WHERE s.oid = r.reltablespace), ''),
            CASE WHEN r.relkind = 'p' THEN 0 ELSE pg_table_size(r.oid) END
       FROM relation r WHERE r.relkind IN ('r', 'p')
     UNION ALL -- foreign keys behind the keys that they point to
@@ -118,6 +142,34 @@ WITH RECURSIVE home AS MATERIALIZED (
     SELECT 8, x.schema, x.relname::text,
            'ALTER INDEX ' || h.inhparent::regclass || ' ATTACH PARTITION ' || x.name, NULL
       FROM index x JOIN pg_inherits h ON h.inhrelid = x.indexrelid
+    UNION ALL -- identity columns have one under a name that may be another by now
+    SELECT 8, r.schema, r.relname::text,
+           'ALTER SEQUENCE ' || r.name || ' OWNED BY ' || d.refobjid::regclass || '.'
+             || quote_ident(a.attname), NULL
+      FROM relation r JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid
+                                      AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+                                      AND d.deptype IN ('a', 'i')
+      JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+     WHERE r.relkind = 'S'
+    UNION ALL -- what DEFAULT asks for a value
+    SELECT 9, r.schema, r.relname::text,
+           'ALTER TABLE ' || r.name || ' ALTER COLUMN ' || quote_ident(a.attname) || ' SET DEFAULT '
+             || pg_get_expr(d.adbin, d.adrelid), NULL
+      FROM relation r JOIN pg_attrdef d ON d.adrelid = r.oid
+      JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.adnum AND a.attgenerated = ''
+     WHERE r.relkind IN ('r', 'p')
+    UNION ALL
+    SELECT 10, r.schema, t.tgname::text, pg_get_triggerdef(t.oid, true), NULL
+      FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 10, r.schema, p.polname::text,
+           'CREATE POLICY ' || quote_ident(p.polname) || ' ON ' || r.name, NULL
+      FROM relation r JOIN pg_policy p ON p.polrelid = r.oid
+    UNION ALL
+    SELECT 10, r.schema, w.rulename::text,
+           'CREATE RULE ' || quote_ident(w.rulename) || ' AS ON UPDATE TO ' || r.name
+             || ' DO NOTHING', NULL
+      FROM relation r JOIN pg_rewrite w ON w.ev_class = r.oid AND w.rulename <> '_RETURN'
     UNION ALL
     SELECT 9, r.schema, r.relname::text,
            CASE r.relkind WHEN 'm' THEN 'CREATE MATERIALIZED VIEW ' ELSE 'CREATE VIEW ' END

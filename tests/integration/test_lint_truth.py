@@ -76,12 +76,24 @@ def split(case):
     return [part.strip().removesuffix(";") + ";" for part in parts if part.strip()]
 
 
+def fill(postgres, corpus, folder):
+    """The database that the corpus starts from, and what --schema reads. Its time zone is not UTC, so that between
+    timestamp and timestamptz values change."""
+    (folder / "schema.sql").write_text(corpus.SCHEMA, encoding="utf-8")
+    with psycopg2.connect(postgres.conninfo()) as connection:
+        cursor = connection.cursor()
+        cursor.execute(corpus.SCHEMA + corpus.DATA)
+        cursor.execute("SELECT current_database()")
+        cursor.execute(f"ALTER DATABASE {cursor.fetchone()[0]} SET timezone = 'Europe/Berlin'")
+    return psycopg2.connect(postgres.conninfo())
+
+
 def measure(connection, case):
     """None where PostgreSQL refuses it."""
     cursor = connection.cursor()
     truth = Truth(cursor)
     connection.rollback()
-    cursor.execute("SET LOCAL max_parallel_maintenance_workers = 0; SET LOCAL timezone = 'Europe/Berlin'")
+    cursor.execute("SET LOCAL max_parallel_maintenance_workers = 0")
     try:
         return [truth.run(statement) for statement in split(case)]
     except psycopg2.Error:
@@ -119,10 +131,7 @@ def database(request, postgres_template, session_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("truth")
     postgres = Postgres(postgres_template, session_folder, "truth_" + request.param)
     postgres.start()
-    (folder / "schema.sql").write_text(corpus.SCHEMA, encoding="utf-8")
-    with psycopg2.connect(postgres.conninfo()) as connection:
-        connection.cursor().execute(corpus.SCHEMA + corpus.DATA)
-    connection = psycopg2.connect(postgres.conninfo())
+    connection = fill(postgres, corpus, folder)
     yield connection, folder, postgres, corpus.CASES
     connection.close()
     postgres.close()
