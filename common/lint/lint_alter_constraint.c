@@ -298,7 +298,7 @@ void lint_alter_validate(struct lint_alter *alter, const PgQuery__AlterTableCmd 
         return;
     }
     lint_walk_scan_all(walk, alter->table);
-    if (walk->statement->transactional && walk->transaction->mode >= LINT_SHARE) {
+    if (walk->statement->transactional && walk->transaction->held.mode >= LINT_SHARE) {
         walk->transaction->told_long = true;
         lint_walk_find(walk, LINT_VALIDATE_IN_TRANSACTION, alter->table, NULL);
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/lint/lint_fold.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_statement.h"
 #include "common/lint/lint_tree.h"
@@ -12,21 +13,90 @@
  * bound the work that a few lines can ask for. */
 enum { LINT_CODE_DEPTH_MAX = 8, LINT_CODE_CALLS_MAX = 1000 };
 
+/* The code that is read, and what its variables can be. */
+struct lint_code {
+    struct lint_walk *walk;
+    struct lint_fold fold;
+};
+
+static void lint_code_see_values(void *context, enum sql_code_kind kind, const char *text)
+{
+    struct lint_code *code = context;
+
+    if (kind == SQL_CODE_VALUE || kind == SQL_CODE_ELEMENTS) {
+        lint_fold_assign(&code->fold, text, kind == SQL_CODE_ELEMENTS);
+    } else if (kind == SQL_CODE_ANYTHING) {
+        lint_fold_spoil(&code->fold, text);
+    }
+}
+
+/* EXECUTE of an expression: each statement that it can be. Where a part is not known, that is said,
+ * and the rest is read with a name in its place that the catalog forgets again. */
+static void lint_code_see_expression(struct lint_code *code, const char *text)
+{
+    struct lint_walk *walk = code->walk;
+    struct lint_fold_texts texts;
+    bool opaque = false;
+
+    lint_fold_expression(&code->fold, text, &texts);
+    opaque = texts.unknown;
+    for (size_t i = 0; i < texts.count; i++) {
+        if (!sql_tree_visit_here(texts.texts[i], lint_statement_visit, walk)) {
+            opaque = true;
+        }
+    }
+    struct lint_relation *unknown = lint_catalog_find(walk->catalog, "", LINT_FOLD_UNKNOWN);
+    if (unknown != NULL) {
+        lint_catalog_remove(walk->catalog, unknown);
+    }
+    if (opaque) {
+        lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+    }
+}
+
 static void lint_code_see(void *context, enum sql_code_kind kind, const char *text)
 {
-    struct lint_walk *walk = context;
+    struct lint_code *code = context;
+    struct lint_walk *walk = code->walk;
 
-    if (kind == SQL_CODE_TRANSACTION) {
+    switch (kind) {
+    case SQL_CODE_TRANSACTION:
         lint_walk_find(walk, LINT_TRANSACTION_CONTROL, NULL, NULL);
         return;
-    }
-    if (kind == SQL_CODE_UNKNOWN) {
-        lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+    case SQL_CODE_EXPRESSION:
+        lint_code_see_expression(code, text);
         return;
+    case SQL_CODE_VALUE: {
+        const char *sign = strstr(text, ":=");
+        text = sign == NULL ? "" : sign + 2;
+        break;
     }
-    if (!sql_tree_visit_here(text, lint_statement_visit, walk) && kind == SQL_CODE_DYNAMIC) {
-        lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+    case SQL_CODE_ELEMENTS:
+    case SQL_CODE_ANYTHING:
+        return;
+    case SQL_CODE_DYNAMIC:
+        if (!sql_tree_visit_here(text, lint_statement_visit, walk)) {
+            lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+        }
+        return;
+    case SQL_CODE_QUERY:
+        if (sql_tree_visit_here(text, lint_statement_visit, walk)) {
+            return;
+        }
+        break;
     }
+    /* An expression: it may read tables and call functions. What is none says nothing. */
+    (void)!sql_tree_visit_here(arena_printf(walk->arena, "SELECT %s", text), lint_statement_visit,
+                               walk);
+}
+
+/* PL/pgSQL, as the statement that holds it. False where it cannot be read. */
+static bool lint_code_read(struct lint_walk *walk, const char *statement)
+{
+    struct lint_code code = { .walk = walk, .fold = { .arena = walk->arena } };
+
+    return sql_code_each(statement, lint_code_see_values, &code) &&
+           sql_code_each(statement, lint_code_see, &code);
 }
 
 static const char *lint_code_option(PgQuery__Node *const *options, size_t count, const char *name)
@@ -57,7 +127,7 @@ void lint_code_do(struct lint_walk *walk, const PgQuery__Node *statement)
         return;
     }
     walk->depth++;
-    bool seen = sql_code_each(walk->text, lint_code_see, walk);
+    bool seen = lint_code_read(walk, walk->text);
     walk->depth--;
     if (!seen) {
         lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
@@ -95,7 +165,7 @@ void lint_code_call(struct lint_walk *walk, const char *name)
     walk->depth++;
     walk->calls++;
     bool seen = function->plpgsql
-                    ? sql_code_each(function->source, lint_code_see, walk)
+                    ? lint_code_read(walk, function->source)
                     : sql_tree_visit_here(function->source, lint_statement_visit, walk);
     walk->depth--;
     if (!seen) {

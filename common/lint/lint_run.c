@@ -238,19 +238,22 @@ void lint_run_script(struct lint_run *run, const char *path, struct bytes conten
 {
     CLEANUP(sql_script_release) struct sql_script sql = { 0 };
     struct sql_problem problem = { 0 };
-    struct lint_transaction transaction = { .relation = "" };
+    struct lint_transaction transaction = { .held.relation = "" };
     struct lint_script script = { .run = run, .first_line = 1 };
     const char *file = arena_strdup(&run->report->arena, path);
 
     script.allow_count = lint_allow_read(&run->report->arena, content, &script.allows);
     lint_run_check_allows(run, file, &script);
-    if (!sql_script_parse(run->parser, content, &sql, &problem)) {
+    if (!sql_script_split(run->parser, content, &sql, &problem)) {
         lint_run_refuse(run, file, &problem);
         return;
     }
     for (size_t i = 0; i < sql.count; i++) {
+        if (!sql_script_check(&sql.statements[i], &problem)) {
+            lint_run_refuse(run, file, &problem); /* and what follows is read all the same */
+        }
         if (!transactional) {
-            transaction = (struct lint_transaction){ .relation = "" };
+            transaction = (struct lint_transaction){ .held.relation = "" };
             lint_run_loose(run, file, &sql.statements[i]);
         }
         lint_run_statement(&script, file, &sql.statements[i], transactional, &transaction);
@@ -266,7 +269,7 @@ static void lint_run_ignore(void *context, const struct lint_finding *finding)
 void lint_run_define(struct lint_run *run, const char *statement)
 {
     CLEANUP(arena_release) struct arena arena = { 0 };
-    struct lint_transaction transaction = { .relation = "" };
+    struct lint_transaction transaction = { .held.relation = "" };
     struct lint_statement effects = { .file = "" };
     struct lint_walk walk = { .catalog = &run->catalog,
                               .transaction = &transaction,
@@ -286,7 +289,7 @@ bool lint_run_schema(struct lint_run *run, struct bytes text, struct error *err)
     CLEANUP(sql_script_release) struct sql_script sql = { 0 };
     struct sql_problem problem = { 0 };
 
-    if (!sql_script_parse(run->parser, text, &sql, &problem)) {
+    if (!sql_script_split(run->parser, text, &sql, &problem)) {
         return error_set(err, ERR_INVALID, "line %u: %s", problem.line, problem.error.message);
     }
     for (size_t i = 0; i < sql.count; i++) {

@@ -126,6 +126,7 @@ static const struct {
     { PG_QUERY__NODE__NODE_ALTER_ENUM_STMT, lint_command_enum },
     { PG_QUERY__NODE__NODE_CREATE_PUBLICATION_STMT, lint_command_publication },
     { PG_QUERY__NODE__NODE_ALTER_PUBLICATION_STMT, lint_command_publication },
+    { PG_QUERY__NODE__NODE_TRANSACTION_STMT, lint_walk_control },
     { PG_QUERY__NODE__NODE_COMMENT_STMT, lint_command_comment },
     { PG_QUERY__NODE__NODE_EXPLAIN_STMT, lint_command_explain },
     { PG_QUERY__NODE__NODE_SELECT_STMT, lint_query },

@@ -346,11 +346,37 @@ const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, con
                         words, walk->text + at, comment ? "\n" : "");
 }
 
+void lint_walk_control(struct lint_walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__TransactionStmt *control = statement->transaction_stmt;
+    struct lint_transaction *transaction = walk->transaction;
+
+    if (control->kind == PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_SAVEPOINT &&
+        transaction->savepoint_count < LINT_SAVEPOINTS_MAX) {
+        transaction->savepoints[transaction->savepoint_count++] = (struct lint_savepoint){
+            .name = arena_strdup(walk->arena, control->savepoint_name),
+            .held = transaction->held,
+        };
+    } else if (control->kind == PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO) {
+        for (size_t i = transaction->savepoint_count; i > 0; i--) {
+            if (strcmp(transaction->savepoints[i - 1].name, control->savepoint_name) == 0) {
+                transaction->held = transaction->savepoints[i - 1].held;
+                transaction->savepoint_count = i;
+                return;
+            }
+        }
+    } else if (control->kind == PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT ||
+               control->kind == PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK ||
+               control->kind == PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE) {
+        *transaction = (struct lint_transaction){ .held.relation = "" };
+    }
+}
+
 void lint_walk_end(struct lint_walk *walk)
 {
     struct lint_statement *statement = walk->statement;
     struct lint_transaction *transaction = walk->transaction;
-    bool held = transaction->mode >= LINT_SHARE;
+    bool held = transaction->held.mode >= LINT_SHARE;
 
     if (walk->work.any && held && statement->transactional && !transaction->told_long) {
         transaction->told_long = true;
@@ -358,22 +384,24 @@ void lint_walk_end(struct lint_walk *walk)
                        arena_printf(walk->arena,
                                     "%s is under %s since an earlier statement. Put this work into "
                                     "a migration of its own, in another rollout.",
-                                    transaction->relation, lint_mode_name(transaction->mode)));
+                                    transaction->held.relation,
+                                    lint_mode_name(transaction->held.mode)));
     }
     for (size_t i = 0; i < statement->lock_count; i++) {
         const struct lint_lock *lock = &statement->locks[i];
 
-        if (lock->mode > transaction->mode) {
-            transaction->mode = lock->mode;
-            transaction->relation = lock->relation;
+        if (lock->mode > transaction->held.mode) {
+            transaction->held.mode = lock->mode;
+            transaction->held.relation = lock->relation;
         }
         if (lock->mode == LINT_ACCESS_EXCLUSIVE && lock->own &&
-            strcmp(lock->relation, transaction->relation) != 0) {
-            transaction->exclusive_count++;
+            strcmp(lock->relation, transaction->held.relation) != 0) {
+            transaction->held.exclusive_count++;
         }
     }
-    statement->grows = walk->work.any && transaction->mode >= LINT_SHARE;
-    if (transaction->exclusive_count > 0 && statement->transactional && !transaction->told_many) {
+    statement->grows = walk->work.any && transaction->held.mode >= LINT_SHARE;
+    if (transaction->held.exclusive_count > 0 && statement->transactional &&
+        !transaction->told_many) {
         transaction->told_many = true;
         lint_walk_find(walk, LINT_MANY_LOCKS, NULL, NULL);
     }

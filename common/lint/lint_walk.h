@@ -12,6 +12,7 @@
 #include "common/lint/lint_catalog.h"
 #include "common/lint/lint_extent.h"
 #include "common/lint/lint_rule.h"
+#include "common/sql/sql_tree.h"
 
 /* PostgreSQL's lock modes, weakest first; the numbers are those of its LOCK statement. */
 enum lint_mode {
@@ -80,12 +81,26 @@ struct lint_sizes {
 };
 
 /* The strongest lock that keeps somebody out, of the statements so far. */
-struct lint_transaction {
+struct lint_held {
     enum lint_mode mode;
     const char *relation;
     size_t exclusive_count; /* relations under ACCESS EXCLUSIVE */
+};
+
+enum { LINT_SAVEPOINTS_MAX = 16 }; /* further ones are passed over */
+
+/* skein refuses scripts with savepoints in them, but says what they would do. */
+struct lint_savepoint {
+    const char *name;
+    struct lint_held held;
+};
+
+struct lint_transaction {
+    struct lint_held held;
     bool told_many;
     bool told_long;
+    struct lint_savepoint savepoints[LINT_SAVEPOINTS_MAX];
+    size_t savepoint_count;
 };
 
 /* What a statement does that grows with the data. */
@@ -150,6 +165,9 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
 /* The statement with `words` behind the first `keyword`, for a fix that can be pasted; `keyword` in
  * upper case, "" for the end. NULL inside of code. */
 const char *lint_walk_rewritten(struct lint_walk *walk, const char *keyword, const char *words);
+
+/* BEGIN, COMMIT, SAVEPOINT, ...: what is no longer held behind it. */
+void lint_walk_control(struct lint_walk *walk, const PgQuery__Node *statement);
 
 /* After the statement: what its place in the transaction adds. */
 void lint_walk_end(struct lint_walk *walk);

@@ -12,7 +12,10 @@
 enum sql_code_kind {
     SQL_CODE_QUERY,       /* a statement, or an expression: what does not parse is the latter */
     SQL_CODE_DYNAMIC,     /* EXECUTE of a constant: the statement */
-    SQL_CODE_UNKNOWN,     /* EXECUTE of an expression: nobody knows before it runs */
+    SQL_CODE_EXPRESSION,  /* EXECUTE of an expression: that one */
+    SQL_CODE_VALUE,       /* "variable := expression": a default, an assignment */
+    SQL_CODE_ELEMENTS,    /* the same of FOREACH, which takes an array's elements in turn */
+    SQL_CODE_ANYTHING,    /* the name of a variable that gets a value that is not seen here */
     SQL_CODE_TRANSACTION, /* COMMIT or ROLLBACK inside */
 };
 

@@ -247,8 +247,7 @@ static const char *sql_script_find_control(struct sql_token first, struct sql_te
     return NULL;
 }
 
-static bool sql_script_check_statement(const struct sql_statement *statement,
-                                       struct sql_problem *problem)
+bool sql_script_check(const struct sql_statement *statement, struct sql_problem *problem)
 {
     struct sql_text text = { .data = statement->text, .size = strlen(statement->text) };
     struct sql_token first = sql_text_next(&text);
@@ -272,15 +271,15 @@ static bool sql_script_check_statement(const struct sql_statement *statement,
 }
 
 /* Copies the statements into one block. The ranges ascend, so lines are counted once. */
-static bool sql_script_collect(const char *data, size_t size, const PgQuerySplitResult *split,
-                               struct sql_script *script, struct sql_problem *problem)
+static void sql_script_collect(const char *data, size_t size, const PgQuerySplitResult *split,
+                               struct sql_script *script)
 {
     size_t count = (size_t)split->n_stmts;
     size_t counted = 0;
     uint32_t line = 1;
 
     if (count == 0) {
-        return true;
+        return;
     }
     char *block = memory_alloc(size + count + 1);
     script->statements = memory_alloc_array(count, sizeof(*script->statements));
@@ -305,11 +304,7 @@ static bool sql_script_collect(const char *data, size_t size, const PgQuerySplit
         };
         block += end - start + 1; /* the block is zeroed: the NUL is there */
         script->count = i + 1;
-        if (!sql_script_check_statement(&script->statements[i], problem)) {
-            return false;
-        }
     }
-    return true;
 }
 
 static void sql_script_free_split(PgQuerySplitResult *split)
@@ -317,7 +312,7 @@ static void sql_script_free_split(PgQuerySplitResult *split)
     pg_query_free_split_result(*split);
 }
 
-bool sql_script_parse(struct sql_parser *parser, struct bytes text, struct sql_script *ret_script,
+bool sql_script_split(struct sql_parser *parser, struct bytes text, struct sql_script *ret_script,
                       struct sql_problem *ret_problem)
 {
     CLEANUP(sql_script_release) struct sql_script script = { 0 };
@@ -332,7 +327,7 @@ bool sql_script_parse(struct sql_parser *parser, struct bytes text, struct sql_s
         memcpy(data, text.data, text.size);
     }
     CLEANUP(sql_script_free_split) PgQuerySplitResult split = sql_parser_split(parser, data);
-    bool ok;
+    bool ok = true;
     if (split.error != NULL) {
         ok = sql_script_explain(data, text.size, split.error, &problem);
     } else if (split.n_stmts > STATEMENTS_PER_SCRIPT_MAX) {
@@ -342,11 +337,30 @@ bool sql_script_parse(struct sql_parser *parser, struct bytes text, struct sql_s
                        "the script has %d statements, expected at most %d", split.n_stmts,
                        STATEMENTS_PER_SCRIPT_MAX);
     } else {
-        ok = sql_script_collect(data, text.size, &split, &script, &problem);
+        sql_script_collect(data, text.size, &split, &script);
     }
     if (!ok) {
         *ret_problem = problem;
         return false;
+    }
+    *ret_script = TAKE(script);
+    return true;
+}
+
+bool sql_script_parse(struct sql_parser *parser, struct bytes text, struct sql_script *ret_script,
+                      struct sql_problem *ret_problem)
+{
+    CLEANUP(sql_script_release) struct sql_script script = { 0 };
+    struct sql_problem problem = { .kind = SQL_PROBLEM_NONE };
+
+    if (!sql_script_split(parser, text, &script, ret_problem)) {
+        return false;
+    }
+    for (size_t i = 0; i < script.count; i++) {
+        if (!sql_script_check(&script.statements[i], &problem)) {
+            *ret_problem = problem;
+            return false;
+        }
     }
     *ret_script = TAKE(script);
     return true;

@@ -49,6 +49,15 @@ struct sql_problem {
 MUST_CHECK bool sql_script_parse(struct sql_parser *parser, struct bytes text,
                                  struct sql_script *ret_script, struct sql_problem *ret_problem);
 
+/* Cut as by sql_script_parse, whatever its statements are: for readers that go on after what it
+ * refuses. */
+MUST_CHECK bool sql_script_split(struct sql_parser *parser, struct bytes text,
+                                 struct sql_script *ret_script, struct sql_problem *ret_problem);
+
+/* Whether sql_script_parse takes the statement. */
+MUST_CHECK bool sql_script_check(const struct sql_statement *statement,
+                                 struct sql_problem *ret_problem);
+
 /* The line of a position inside a statement, as PostgreSQL reports it: `position` counts characters
  * from 1; 0 gives the statement's own line. */
 uint32_t sql_statement_line_at(const struct sql_statement *statement, uint32_t position);

@@ -55,6 +55,7 @@ WITH RECURSIVE home AS MATERIALIZED (
     SELECT 0 AS place, '' AS schema, 'TimeZone' AS name,
            'SET timezone = ' || quote_literal(current_setting('TimeZone')) AS text,
            NULL::bigint AS bytes
+     WHERE EXISTS (SELECT FROM object)
     UNION ALL
     SELECT 1, o.schema, t.typname::text, CASE t.typtype
              WHEN 'e' THEN 'CREATE TYPE ' || o.prefix || quote_ident(t.typname) || ' AS ENUM ()'

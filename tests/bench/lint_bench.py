@@ -1,5 +1,5 @@
-"""skein's lint and squawk beside each other, statement by statement, on the corpus of
-tests/integration/lint_corpus.py. The truth is measured on a real PostgreSQL, as test_lint_truth.py
+"""skein's lint and squawk beside each other, statement by statement, on the corpora of
+tests/integration/lint_corpus.py and lint_shop_corpus.py. The truth is measured on a real PostgreSQL, as test_lint_truth.py
 does: whether a statement does work that grows with the data while a lock keeps writers out.
 
 squawk says no such thing in so many words. It counts as having said so where one of its rules about
@@ -16,10 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
 
-import psycopg2  # noqa: E402
-
 import test_lint_truth as truth  # noqa: E402
-from lint_corpus import CASES, DATA, SCHEMA  # noqa: E402
 from servers import Postgres, PostgresTemplate  # noqa: E402
 
 SQUAWK_GROWS = {
@@ -67,10 +64,10 @@ class Score:
                 f"| {precision:.3f} | {recall:.3f} |")
 
 
-def run(connection, folder, postgres, squawk):
+def run(connection, folder, postgres, cases, squawk):
     ours, live, theirs = Score("skein lint"), Score("skein lint + live catalog"), Score("squawk")
     counted = 0
-    for case in CASES:
+    for case in cases:
         measured = truth.measure(connection, case)
         if measured is None:
             continue
@@ -86,27 +83,20 @@ def run(connection, folder, postgres, squawk):
     return counted, [ours, live, theirs] if squawk else [ours, live]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--squawk", default="", help="its program; not asked where not given")
-    parser.add_argument("--wrong", action="store_true", help="list what was wrong, too")
-    options = parser.parse_args()
+def measure(name, corpus, options):
+    """The table of one corpus."""
     work = tempfile.mkdtemp(prefix="skein-lint-")
     os.chmod(work, 0o755)
     postgres = Postgres(PostgresTemplate(work), work, "lint")
     try:
         postgres.start()
-        folder = Path(work)
-        (folder / "schema.sql").write_text(SCHEMA, encoding="utf-8")
-        with psycopg2.connect(postgres.conninfo()) as connection:
-            connection.cursor().execute(SCHEMA + DATA)
-        connection = psycopg2.connect(postgres.conninfo())
-        counted, scores = run(connection, folder, postgres, options.squawk)
+        connection = truth.fill(postgres, corpus, Path(work))
+        counted, scores = run(connection, Path(work), postgres, corpus.CASES, options.squawk)
         connection.close()
     finally:
         postgres.close()
         shutil.rmtree(work, ignore_errors=True)
-    print(f"{len(CASES)} migrations, {counted} statements that PostgreSQL takes\n")
+    print(f"\n{name}: {len(corpus.CASES)} migrations, {counted} statements that PostgreSQL takes\n")
     print("| | right | found | missed | false alarms | precision | recall |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for score in scores:
@@ -114,6 +104,15 @@ def main():
     for score in scores if options.wrong else []:
         print(f"\n{score.name}:")
         print("\n".join("  " + text for text in score.wrong))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--squawk", default="", help="its program; not asked where not given")
+    parser.add_argument("--wrong", action="store_true", help="list what was wrong, too")
+    options = parser.parse_args()
+    for name, corpus in truth.CORPORA.items():
+        measure(name, corpus, options)
 
 
 if __name__ == "__main__":

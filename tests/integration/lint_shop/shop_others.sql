@@ -317,11 +317,6 @@ INSERT INTO settings VALUES ('a', 'b');
 CREATE INDEX ON settings (name);
 
 SAVEPOINT a;
-DROP TABLE cache;
-ROLLBACK TO SAVEPOINT a;
-CREATE INDEX ON cache (value);
-
-SAVEPOINT a;
 ALTER TABLE settings ADD COLUMN x int;
 RELEASE SAVEPOINT a;
 UPDATE products SET stock = 1;
@@ -333,9 +328,9 @@ CREATE TABLE fresh (id int);
 CREATE INDEX ON fresh (id);
 
 SAVEPOINT a;
-ALTER TABLE settings ADD COLUMN x int;
-ROLLBACK TO SAVEPOINT a;
 UPDATE products SET stock = 1;
+ROLLBACK TO SAVEPOINT a;
+ALTER TABLE settings ADD COLUMN x int;
 
 PREPARE fill AS UPDATE products SET stock = 1;
 ALTER TABLE settings ADD COLUMN x int;
