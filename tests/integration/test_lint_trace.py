@@ -82,7 +82,7 @@ def test_what_only_the_database_knows_is_a_contradiction(postgres, tmp_path):
     schema = tmp_path / "schema.sql"
     schema.write_text("CREATE TABLE a (id int);\n"
                       "CREATE FUNCTION work() RETURNS void LANGUAGE plpgsql AS\n"
-                      "  $f$ BEGIN EXECUTE concat('ALTER TABLE a ADD COLUMN r float DEFAULT ', 'random()'); END $f$;\n",
+                      "  $f$ BEGIN EXECUTE replace('ALTER TABLE a ADD COLUMN r float DEFAULT x', 'x', 'random()'); END $f$;\n",
                       encoding="utf-8")
     folder = write_set(tmp_path / "set", {"0.1.0__a.sql": "SELECT work();\n"}, name="x")
     view = trace(postgres, folder, "--schema", schema)
