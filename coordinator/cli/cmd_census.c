@@ -33,11 +33,13 @@ static json_t *cmd_census_of_set(json_t *tenants, const char *set)
     return chosen;
 }
 
-/* The selected tenants with their digests; an exit code. */
-static int cmd_census_collect(struct cli *cli, const char *set, json_t **ret_tenants)
+/* The selected tenants with their digests, and how many shards could not say theirs; an exit code.
+ */
+static int cmd_census_collect(struct cli *cli, const char *set, json_t **ret_tenants,
+                              size_t *ret_unknown)
 {
     json_t *tenants = NULL;
-    int code = cmd_tenant_find(cli, cli->options.where, &tenants);
+    int code = cmd_tenant_find(cli, cli->options.where, &tenants, ret_unknown);
 
     if (code != EXIT_CODE_DONE) {
         return code;
@@ -174,7 +176,8 @@ static void cmd_census_print(const struct cli *cli, const json_t *classes)
 int cmd_tenant_census(struct cli *cli)
 {
     json_t *tenants = NULL;
-    int code = cmd_census_collect(cli, cli->options.set, &tenants);
+    size_t unknown = 0; /* which has been said */
+    int code = cmd_census_collect(cli, cli->options.set, &tenants, &unknown);
 
     if (code != EXIT_CODE_DONE) {
         return code;
@@ -342,7 +345,8 @@ static void cmd_census_drift_print(const json_t *drifted, size_t tenant_count)
 int cmd_drift(struct cli *cli)
 {
     json_t *tenants = NULL;
-    int code = cmd_census_collect(cli, cli->arguments[0], &tenants);
+    size_t unknown = 0;
+    int code = cmd_census_collect(cli, cli->arguments[0], &tenants, &unknown);
 
     if (code != EXIT_CODE_DONE) {
         return code;
@@ -355,7 +359,7 @@ int cmd_drift(struct cli *cli)
     }
     json_t *drifted = json_array();
     json_t *unread = cmd_census_unread(tenants);
-    const size_t missed = json_array_size(unread);
+    const size_t missed = json_array_size(unread) + unknown;
     code = cmd_census_drift_find(cli, tenants, json_string_value(reference), drifted);
     if (code == EXIT_CODE_DONE && cli->format != OUTPUT_TABLE) {
         json_t *view = json_pack("{s:O, s:O}", "drifted", drifted, "unread", unread);

@@ -124,13 +124,35 @@ static void cmd_plan_table(const struct cli *cli, const json_t *plan,
     output_text(&text);
 }
 
+static bool cmd_plan_has_shard(const json_t *plan, const char *shard)
+{
+    const json_t *tenants = field_get(plan, "tenants");
+    const size_t size = strlen(shard);
+
+    for (size_t i = 0; i < json_array_size(tenants); i++) {
+        const char *tenant = field_text(json_array_get(tenants, i), "tenant");
+
+        if (strncmp(tenant, shard, size) == 0 && tenant[size] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void cmd_plan_say_offline(const json_t *plan)
 {
     const json_t *shards = field_get(plan, "shards_offline");
 
     for (size_t i = 0; i < json_array_size(shards); i++) {
-        output_say("the tenants of shard %s are not known now, so they are not in this plan",
-                   json_string_value(json_array_get(shards, i)));
+        const char *shard = json_string_value(json_array_get(shards, i));
+
+        if (cmd_plan_has_shard(plan, shard)) {
+            output_say("the agent of shard %s is away: its tenants are as it knew them last",
+                       shard);
+        } else {
+            output_say("the tenants of shard %s are not known now, so they are not in this plan",
+                       shard);
+        }
     }
 }
 

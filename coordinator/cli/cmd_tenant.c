@@ -52,7 +52,20 @@ static json_t *cmd_tenant_shape(const json_t *tenant)
     return shaped;
 }
 
-int cmd_tenant_find(struct cli *cli, const char *selector, json_t **ret_tenants)
+static size_t cmd_tenant_say_unknown(const json_t *pages)
+{
+    const json_t *shards = field_get(json_array_get(pages, 0), "shards_unknown");
+
+    for (size_t i = 0; i < json_array_size(shards); i++) {
+        output_say("the tenants of shard %s are not known yet: its agent has not told them to this "
+                   "coordinator",
+                   json_string_value(json_array_get(shards, i)));
+    }
+    return json_array_size(shards);
+}
+
+int cmd_tenant_find(struct cli *cli, const char *selector, json_t **ret_tenants,
+                    size_t *ret_unknown)
 {
     json_t *request = json_pack("{s:s}", "selector", selector);
     json_t *pages = NULL;
@@ -70,6 +83,10 @@ int cmd_tenant_find(struct cli *cli, const char *selector, json_t **ret_tenants)
         for (size_t j = 0; j < json_array_size(page); j++) {
             json_array_append_new(tenants, cmd_tenant_shape(json_array_get(page, j)));
         }
+    }
+    const size_t unknown = cmd_tenant_say_unknown(pages);
+    if (ret_unknown != NULL) {
+        *ret_unknown = unknown;
     }
     json_decref(pages);
     *ret_tenants = tenants;
@@ -127,7 +144,7 @@ int cmd_tenant_list(struct cli *cli)
 {
     json_t *tenants = NULL;
 
-    int code = cmd_tenant_find(cli, cli->options.where, &tenants);
+    int code = cmd_tenant_find(cli, cli->options.where, &tenants, NULL);
     if (code != EXIT_CODE_DONE) {
         return code;
     }
@@ -185,7 +202,7 @@ int cmd_tenant_show(struct cli *cli)
     if (!cmd_tenant_selector(cli, cli->arguments[0], &selector)) {
         return EXIT_CODE_USAGE;
     }
-    int code = cmd_tenant_find(cli, buf_text(&selector), &tenants);
+    int code = cmd_tenant_find(cli, buf_text(&selector), &tenants, NULL);
     if (code != EXIT_CODE_DONE) {
         return code;
     }

@@ -19,6 +19,8 @@ struct operator_page {
     const struct set *set; /* NULL: a list of tenants */
     char **offline;
     size_t offline_count;
+    char **unknown; /* some of them */
+    size_t unknown_count;
     struct arena arena; /* of this page */
     ProtobufCMessage *items[TENANTS_PER_MESSAGE_MAX];
     size_t count;
@@ -57,6 +59,10 @@ static bool operator_pages_send_tenants(struct operator_page *page)
         response.tenants[i] = CONTAINER_OF(page->items[i], Skein__V1__Tenant, base);
     }
     response.n_tenants = page->count;
+    if (!page->stream->started) {
+        response.shards_unknown = page->unknown;
+        response.n_shards_unknown = page->unknown_count;
+    }
     return serve_reply_send(page->stream->call, &response.base);
 }
 
@@ -115,20 +121,24 @@ static bool operator_pages_visit(void *user, const struct tenant_view *view)
     return page->open && !page->pause;
 }
 
-/* Shards that the selector may reach and of whose tenants nothing is known now: the plan would lie
- * if it did not say so. */
+/* Shards that the selector may reach and of whose tenants nothing is known now, or nothing new: an
+ * answer would lie if it did not say so. */
 static void operator_pages_find_offline(struct operator_page *page, const struct fleet *fleet,
                                         struct arena *arena)
 {
     size_t count = fleet_shard_count(fleet);
 
     page->offline = arena_alloc_array(arena, count, sizeof(char *));
+    page->unknown = arena_alloc_array(arena, count, sizeof(char *));
     for (size_t i = 0; i < count; i++) {
         struct shard_view view;
         fleet_shard_at(fleet, i, &view);
         if ((view.presence == SHARD_OFFLINE || !view.tenants_known) &&
             selector_may_match_shard(page->stream->selector, view.name, view.labels)) {
             page->offline[page->offline_count++] = wire_codec_borrow(view.name);
+            if (!view.tenants_known) {
+                page->unknown[page->unknown_count++] = wire_codec_borrow(view.name);
+            }
         }
     }
 }
@@ -149,8 +159,8 @@ bool operator_pages_next(struct operator_stream *stream, const struct fleet *fle
                             "the set was published anew while its plan was made: ask again");
             return false;
         }
-        operator_pages_find_offline(&page, fleet, &arena);
     }
+    operator_pages_find_offline(&page, fleet, &arena);
     fleet_visit_tenants(fleet, stream->selector, operator_pages_visit, &page);
     bool more = page.open && page.pause;
     if (page.open && !page.pause) {

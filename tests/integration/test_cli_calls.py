@@ -284,14 +284,30 @@ def test_a_button_whose_answer_was_lost_is_not_pressed_again(fakes):
     assert done.returncode == 8 and "lost" in done.stderr and len(fake.calls) == 1, done
 
 
+def test_tenants_that_a_coordinator_does_not_know_yet_are_said_to_be_missing(fakes, protos):
+    fake = fakes()
+
+    def tenants(requests, context):
+        yield protos.ListTenantsResponse(shards_unknown=["us-1"], tenants=[
+            protos.Tenant(tenant="eu-1/t_1", shard="eu-1", name="t_1")])
+    fake.methods["ListTenants"] = tenants
+    done = run(fake, "tenant", "list")
+    assert done.returncode == 0 and "the tenants of shard us-1 are not known yet" in done.stderr, done
+    # A check of drift that has not seen all tenants has not passed.
+    fake.methods["ListTenants"] = lambda requests, context: iter(
+        [protos.ListTenantsResponse(shards_unknown=["us-1"])])
+    fake.methods["GetSet"] = lambda requests, context: protos.GetSetResponse()
+    assert run(fake, "drift", "billing", "--exit-code").returncode == 8
+
+
 def test_plan_json_is_the_promised_one(fakes, protos):
     fake = fakes()
     error = protos.skein_dot_v1_dot_model__pb2.TaskError(code=10, message="no version")
 
     def plan(requests, context):
-        yield protos.PlanResponse(set="s", target="2.0.0", tenants=[
+        yield protos.PlanResponse(set="s", target="2.0.0", shards_offline=["a", "z"], tenants=[
             protos.PlannedTenant(tenant="a/1", to="2.0.0", scripts=["1.0.0__x", "2.0.0__y"])])
-        yield protos.PlanResponse(set="s", target="2.0.0", shards_offline=["z"], tenants=[
+        yield protos.PlanResponse(set="s", target="2.0.0", shards_offline=["a", "z"], tenants=[
             protos.PlannedTenant(tenant="a/2", to="2.0.0", error=error),
             protos.PlannedTenant(tenant="a/3", **{"from": "2.0.0"}, to="2.0.0")])
     fake.methods["Plan"] = plan
@@ -306,6 +322,9 @@ def test_plan_json_is_the_promised_one(fakes, protos):
     done = run(fake, "plan", "s", "--exit-code")
     assert done.returncode == 3 and "1 to migrate, 1 up to date, 1 cannot" in done.stdout, done
     assert "a/3" not in done.stdout
+    said = done.stderr.splitlines()
+    assert said == ["skein: the agent of shard a is away: its tenants are as it knew them last",
+                    "skein: the tenants of shard z are not known now, so they are not in this plan"], done
 
 
 def test_a_file_and_the_environment_give_options(fakes, protos, tmp_path):

@@ -101,7 +101,7 @@ static void labels_are_an_object_and_enums_are_words(void **state)
     check_json("ListTenants", &page.base,
                "{\"tenants\": [{\"tenant\": \"\", \"shard\": \"\", \"name\": \"t\\\"7\", "
                "\"labels\": {\"region\": \"eu\"}, \"versions\": [], \"locked_by\": \"\", "
-               "\"has_objects\": true}]}");
+               "\"has_objects\": true}], \"shards_unknown\": []}");
 
     Skein__V1__PlanResponse plan = SKEIN__V1__PLAN_RESPONSE__INIT;
     Skein__V1__PlannedTenant planned = SKEIN__V1__PLANNED_TENANT__INIT;
