@@ -67,8 +67,11 @@ void size_look_release(struct size_look *look)
 static void size_guard_key(const struct size_guard_call *call, const char *digest,
                            char key[SIZE_GUARD_KEY_BYTES])
 {
-    (void)snprintf(key, SIZE_GUARD_KEY_BYTES, "%s %zu %zu %d %s", call->set->digest,
-                   call->plan->first, call->plan->count, call->plan->repeatables ? 1 : 0, digest);
+    const struct plan *plan = call->way.plan;
+
+    (void)snprintf(key, SIZE_GUARD_KEY_BYTES, "%s %zu %zu %d %d %s", call->way.set->digest,
+                   plan->first, plan->count, plan->repeatables ? 1 : 0, call->way.down ? 1 : 0,
+                   digest);
 }
 
 /* A reference, or NULL. */
@@ -109,7 +112,7 @@ static struct size_plan *size_guard_scripts(struct size_guard *guard,
     size_guard_key(call, "", key);
     struct size_plan *plan = size_guard_find(guard, key);
     if (plan == NULL) {
-        plan = size_plan_of_scripts(guard->parser, call->set, call->plan);
+        plan = size_plan_of_scripts(guard->parser, &call->way);
         size_guard_put(guard, key, plan);
     }
     return plan;
@@ -124,7 +127,7 @@ static struct size_plan *size_guard_survey(struct size_guard *guard,
     size_guard_key(call, survey->digest, key);
     struct size_plan *plan = size_guard_find(guard, key);
     if (plan == NULL) {
-        plan = size_plan_of_survey(guard->parser, call->set, call->plan, survey);
+        plan = size_plan_of_survey(guard->parser, &call->way, survey);
         size_guard_put(guard, key, plan);
     }
     return plan;

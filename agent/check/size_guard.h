@@ -20,8 +20,7 @@ struct size_guard_call {
     struct pg_conn *conn; /* no transaction is open */
     const char *schema;   /* the tenant's; "" for a whole database */
     uint64_t lock_timeout_ms;
-    const struct set *set;
-    const struct plan *plan;
+    struct size_way way;
 };
 
 struct size_finding {

@@ -153,8 +153,22 @@ static void size_plan_take_items(struct size_plan *plan, const struct lint_repor
     }
 }
 
-struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct set *set,
-                                       const struct plan *plan)
+/* The plan's scripts over what the tenant has before they run. */
+static void size_plan_read(struct lint_run *run, const struct size_way *way)
+{
+    if (way->down) {
+        set_lint_plan_down(run, way->set, way->plan);
+    } else {
+        set_lint_plan(run, way->set, way->plan);
+    }
+}
+
+static size_t size_plan_start(const struct size_way *way)
+{
+    return way->plan->first + (way->down ? way->plan->count : 0);
+}
+
+struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct size_way *way)
 {
     struct lint_report reports[2] = { { .count = 0 }, { .count = 0 } };
     struct size_plan *made = size_plan_new();
@@ -164,11 +178,11 @@ struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct s
         struct lint_run run;
         lint_run_begin(&run, parser, &reports[i]);
         run.sizes.surveyed = true; /* what the plan makes itself holds nothing */
-        size_plan_define(&run, set, plan->first);
+        size_plan_define(&run, way->set, size_plan_start(way));
         if (i > 0) {
             lint_catalog_forget(&run.catalog); /* a tenant's may be another: expect the worst */
         }
-        set_lint_plan(&run, set, plan);
+        size_plan_read(&run, way);
         lint_run_end(&run);
         matters = matters || size_plan_matters(&reports[i]);
     }
@@ -182,17 +196,17 @@ struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct s
     return made;
 }
 
-struct size_plan *size_plan_of_survey(struct sql_parser *parser, const struct set *set,
-                                      const struct plan *plan, const struct survey *survey)
+struct size_plan *size_plan_of_survey(struct sql_parser *parser, const struct size_way *way,
+                                      const struct survey *survey)
 {
     CLEANUP(lint_report_release) struct lint_report report = { 0 };
     struct size_plan *made = size_plan_new();
     struct lint_run run;
 
     lint_run_begin(&run, parser, &report);
-    size_plan_define(&run, set, plan->first);
+    size_plan_define(&run, way->set, size_plan_start(way));
     survey_load(survey, &run);
-    set_lint_plan(&run, set, plan);
+    size_plan_read(&run, way);
     lint_run_end(&run);
     size_plan_take_items(made, &report);
     return made;

@@ -30,13 +30,19 @@ struct size_item {
 
 struct size_plan;
 
-/* What a plan may touch, by the set's scripts alone: nothing where it does no work that grows with
- * a table, whatever a tenant's catalog looks like. */
-struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct set *set,
-                                       const struct plan *plan);
+/* A plan of a set, or with `down` the rollbacks of its migrations. */
+struct size_way {
+    const struct set *set;
+    const struct plan *plan;
+    bool down;
+};
+
+/* What it may touch, by the set's scripts alone: nothing where it does no work that grows with a
+ * table, whatever a tenant's catalog looks like. */
+struct size_plan *size_plan_of_scripts(struct sql_parser *parser, const struct size_way *way);
 /* What it works on, in a tenant with that catalog. */
-struct size_plan *size_plan_of_survey(struct sql_parser *parser, const struct set *set,
-                                      const struct plan *plan, const struct survey *survey);
+struct size_plan *size_plan_of_survey(struct sql_parser *parser, const struct size_way *way,
+                                      const struct survey *survey);
 void size_plan_ref(struct size_plan *plan);
 void size_plan_unref(struct size_plan **plan);
 

@@ -339,6 +339,9 @@ static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *r
         return false;
     }
     t->walks = t->undo.walks;
+    if (task_mode_is_dry(t->task->mode) && t->undo.is_mine) {
+        task_sizes_look_back(&t->sizes, t->context, t->task, &t->undo);
+    }
     return t->walks || unwind_check_all(&check, &t->undo.plan, t->result);
 }
 

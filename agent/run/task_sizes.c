@@ -101,8 +101,7 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
         .conn = context->link->conn,
         .schema = options->database_mode ? "" : task->tenant,
         .lock_timeout_ms = task->lock_timeout_ms,
-        .set = prepared_set_model(task->set),
-        .plan = plan,
+        .way = { .set = prepared_set_model(task->set), .plan = plan },
     };
     uint64_t limit_bytes = task_sizes_limit(options, task);
 
@@ -131,6 +130,58 @@ bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
     sizes->looked = true;
     sizes->found = look.count > 0;
     return task_sizes_judge(sizes, options, task, limit_bytes, &look, result);
+}
+
+/* From the oldest to the newest that it undoes. */
+static struct plan task_sizes_plan_of(const struct task_undo *undo)
+{
+    struct plan plan = { .first = undo->count == 0 ? 0 : undo->migrations[0] };
+    size_t last = plan.first;
+
+    for (size_t i = 0; i < undo->count; i++) {
+        plan.first = undo->migrations[i] < plan.first ? undo->migrations[i] : plan.first;
+        last = undo->migrations[i] > last ? undo->migrations[i] : last;
+    }
+    plan.count = undo->count == 0 ? 0 : last - plan.first + 1;
+    return plan;
+}
+
+void task_sizes_look_back(struct task_sizes *sizes, struct task_context *context,
+                          struct executor_task *task, const struct task_undo *undo)
+{
+    CLEANUP(size_look_release) struct size_look look = { 0 };
+    const struct executor_options *options = context->options;
+    const struct plan plan = task_sizes_plan_of(undo);
+    uint64_t limit_bytes = task_sizes_limit(options, task);
+    struct error err = { 0 };
+    const struct size_guard_call call = {
+        .conn = context->link->conn,
+        .schema = options->database_mode ? "" : task->tenant,
+        .lock_timeout_ms = task->lock_timeout_ms,
+        .way = { .set = prepared_set_model(task->set), .plan = &plan, .down = true },
+    };
+
+    if (sizes->looked || options->size_guard == NULL || limit_bytes == 0 || plan.count == 0 ||
+        !size_guard_look(options->size_guard, &call, &look, NULL, &err)) {
+        return;
+    }
+    sizes->looked = true;
+    for (size_t i = 0; i < look.count; i++) {
+        char size[SIZE_TEXT_BYTES];
+
+        if (look.findings[i].bytes < limit_bytes) {
+            continue;
+        }
+        if (sizes->warning_count == SIZE_WARNINGS_MAX) {
+            sizes->more++;
+            continue;
+        }
+        struct task_error *warning = &sizes->warnings[sizes->warning_count++];
+        *warning = task_sizes_error(task, options->shard, &look.findings[i]);
+        warning->detail =
+            arena_printf(&task->arena, "The limit is %s; a rollback goes on all the same.",
+                         size_text_format(limit_bytes, size));
+    }
 }
 
 void task_sizes_warn(const struct task_sizes *sizes, struct executor_task *task,

@@ -8,6 +8,7 @@
 
 #include "agent/run/executor_task.h"
 #include "agent/run/task_run.h"
+#include "agent/run/task_undo.h"
 #include "common/model/plan.h"
 
 struct task_sizes {
@@ -27,6 +28,11 @@ uint64_t task_sizes_limit(const struct executor_options *options, const struct e
 MUST_CHECK bool task_sizes_look(struct task_sizes *sizes, struct task_context *context,
                                 struct executor_task *task, const struct plan *plan,
                                 struct task_result *result);
+
+/* The same before the dry run of a rollback, whose `.down` files are weighed: what is too large is
+ * a warning, for to stay where it is may be worse. What cannot be looked at is passed over. */
+void task_sizes_look_back(struct task_sizes *sizes, struct task_context *context,
+                          struct executor_task *task, const struct task_undo *undo);
 
 /* Adds what was found to the result's warnings. */
 void task_sizes_warn(const struct task_sizes *sizes, struct executor_task *task,

@@ -48,11 +48,10 @@ static void set_lint_down(struct lint_run *run, const struct operation *operatio
     }
 }
 
-/* Newest first, as a rollback runs them: each finds the catalog as those before it left it. */
-static void set_lint_downs(struct lint_run *run, const struct set *set, size_t first)
+void set_lint_plan_down(struct lint_run *run, const struct set *set, const struct plan *plan)
 {
     run->down = true;
-    for (size_t m = set->migration_count; m > first; m--) {
+    for (size_t m = plan->first + plan->count; m > plan->first; m--) {
         const struct migration *migration = &set->migrations[m - 1];
         lint_run_migration(run);
         for (size_t o = migration->operation_count; o > 0; o--) {
@@ -128,7 +127,7 @@ void set_lint_from(struct lint_run *run, const struct set *set, size_t first)
 
     assert(first <= set->migration_count);
     set_lint_plan(run, set, &plan);
-    set_lint_downs(run, set, first);
+    set_lint_plan_down(run, set, &plan);
     set_lint_control(run, set, first);
 }
 

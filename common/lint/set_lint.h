@@ -19,6 +19,10 @@ void set_lint_from(struct lint_run *run, const struct set *set, size_t first);
 /* Only what a plan runs, upwards. */
 void set_lint_plan(struct lint_run *run, const struct set *set, const struct plan *plan);
 
+/* The rollbacks of its migrations, newest first: each finds the catalog as those before it left it,
+ * the first of them as the run has it. */
+void set_lint_plan_down(struct lint_run *run, const struct set *set, const struct plan *plan);
+
 /* One sentence for the first error of a report that has one, as a refused publish says it:
  * "TRANSACTION_CONTROL: 0.2.0__x.sql:3: ..." or "LINT: ..."; how many more there are, too. */
 bool set_lint_refuse(const struct lint_report *report, struct error *err);

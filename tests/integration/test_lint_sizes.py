@@ -35,9 +35,10 @@ def fleet(module_fleet):
     return module_fleet
 
 
-def publish(fleet, name, script, path="0.2.0__change.sql", **settings):
+def publish(fleet, name, script, path="0.2.0__change.sql", more=(), **settings):
     """A set of its own on tables that are there already."""
-    fleet.publish(write_set(fleet.path(name), {"0.1.0__init.sql": TABLES, path: script}, name=name, **settings))
+    scripts = {"0.1.0__init.sql": TABLES, path: script, **dict(more)}
+    fleet.publish(write_set(fleet.path(name), scripts, name=name, **settings))
 
 
 def roll_out(fleet, name, *flags, phase="SUCCEEDED"):
@@ -146,6 +147,18 @@ def test_lint_asks_a_tenants_database(fleet, tmp_path, tenant, error, severity, 
     assert found[0]["size"] in github and "0.1.0__init.sql" not in github, github
 
 
+def test_a_rollback_is_weighed_and_goes_on_all_the_same(fleet):
+    down = "ALTER TABLE account DROP COLUMN extra;\nCREATE INDEX account_back ON account (email);\n"
+    publish(fleet, "back", "ALTER TABLE account ADD COLUMN extra int;\n", more={"0.2.0__change.down.sql": down})
+    rollout = roll_out(fleet, "back", *LIMIT)["id"]
+    fleet.skein("rollout", "rollback", rollout, "--yes", "--wait", check=0)
+    warnings = [w for w in fleet.report(rollout)["warnings"] if w["code"] == "LINT"]
+    assert warnings and {w["tenant"] for w in warnings} <= {f"eu-1/{BIG}", f"eu-1/{PROVED}"}, warnings
+    assert all(w["file"] == "0.2.0__change.down.sql" and w["line"] == 2 for w in warnings), warnings
+    assert any("create-index" in w["message"] and "account (" in w["message"] for w in warnings), warnings
+    assert all("goes on all the same" in w["detail"] for w in warnings), warnings
+
+
 def test_a_set_may_lower_the_agents_limit(fleet):
     publish(fleet, "careful", "ALTER TABLE account ALTER COLUMN amount TYPE numeric;\n", lint={"size_error": "2MB"})
     status = roll_out(fleet, "careful", phase="DRY_RUN_FAILED")
@@ -173,7 +186,8 @@ def test_a_set_has_thresholds_of_its_own(fleet, tmp_path):
     assert severities(strict, "--size-error", "0") == ["warning"]
     wrong = write_set(tmp_path / "wrong", scripts, lint={"size_error": "much"})
     done = lint(wrong)
-    assert done.returncode == 6 and "skein.yaml:2: key 'lint.size_error', value 'much'" in done.stdout, done.stdout
+    assert done.returncode == 6 and "skein.yaml:2" in done.stdout, done.stdout
+    assert "key 'lint.size_error', value 'much': size 'much': expected a number with a unit" in done.stdout, done.stdout
 
 
 def test_without_a_database_nothing_has_a_size(tmp_path):
