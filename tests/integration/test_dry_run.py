@@ -73,6 +73,18 @@ def test_the_lock_budget_fails_the_tenants_that_are_too_large_for_it(fleet):
     assert codes_of(done) == set()
 
 
+def test_migrations_that_share_a_transaction_hold_their_locks_together(fleet):
+    """Each of them is harmless alone: the first takes a lock for a moment, the second takes its time without one."""
+    take_off(fleet, {"0.2.0__quick.sql": "ALTER TABLE orders ADD COLUMN quick int;\n",
+                     "0.3.0__long.sql": "SELECT pg_sleep(0.9);\n"})
+    budget = ("--lock-budget", "800ms", "--tenants", "tenant=t_1")
+    error = error_of(fleet.roll_out("billing", *budget, phase="DRY_RUN_FAILED"), "eu-1/t_1")
+    assert error["code"] == "LINT" and error["message"].startswith("orders would be locked against writers for"), error
+    assert error["file"] == "0.3.0__long.sql", error
+    fleet.roll_out("billing", *budget, "--to", "0.2.0")
+    fleet.roll_out("billing", *budget)
+
+
 def test_what_a_rollback_does_not_take_back_is_named(fleet):
     take_off(fleet, {"0.2.0__rows.sql": "INSERT INTO orders (n) VALUES (7);\n"})
     done = fleet.roll_out("billing", "--dry-run-only")
