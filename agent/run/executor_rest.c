@@ -63,6 +63,23 @@ static void executor_rest_cancel(struct executor_task *task, struct task_result 
         arena_printf(&task->arena, "cancelled between two tries: %s", task->waits_for);
 }
 
+/* A dry run that was stopped for what it held, not for what it waited for, would hold up the
+ * application just as long the next time; and the run would, too. */
+static bool executor_rest_is_hopeless(const struct executor_try *attempt,
+                                      const struct task_result *result)
+{
+    struct executor_task *task = attempt->turn.task;
+    char words[TEXT_BYTES_MAX];
+    char blocker[WATCH_KEY_BYTES];
+
+    if (result->error.code != TASK_CODE_YIELDED || !task_mode_is_dry(result->mode)) {
+        return false;
+    }
+    executor_notes_read_blockers(attempt->queue, attempt->worker, words, blocker);
+    task->yields += words[0] == '\0' ? 1 : 0;
+    return task->yields >= DRY_RUN_YIELDS_MAX;
+}
+
 bool executor_rest(const struct executor_try *attempt, struct task_result *result)
 {
     struct executor_task *task = attempt->turn.task;
@@ -79,8 +96,10 @@ bool executor_rest(const struct executor_try *attempt, struct task_result *resul
         (result->error.code == TASK_CODE_LOCK_TIMEOUT && task->patience.tries == 0)) {
         executor_queue_disturb(attempt->queue);
     }
+    const bool hopeless = executor_rest_is_hopeless(attempt, result);
     if (!patience_try_again(&task->patience, task->patience_ms, attempt->began_ms, now_ms,
-                            attempt->random, &due_ms)) {
+                            attempt->random, &due_ms) ||
+        hopeless) {
         executor_rest_give_up(attempt, result, words);
         return false;
     }

@@ -41,6 +41,7 @@ struct executor_task {
     uint64_t patience_ms;     /* how long it is tried again; 0: not at all */
     /* Of one that was tried and did not get through (executor_rest). */
     struct patience patience;
+    uint32_t yields;       /* tries of a dry run that were stopped for what they held themselves */
     const char *waits_for; /* NULL: it was not tried yet */
     const char *blocker;   /* whose transaction it waits for (watch_look.h); NULL, "": not known */
     uint64_t gives_up_ms;  /* then it is tried for the last time */

@@ -256,6 +256,7 @@ enum {
     TASK_LOCK_TIMEOUT_MAX_MS = 2000,
     DRY_RUN_LOCK_TIMEOUT_MS = 500, /* of a dry run's, at most */
     TENANT_HOLD_TTL_DEFAULT_MS = 3600 * 1000,
+    DRY_RUN_YIELDS_MAX = 3,           /* times that a dry run may hold up the application */
     PATIENCE_DEFAULT_MS = 600 * 1000, /* how long a task is tried that does not get its locks */
     PATIENCE_MAX_MS = 24 * 3600 * 1000,
     PATIENCE_PAUSE_MIN_MS = 100, /* before the second try */

@@ -50,7 +50,7 @@ static const struct {
     { "OTHERS_BEHIND", "", "retry when the other tenants can be migrated" },
     { "AGENT_LOST", "", "see 'skein shard list', then retry" },
     { "DATABASE_LOST", "", "the database went away: retry when it is back" },
-    { "LINT", "", "'skein lint --explain RULE' has the safe way" },
+    { "LINT", "", "'skein lint --explain RULE' says more" },
     { "CANCELLED", "", "" },
 };
 

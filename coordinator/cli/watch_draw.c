@@ -74,7 +74,7 @@ static void watch_draw_took(const json_t *rollout, int64_t now_ms, struct buf *b
     const int64_t finished_ms = field_time_ms(rollout, "finished_at");
     const int64_t end_ms = finished_ms > 0 ? finished_ms : now_ms;
 
-    if (watch_draw_count(rollout, "rolled_back") > 0) {
+    if (watch_draw_count(rollout, "rolled_back") > 0 || watch_draw_is(rollout, "ROLLED_BACK")) {
         return; /* it was started by the migration, perhaps days before */
     }
     if (started_ms > 0 && end_ms >= started_ms) {
@@ -159,7 +159,8 @@ static void watch_draw_ended(const json_t *rollout, const struct style *style, i
     if (watch_draw_is(rollout, "SUCCEEDED")) {
         style_put(style, buf, failed > 0 ? TONE_BAD : TONE_GOOD, "done: ");
     } else if (watch_draw_is(rollout, "ROLLED_BACK")) {
-        style_put(style, buf, TONE_WAIT, "undone: ");
+        style_put(style, buf, TONE_WAIT,
+                  watch_draw_count(rollout, "rolled_back") > 0 ? "undone: " : "nothing undone: ");
     } else {
         style_put(style, buf, TONE_BAD,
                   watch_draw_is(rollout, "ABORTED") ? "aborted: " : "failed: ");

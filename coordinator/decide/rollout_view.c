@@ -11,7 +11,7 @@
 #include "coordinator/decide/rollout_hook.h"
 #include "coordinator/decide/wave.h"
 
-enum { ROLLOUT_VIEW_NAMES_MAX = 3 };
+enum { ROLLOUT_VIEW_NAMES_MAX = 3, ROLLOUT_VIEW_WORDS_MAX = 130 };
 
 /* A list such as "agent-offline(eu-1, eu-2 +3)", built name by name. */
 struct reason_list {
@@ -160,7 +160,11 @@ static size_t rollout_view_blocked(const struct rollout *rollout, struct reason_
             }
             count++;
             if (list != NULL) {
-                (void)snprintf(text, sizeof(text), "%.60s/%.60s %.130s", shard->name, task->tenant,
+                /* The first of those in its way; all of them stand beside its progress. */
+                const size_t size = strcspn(task->words, ";");
+
+                (void)snprintf(text, sizeof(text), "%.60s/%.60s %.*s", shard->name, task->tenant,
+                               size < ROLLOUT_VIEW_WORDS_MAX ? (int)size : ROLLOUT_VIEW_WORDS_MAX,
                                task->words);
                 reason_add(list, "blocked", text);
             }

@@ -93,6 +93,9 @@ static void the_first_line_says_whether_it_moves_waits_or_is_broken(void **state
     check_headline("ABORTED", "\"total\": 2, \"migrated\": 1, \"queued\": 1",
                    "\"finished_at\": \"2026-01-31T12:00:12Z\", \"phase_reason\": \"by ana\"",
                    "aborted: 1 migrated, 1 not reached in 12s (by ana)");
+    check_headline("ROLLED_BACK", "\"total\": 2, \"skipped\": 2",
+                   "\"phase_reason\": \"every tenant is where it was\"",
+                   "nothing undone: 2 skipped (every tenant is where it was)");
 }
 
 static const char errors_text[] =
