@@ -41,7 +41,7 @@ struct prepared_file {
     struct sql_loose *loose;    /* outside a transaction: what each of them needs; else NULL */
     struct sql_problem problem; /* kind SQL_PROBLEM_NONE: it can run */
     bool changes_settings; /* SET, search_path, roles: to be put right before the next script */
-    /* What lint foresees of each statement; NULL where it cannot see all that the file does. */
+    /* What lint foresees of each statement; NULL where it is opaque, or was not read. */
     const struct lint_statement *foreseen;
     size_t foreseen_count;
     /* Of a script upwards, by lint; what its author has allowed with a reason does not count. */

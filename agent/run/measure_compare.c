@@ -89,7 +89,8 @@ void measure_compare_visit(void *context, const struct measure_look *look,
     size_t index = look->statement->number - 1;
     bool all = false;
 
-    if (look->light || look->down || !follows || compare->warning_count == MEASURE_WARNINGS_MAX ||
+    if ((look->light && !look->foreseen) || look->down || !follows ||
+        compare->warning_count == MEASURE_WARNINGS_MAX ||
         first + index >= foreseen->statement_count ||
         strcmp(foreseen->statements[first + index].file, file) != 0 ||
         foreseen->statements[first + index].number != look->statement->number) {

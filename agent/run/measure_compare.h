@@ -6,7 +6,7 @@
 #ifndef SKEIN_AGENT_RUN_MEASURE_COMPARE_H
 #define SKEIN_AGENT_RUN_MEASURE_COMPARE_H
 
-#include "agent/run/measure_log.h"
+#include "agent/run/measure_read.h"
 #include "common/core/buf.h"
 #include "common/lint/lint_run.h"
 

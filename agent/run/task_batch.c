@@ -271,6 +271,7 @@ void task_batch_add_operation(struct task_batch *b, const struct prepared_operat
     bool own_settings = settings->lock_timeout_ms != 0 || settings->statement_timeout_ms != 0;
 
     task_hook_tell(b, operation->operation);
+    task_looks_before(b, file);
     if (settings->lock_timeout_ms != 0) {
         task_batch_add_step(b, TASK_STEP_BEGIN,
                             arena_printf(&b->arena, "SET LOCAL lock_timeout = %" PRIu64,
@@ -476,6 +477,7 @@ void task_batch_run(struct pg_conn *conn, struct pg_batch *batch, const struct t
                             .batch = batch,
                             .order = order,
                             .splits = task_batch_splits(),
+                            .looks = { .each = true }, /* until it begins */
                             .report = ret_report };
 
     memset(ret_report, 0, sizeof(*ret_report));

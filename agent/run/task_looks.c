@@ -6,23 +6,18 @@
 
 #include "agent/run/task_sizes.h"
 #include "common/core/limits.h"
-#include "common/sql/sql_text.h"
 
-static const char task_looks_begin_sql[] = "SELECT at_us, wal, '' FROM skein.measure_begin()";
-static const char task_looks_sql[] =
-    "SELECT at_us, wal, coalesce(locks, '') FROM skein.measure_look()";
-static const char task_looks_light_sql[] =
-    "SELECT (1000000 * extract(epoch FROM pg_catalog.clock_timestamp()))::bigint,"
-    " pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint, NULL";
+enum { TASK_LOOKS_DIGITS = 6 }; /* of a second: microseconds */
 
-/* First words of statements that neither lock nor read whole a table that was there before: of
- * these only the time is taken. Should a trigger of theirs do more, the next look sees it. */
-static const char *const task_looks_light[][2] = {
-    { "INSERT", "" },       { "COMMENT", "" },        { "GRANT", "" },
-    { "REVOKE", "" },       { "CREATE", "FUNCTION" }, { "CREATE", "PROCEDURE" },
-    { "CREATE", "VIEW" },   { "CREATE", "TYPE" },     { "CREATE", "SEQUENCE" },
-    { "CREATE", "SCHEMA" }, { "CREATE", "DOMAIN" },
-};
+/* Built-in functions without a cast: the first half of a look is asked for after every statement.
+ */
+#define TASK_LOOKS_TIME                                                                            \
+    "SELECT extract(epoch FROM pg_catalog.clock_timestamp()),"                                     \
+    " pg_catalog.pg_current_wal_insert_lsn(), "
+
+static const char task_looks_begin_sql[] = TASK_LOOKS_TIME "skein.measure_begin()";
+static const char task_looks_sql[] = TASK_LOOKS_TIME "skein.measure_locks()";
+static const char task_looks_light_sql[] = TASK_LOOKS_TIME "NULL";
 
 static bool task_looks_wanted(const struct task_batch *b)
 {
@@ -33,25 +28,6 @@ static void task_looks_add(struct task_batch *b, struct task_tag tag, const char
 {
     tag.look = true;
     task_batch_add(b, tag, sql, NULL, 0);
-}
-
-static const char *task_looks_sql_of(const struct sql_statement *statement)
-{
-    struct sql_text text = { .data = statement->text, .size = strlen(statement->text) };
-    struct sql_token first = sql_text_next(&text);
-    struct sql_token second = sql_text_next(&text);
-
-    if (sql_token_is(first, "INSERT") && strcasestr(statement->text, "select") != NULL) {
-        return task_looks_sql; /* of whatever table */
-    }
-    for (size_t i = 0; i < COUNT_OF(task_looks_light); i++) {
-        const char *const *words = task_looks_light[i];
-        if (sql_token_is(first, words[0]) &&
-            (words[1][0] == '\0' || sql_token_is(second, words[1]))) {
-            return task_looks_light_sql;
-        }
-    }
-    return task_looks_sql;
 }
 
 void task_looks_fresh(struct task_batch *b)
@@ -69,18 +45,13 @@ void task_looks_fresh(struct task_batch *b)
 static bool task_looks_is_blind(const struct task_batch *b)
 {
     const struct prepared_set *prepared = b->order->task->set;
-    const struct lint_report *report = prepared_set_lint(prepared);
-    const char *rule = lint_rule_text(LINT_OPAQUE)->id;
     const struct plan *plan = b->order->plan;
 
     for (size_t m = plan->first; m < plan->first + plan->count; m++) {
         const struct migration *migration = &prepared_set_model(prepared)->migrations[m];
 
-        for (size_t i = 0; i < migration->operation_count * report->count; i++) {
-            const struct lint_finding *finding = &report->findings[i % report->count];
-            const struct operation *operation = &migration->operations[i / report->count];
-
-            if (strcmp(finding->rule, rule) == 0 && strcmp(finding->file, operation->path) == 0) {
+        for (size_t o = 0; o < migration->operation_count; o++) {
+            if (prepared_set_operation(prepared, m, o)->up.opaque) {
                 return true;
             }
         }
@@ -105,9 +76,17 @@ static void task_looks_guard(struct task_batch *b)
 
 void task_looks_begin(struct task_batch *b)
 {
+    const struct executor_task *task = b->order->task;
+
     if (b->order->log != NULL) {
         measure_log_release(b->order->log);
-        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN }, task_looks_begin_sql);
+        b->looks = (struct look_group){
+            .each = !prepared_set_is_foreseen(task->set) || task->rehearse_rollback ||
+                    b->order->step != NULL,
+            .fresh = task->from[0] == '\0' && task->baseline[0] == '\0',
+        };
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_BEGIN, .bound = true },
+                       task_looks_begin_sql);
         task_looks_guard(b);
     }
 }
@@ -115,30 +94,36 @@ void task_looks_begin(struct task_batch *b)
 void task_looks_bound(struct task_batch *b)
 {
     if (task_looks_wanted(b)) {
-        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_looks_sql);
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END, .bound = true },
+                       task_looks_sql);
     }
 }
 
-static bool task_looks_is_insert(const struct sql_statement *statement)
+void task_looks_before(struct task_batch *b, const struct prepared_file *file)
 {
-    struct sql_text text = { .data = statement->text, .size = strlen(statement->text) };
+    bool looked = file->script.count > 0 && !file->changes_settings;
 
-    return sql_token_is(sql_text_next(&text), "INSERT");
+    if (task_looks_wanted(b) && file->script.count > 0 &&
+        look_group_must_end(&b->looks, looked ? file : NULL)) {
+        task_looks_add(b, (struct task_tag){ .step = TASK_STEP_END }, task_looks_sql);
+    }
 }
 
 void task_looks_after(struct task_batch *b, const struct task_tag *statement,
                       const struct prepared_file *file, size_t index)
 {
-    bool between = index + 1 < file->script.count && task_looks_is_insert(statement->statement) &&
-                   task_looks_is_insert(statement->statement + 1);
+    bool between = index + 1 < file->script.count && look_group_is_insert(statement->statement) &&
+                   look_group_is_insert(statement->statement + 1);
 
     if (task_looks_wanted(b) && !file->changes_settings && !between &&
         b->order->log->asked < MEASURE_LOOKS_MAX) {
+        struct look_choice choice = look_group_after(&b->looks, file, index);
         struct task_tag tag = *statement;
 
         b->order->log->asked++;
         tag.step = TASK_STEP_END;
-        task_looks_add(b, tag, task_looks_sql_of(tag.statement));
+        tag.foreseen = choice.foreseen;
+        task_looks_add(b, tag, choice.locks ? task_looks_sql : task_looks_light_sql);
     }
 }
 
@@ -176,6 +161,29 @@ static uint64_t task_looks_rows(const struct pg_result *result)
     return last == NULL ? 0 : strtoull(last, NULL, 10);
 }
 
+/* "1795281472.429761" */
+static uint64_t task_looks_us(const char *seconds)
+{
+    char *end = NULL;
+    uint64_t us = strtoull(seconds, &end, 10);
+    const char *digit = *end == '.' ? end + 1 : end;
+
+    for (size_t i = 0; i < TASK_LOOKS_DIGITS; i++) {
+        us = 10 * us + (*digit == '\0' ? 0 : (uint64_t)(*digit - '0'));
+        digit += *digit == '\0' ? 0 : 1;
+    }
+    return us;
+}
+
+/* "1A/7FC8A2B0" */
+static uint64_t task_looks_wal(const char *lsn)
+{
+    char *end = NULL;
+    uint64_t high = strtoull(lsn, &end, 16);
+
+    return (high << 32) + (*end == '/' ? strtoull(end + 1, NULL, 16) : 0);
+}
+
 void task_looks_absorb(struct task_batch *b, const struct pg_batch_report *answers)
 {
     struct measure_log *log = b->order->log;
@@ -189,14 +197,17 @@ void task_looks_absorb(struct task_batch *b, const struct pg_batch_report *answe
         } else if (item->step == PG_STEP_DONE && tag->look) {
             const char *locks = pg_result_text(item->result, 0, 2);
 
-            measure_log_add(log, &(struct measure_look){ .operation = tag->operation,
-                                                         .statement = tag->statement,
-                                                         .down = tag->down,
-                                                         .light = locks == NULL,
-                                                         .at_us = pg_result_u64(item->result, 0, 0),
-                                                         .wal = pg_result_u64(item->result, 0, 1),
-                                                         .rows = log->rows,
-                                                         .locks = locks == NULL ? "" : locks });
+            measure_log_add(log, &(struct measure_look){
+                                     .operation = tag->operation,
+                                     .statement = tag->statement,
+                                     .down = tag->down,
+                                     .light = locks == NULL,
+                                     .foreseen = tag->foreseen,
+                                     .bound = tag->bound,
+                                     .at_us = task_looks_us(pg_result_text(item->result, 0, 0)),
+                                     .wal = task_looks_wal(pg_result_text(item->result, 0, 1)),
+                                     .rows = log->rows,
+                                     .locks = locks == NULL ? "" : locks });
             log->rows = 0;
         }
     }

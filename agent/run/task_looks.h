@@ -14,6 +14,8 @@ void task_looks_fresh(struct task_batch *b);
 void task_looks_begin(struct task_batch *b);
 /* What lies between two bounds is one transaction of the real run. */
 void task_looks_bound(struct task_batch *b);
+/* Before the file's first statement: what cannot be measured together with it is looked at. */
+void task_looks_before(struct task_batch *b, const struct prepared_file *file);
 /* Behind the file's statement `index`. Not between two plain inserts, which nobody waits for; nor
  * where the script has changed settings or roles, under which a look might fail. */
 void task_looks_after(struct task_batch *b, const struct task_tag *statement,

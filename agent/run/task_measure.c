@@ -8,7 +8,7 @@
 #include "agent/run/worker_link.h"
 
 static const char task_measure_names_sql[] =
-    "SELECT relation, name, kind, file FROM skein.measure_names($1::oid[], $2)";
+    "SELECT relation, name, kind, file, coalesce(owner, 0) FROM skein.measure_named($1::oid[], $2)";
 
 /* The relations that were there before, with their names. False: they cannot be read. */
 static bool task_measure_names(struct pg_conn *conn, const struct executor_options *options,
@@ -37,6 +37,7 @@ static bool task_measure_names(struct pg_conn *conn, const struct executor_optio
             .name = arena_strdup(&task->arena, pg_result_text(rows, i, 1)),
             .kind = pg_result_text(rows, i, 2)[0],
             .file = pg_result_u64(rows, i, 3),
+            .of = pg_result_u64(rows, i, 4),
         };
     }
     return true;
@@ -107,26 +108,32 @@ static void task_measure_warn(const struct executor_options *options, struct exe
     result->warning_count = before + compare->warning_count;
 }
 
-void task_measure_tell(struct task_context *context, struct executor_task *task,
+bool task_measure_tell(struct task_context *context, struct executor_task *task,
                        const struct measure_log *log, struct task_result *result)
 {
     const struct executor_options *options = context->options;
     struct pg_conn *conn = context->link->conn;
     struct measure_live *live = NULL;
     size_t count = 0;
+    bool unsure = false;
 
     if (task->mode != TASK_DRY_RUN || result->outcome != TASK_SUCCEEDED || log->count == 0 ||
         conn == NULL || !task_measure_names(conn, options, task, log, &live, &count)) {
-        return; /* a connection that is lost is seen by whoever uses it next */
+        return true; /* a connection that is lost is seen by whoever uses it next */
     }
     struct measure_compare compare = { .foreseen = prepared_set_lint(task->set),
                                        .live = live,
                                        .live_count = count,
                                        .arena = &task->arena };
-    result->measure =
-        measure_log_read(log, live, count, measure_compare_visit, &compare, &task->arena);
+    struct task_measure *measure =
+        measure_read(log, live, count, measure_compare_visit, &compare, &task->arena, &unsure);
+    if (unsure) {
+        return false;
+    }
+    result->measure = measure;
     task_measure_warn(options, task, &compare, result);
     if (result->measure != NULL) {
         task_measure_check_budget(options, task, result);
     }
+    return true;
 }

@@ -9,8 +9,9 @@
 
 /* Puts what was measured into the result of a dry run that has passed; of all others nothing. If
  * that is more than the task's lock budget, it has failed (LINT). Where the names cannot be read
- * nothing is told. */
-void task_measure_tell(struct task_context *context, struct executor_task *task,
-                       const struct measure_log *log, struct task_result *result);
+ * nothing is told. False: it has come to something that any of several statements may have done, so
+ * nothing is told either, and the dry run is wanted again, with a look at each. */
+MUST_CHECK bool task_measure_tell(struct task_context *context, struct executor_task *task,
+                                  const struct measure_log *log, struct task_result *result);
 
 #endif

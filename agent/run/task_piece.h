@@ -4,6 +4,7 @@
 #ifndef SKEIN_AGENT_RUN_TASK_PIECE_H
 #define SKEIN_AGENT_RUN_TASK_PIECE_H
 
+#include "agent/run/look_group.h"
 #include "agent/run/task_batch.h"
 #include "agent/run/task_sql.h"
 #include "agent/run/task_text.h"
@@ -15,8 +16,10 @@ struct task_tag {
     const struct prepared_operation *operation;
     const struct sql_statement *statement;
     bool down;
-    bool look;   /* none of the task's own: see task_looks.h */
-    bool stamps; /* its answer has the stamp of the schema */
+    bool look;     /* none of the task's own: see task_looks.h */
+    bool foreseen; /* of such a one: see measure_log.h */
+    bool bound;    /* the same */
+    bool stamps;   /* its answer has the stamp of the schema */
 };
 
 struct task_batch {
@@ -32,6 +35,7 @@ struct task_batch {
     const char *settings[TASK_SETTING_COUNT];
     struct task_repeats repeats; /* repeatable scripts that run */
     size_t rows;                 /* of the history, up to the script that is being added */
+    struct look_group looks;     /* of a dry run that is measured */
     struct task_outcome_report *report;
 };
 

@@ -1,53 +1,62 @@
--- A dry run's transaction begins: the time, and how much WAL the server has written. Relations with
--- higher oids than those that are there by now are not looked at later (SELECT max(oid) is one look
--- at the end of an index).
-CREATE OR REPLACE FUNCTION skein.measure_begin(OUT at_us bigint, OUT wal bigint)
+-- Of version 4: these were slower, and said less.
+DROP FUNCTION IF EXISTS skein.measure_look();
+DROP FUNCTION IF EXISTS skein.measure_names(oid[], text);
+
+-- A dry run's transaction begins. Relations with higher oids than those that are there by now are
+-- not looked at later (max(oid) is one look at the end of an index). '': no locks yet.
+CREATE OR REPLACE FUNCTION skein.measure_begin() RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 BEGIN
     PERFORM set_config('skein.mark', (SELECT max(oid)::text FROM pg_class), true);
-    wal := pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0');
-    at_us := 1000000 * extract(epoch FROM clock_timestamp());
+    RETURN '';
 END
 $skein$;
 
--- What a dry run looks at after a statement: the same, and the locks of this very session that more
--- than readers take, each as "oid mode file scans". Relations that are younger than the transaction
--- are mostly left out; measure_names knows which are. So is what skein itself writes in every task:
--- where that is all, no names have to be asked for.
-CREATE OR REPLACE FUNCTION skein.measure_look(
-    OUT at_us bigint, OUT wal bigint, OUT locks text
-) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
-DECLARE
-    mark CONSTANT oid := current_setting('skein.mark')::oid;
-    me CONSTANT integer := pg_backend_pid();
+-- What a dry run looks at after statements: the locks of this very session that more than readers
+-- take, each as "oid mode file scans". Relations that are younger than the transaction are mostly
+-- left out; measure_named knows which are. So is what skein itself writes in every task: where that
+-- is all, no names have to be asked for.
+CREATE OR REPLACE FUNCTION skein.measure_locks() RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $skein$
 BEGIN
-    SELECT string_agg(concat_ws(' ', l.relation, l.mode, pg_relation_filenode(l.relation),
-                                pg_stat_get_xact_numscans(l.relation)), ',')
-      INTO locks
-      FROM pg_lock_status() AS l
-     WHERE l.relation BETWEEN 16384 AND mark AND l.pid = me AND l.locktype = 'relation'
-       AND l.granted AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
-       AND l.relation <> ALL ('{skein.tenant, skein.tenant_pkey, skein.operation,
-                                skein.operation_pkey, skein.history, skein.history_pkey,
-                                skein.history_id_seq}'::regclass[]);
-    wal := pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0');
-    at_us := 1000000 * extract(epoch FROM clock_timestamp());
+    RETURN (SELECT coalesce(string_agg(concat_ws(' ', l.relation, l.mode,
+                                                 pg_relation_filenode(l.relation),
+                                                 pg_stat_get_xact_numscans(l.relation)), ','), '')
+              FROM pg_lock_status() AS l
+             WHERE l.relation BETWEEN 16384 AND (SELECT current_setting('skein.mark')::oid)
+               AND l.pid = (SELECT pg_backend_pid()) AND l.locktype = 'relation' AND l.granted
+               AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+               AND l.relation <> ALL ('{skein.tenant, skein.tenant_pkey, skein.operation,
+                                        skein.operation_pkey, skein.history, skein.history_pkey,
+                                        skein.history_id_seq}'::regclass[]));
 END
 $skein$;
 
 -- Those of the relations that are there, as lint names them ("public" and the tenant's own schema go
--- without saying), with their kind and their files; asked when the dry run was rolled back, so these
--- are the ones that were there before.
-CREATE OR REPLACE FUNCTION skein.measure_names(
+-- without saying), with their kind, their files, and whose they are: the table of an index or a
+-- sequence, the parent of a partition. Asked when the dry run was rolled back, so these are the ones
+-- that were there before. Planned once, by indexes: as skein.schema_stamp.
+CREATE OR REPLACE FUNCTION skein.measure_named(
     in_relations oid[], in_home text,
-    OUT relation oid, OUT name text, OUT kind "char", OUT file oid
+    OUT relation oid, OUT name text, OUT kind "char", OUT file oid, OUT owner oid
 ) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan AS $skein$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $skein$
 BEGIN
     RETURN QUERY
     SELECT c.oid,
            CASE WHEN n.nspname IN ('public', in_home) THEN '' ELSE n.nspname || '.' END || c.relname,
-           c.relkind, c.relfilenode
+           c.relkind, c.relfilenode,
+           CASE WHEN c.relispartition
+                THEN (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid LIMIT 1)
+                WHEN c.relkind = 'i'
+                THEN (SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = c.oid)
+                WHEN c.relkind = 'S'
+                THEN (SELECT d.refobjid FROM pg_depend d
+                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                         AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+                       LIMIT 1)
+           END
       FROM unnest(in_relations) AS u(relation)
       JOIN pg_class c ON c.oid = u.relation
       JOIN pg_namespace n ON n.oid = c.relnamespace

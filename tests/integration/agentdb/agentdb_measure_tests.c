@@ -307,6 +307,99 @@ static void what_lint_did_not_foresee_is_a_warning(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* One look stands for several statements; where it sees what none of them was foreseen to do, there
+ * is another dry run with a look at each. That set's other tenants are measured like that at once.
+ */
+static void what_any_of_several_may_have_done_is_found_out(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set =
+        AGENTDB_SET(db, "grouped",
+                    { "1.0.0__a.sql", "INSERT INTO orders (n) VALUES (1);\n"
+                                      "ALTER TABLE orders ADD COLUMN m int;\n"
+                                      "ALTER TABLE items ADD COLUMN later int;\n"
+                                      "CREATE TABLE fresh (n int);\n"
+                                      "CREATE INDEX ON fresh (n);\n" });
+    struct agentdb_order order = {
+        .mode = TASK_DRY_RUN, .tenant = "grouped", .from = "0.0.1", .set = set
+    };
+
+    measure_tenant(db, "grouped", 10);
+    const struct task_result *result = agentdb_run(pool, &order);
+    agentdb_assert_succeeded(result);
+    assert_int_equal(result->warning_count, 0);
+    check_lock(measure_find(result, 2), "orders", "ACCESS EXCLUSIVE");
+    check_lock(measure_find(result, 3), "items", "ACCESS EXCLUSIVE");
+    assert_int_equal(measure_find(result, 3)->lock_count, 1);
+    assert_int_equal(measure_find(result, 5)->lock_count, 0);
+    assert_int_equal(agentdb_count(db, "SELECT last_value FROM grouped.orders_id_seq"), 11);
+
+    agentdb_exec(db, "CREATE TABLE grouped.child () INHERITS (grouped.items)");
+    for (size_t i = 0; i < 2; i++) {
+        result = agentdb_run(pool, &order);
+        agentdb_assert_succeeded(result);
+        assert_int_equal(result->warning_count, 1);
+        assert_int_equal(result->warnings[0].statement, 3);
+        assert_non_null(strstr(result->warnings[0].message, "ACCESS EXCLUSIVE on child"));
+        check_lock(measure_find(result, 3), "child", "ACCESS EXCLUSIVE");
+        assert_int_equal(measure_find(result, 2)->lock_count, 1);
+        /* The sequence tells how many dry runs there were. */
+        assert_int_equal(agentdb_count(db, "SELECT last_value FROM grouped.orders_id_seq"), 13 + i);
+    }
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* Files share a look, too: what is left to it is not lost where they end, nor where one of them
+ * changes settings or renames what another works on. */
+static void a_look_for_several_files_knows_whose_everything_is(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct prepared_set *set = AGENTDB_SET(
+        db, "files", { "1.0.0__a.sql", "CREATE INDEX ON orders (n);\n" },
+        { "1.1.0__b.sql", "ALTER TABLE items ALTER COLUMN o TYPE bigint;\n" },
+        { "1.2.0__c.sql", "UPDATE orders SET n = 2;\nALTER TABLE orders RENAME TO sales;\n" },
+        { "1.3.0__d.sql", "ALTER TABLE sales ALTER COLUMN n SET NOT NULL;\n" },
+        { "1.4.0__e.sql", "SET LOCAL work_mem = '8MB';\nALTER TABLE items ADD COLUMN p int;\n" });
+
+    measure_tenant(db, "files", 100);
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "files", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    const struct task_measure *measure = result->measure;
+    assert_non_null(measure);
+    assert_int_equal(measure->statements, 6);
+    assert_int_equal(measure->rewrites, 1);
+    assert_int_equal(measure->rows, 100);
+    for (size_t i = 0; i < measure->worst_count; i++) {
+        const struct measured_statement *one = &measure->worst[i];
+
+        if (strcmp(one->file, "1.0.0__a.sql") == 0) {
+            check_lock(one, "orders", "SHARE");
+            assert_string_equal(one->scans[0], "orders");
+        } else if (strcmp(one->file, "1.1.0__b.sql") == 0) {
+            check_lock(one, "items", "ACCESS EXCLUSIVE");
+            assert_string_equal(one->rewrites[0], "items");
+        } else if (strcmp(one->file, "1.2.0__c.sql") == 0 && one->statement == 1) {
+            assert_int_equal(one->lock_count, 0);
+            assert_string_equal(one->scans[0], "orders");
+        } else if (strcmp(one->file, "1.2.0__c.sql") == 0) {
+            check_lock(one, "orders", "ACCESS EXCLUSIVE");
+            assert_int_equal(one->scan_count, 0);
+        } else if (strcmp(one->file, "1.3.0__d.sql") == 0) {
+            assert_int_equal(one->lock_count, 0);
+            assert_string_equal(one->scans[0], "orders");
+        } else {
+            assert_int_equal(one->lock_count, 0); /* all of the file; it has that lock already */
+        }
+    }
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 /* Nobody can see into a DO block; the event trigger sees what comes out of it. */
 static void a_rewrite_that_nobody_could_foresee_is_stopped(void **state)
 {
@@ -378,6 +471,8 @@ int agentdb_test_measure(struct agentdb *db)
         cmocka_unit_test_prestate(a_script_of_many_statements_is_measured_all_the_same, db),
         cmocka_unit_test_prestate(what_lint_did_not_foresee_is_a_warning, db),
         cmocka_unit_test_prestate(a_rewrite_that_nobody_could_foresee_is_stopped, db),
+        cmocka_unit_test_prestate(what_any_of_several_may_have_done_is_found_out, db),
+        cmocka_unit_test_prestate(a_look_for_several_files_knows_whose_everything_is, db),
         cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
         cmocka_unit_test_prestate(a_journal_of_version_4_is_upgraded, db),
     };
