@@ -128,6 +128,11 @@ bool task_measure_tell(struct task_context *context, struct executor_task *task,
     struct task_measure *measure =
         measure_read(log, live, count, measure_compare_visit, &compare, &task->arena, &unsure);
     if (unsure) {
+        prepared_set_surprise(task->set);
+        /* Before version 15 a session cannot be told to forget what it has counted. */
+        if (pg_conn_server_version(conn) < 150000) {
+            worker_link_close(context->link);
+        }
         return false;
     }
     result->measure = measure;

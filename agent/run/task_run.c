@@ -551,26 +551,6 @@ static bool task_run_register(struct task_try *t, bool *ret_added)
     return false;
 }
 
-/* All tries. A dry run that has come upon something of which nobody can say which statement it was
- * is done once more, and all dry runs of the set from then on, with a look behind each of them. */
-static void task_run_through(struct task_try *t, bool *ret_to_barrier)
-{
-    bool told = false;
-
-    for (size_t i = 0; i < 2 && !told; i++) {
-        while (task_run_once(t, ret_to_barrier)) {
-        }
-        told = t->order.log == NULL || task_measure_tell(t->context, t->task, &t->log, t->result);
-        if (!told) {
-            prepared_set_surprise(t->task->set);
-            /* Before version 15 a session cannot be told to forget what it has counted. */
-            if (pg_conn_server_version(t->context->link->conn) < 150000) {
-                worker_link_close(t->context->link);
-            }
-        }
-    }
-}
-
 bool task_run(struct task_context *context, const struct executor_turn *turn,
               struct task_result **ret_result)
 {
@@ -594,7 +574,10 @@ bool task_run(struct task_context *context, const struct executor_turn *turn,
     bool registered = false;
     if (task_run_prepare(&t) && task_run_register(&t, &registered)) {
         worker_link_begin(context->link, turn->serial);
-        task_run_through(&t, &to_barrier);
+        do {
+            while (task_run_once(&t, &to_barrier)) {
+            }
+        } while (t.order.log != NULL && !task_measure_tell(context, turn->task, &t.log, t.result));
         task_sizes_warn(&t.sizes, turn->task, t.result);
         copy_first_warn(&t.copy, context, turn->task, t.result);
         worker_link_end(context->link);
