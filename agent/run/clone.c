@@ -95,8 +95,8 @@ static void clone_mask_schema(struct clone *clone, struct buf *sql, const char *
 }
 
 /* All that is to be made, as SQL; the live tables are not asked any more after it. */
-static bool clone_read(struct clone *clone, struct buf *shared, struct buf *own,
-                       const char **ret_extensions, char ret_digest[FINGERPRINT_BYTES])
+static bool clone_read(struct clone *clone, struct buf *ret_sql, const char **ret_extensions,
+                       char ret_digest[FINGERPRINT_BYTES])
 {
     CLEANUP(pg_result_free) struct pg_result *rows = NULL;
     struct pg_conn *conn = clone->side.context->link->conn;
@@ -117,15 +117,12 @@ static bool clone_read(struct clone *clone, struct buf *shared, struct buf *own,
     *ret_extensions = whole ? ""
                             : arena_printf(arena, "CREATE SCHEMA IF NOT EXISTS %s; %s",
                                            pg_result_text(rows, 0, 1), pg_result_text(rows, 0, 0));
-    if (!whole && strcmp(clone->schema, "public") != 0 &&
-        !make_dump_read(&clone->side, conn, "public", shared)) {
+    bool beside = !whole && strcmp(clone->schema, "public") != 0;
+    if (!make_dump_read(&clone->side, conn, clone->schema, beside ? "public" : NULL, ret_sql)) {
         return clone_judge_dump(clone);
     }
-    if (!make_dump_read(&clone->side, conn, clone->schema, own)) {
-        return clone_judge_dump(clone);
-    }
-    clone_mask_schema(clone, shared, "public");
-    clone_mask_schema(clone, own, whole ? "public" : pg_result_text(rows, 0, 1));
+    clone_mask_schema(clone, ret_sql, "public");
+    clone_mask_schema(clone, ret_sql, whole ? "public" : pg_result_text(rows, 0, 1));
     return true;
 }
 
@@ -170,15 +167,17 @@ static bool clone_tame(struct clone *clone)
                                   &rows, NULL, &err)) {
         return clone_fail(clone, TASK_CODE_RUNNER, &err);
     }
-    return (rows == NULL || clone_say(clone, pg_result_text(rows, 0, 0))) &&
+    /* Of an empty table PostgreSQL reads all, though an index would find what is looked for in a
+     * large one: what it reads whole without need must not be held against the tenant. */
+    return (rows == NULL || (clone_say(clone, pg_result_text(rows, 0, 0)) &&
+                             clone_say(clone, "SET enable_seqscan = off"))) &&
            clone_say(clone, arena_printf(&clone->side.task->arena,
                                          "SET statement_timeout = %" PRIu64, most_ms));
 }
 
 static bool clone_make(struct clone *clone)
 {
-    CLEANUP(buf_release) struct buf shared = { .size_max = COPY_BYTES_MAX };
-    CLEANUP(buf_release) struct buf own = { .size_max = COPY_BYTES_MAX };
+    CLEANUP(buf_release) struct buf dump = { .size_max = COPY_BYTES_MAX };
     const struct executor_options *options = clone->side.context->options;
     struct arena *arena = &clone->side.task->arena;
     char prefix[CLONE_PREFIX_BYTES];
@@ -187,7 +186,7 @@ static bool clone_make(struct clone *clone)
     bool left = false;
     struct error err = { 0 };
 
-    if (!clone_read(clone, &shared, &own, &extensions, digest)) {
+    if (!clone_read(clone, &dump, &extensions, digest)) {
         return false;
     }
     /* Of a process that died meanwhile; one that cannot be dropped is no reason not to go on. */
@@ -202,8 +201,7 @@ static bool clone_make(struct clone *clone)
         return clone_fail(clone, TASK_CODE_RUNNER, &err);
     }
     crash_point("clone_made");
-    return clone_say(clone, extensions) && clone_say(clone, buf_text(&shared)) &&
-           clone_say(clone, buf_text(&own)) &&
+    return clone_say(clone, extensions) && clone_say(clone, buf_text(&dump)) &&
            clone_say(clone,
                      "RESET ALL; SET lock_timeout = '10s'; SET max_parallel_workers_per_gather"
                      " = 0; SET max_parallel_maintenance_workers = 0") &&

@@ -275,6 +275,7 @@ static enum copy_first_end copy_first_make(struct copy_first_call *call)
     struct task_result *trial = task_answer_new(call->task);
     struct clone_report report;
     struct copy_verdict verdict;
+    uint64_t began_ms = clock_monotonic_ms();
 
     executor_notes_progress(context->queue, context->worker, 0, 0,
                             "tries the scripts on an empty copy");
@@ -284,9 +285,10 @@ static enum copy_first_end copy_first_make(struct copy_first_call *call)
     bool busy = !report.made && trial->error.code == TASK_CODE_LOCK_TIMEOUT;
     bool kept = copy_first_judge(&report, trial, &verdict) && !cancelled && !busy;
     log_info("copy_tried",
-             "rollout=%s tenant=%s made=%d passed=%d kept=%d findings=%zu error=\"%.300s\"",
+             "rollout=%s tenant=%s made=%d passed=%d kept=%d findings=%zu ms=%llu error=\"%.300s\"",
              call->task->rollout, call->task->tenant, report.made, report.passed, kept,
-             report.finding_count, trial->error.message == NULL ? "" : trial->error.message);
+             report.finding_count, (unsigned long long)(clock_monotonic_ms() - began_ms),
+             trial->error.message == NULL ? "" : trial->error.message);
 
     if (kept) {
         copy_table_put(context->copies, &call->key, clock_monotonic_ms(), &verdict);
@@ -299,6 +301,10 @@ static enum copy_first_end copy_first_make(struct copy_first_call *call)
     }
     if (busy) {
         return copy_first_busy(call, trial->error.message);
+    }
+    /* That took a while: what is done to the tenant needs a lease that holds now. */
+    if (!executor_queue_wait_lease(context->queue, context->worker)) {
+        return copy_first_cancelled(call);
     }
     copy_first_take_warnings(call, trial);
     if (!kept) {

@@ -86,7 +86,7 @@ static bool make_copy_read(const struct make_copy *copy, struct make_copy_source
 
     if (make_side_open(&source->side) != MAKE_DONE || !make_copy_look(copy, source) ||
         !make_copy_print(copy, source->side.conn, source->schema, source->digest) ||
-        !make_dump_read(copy->tenant, source->side.conn, source->schema, ret_sql)) {
+        !make_dump_read(copy->tenant, source->side.conn, source->schema, NULL, ret_sql)) {
         return false;
     }
     after.side.conn = source->side.conn;

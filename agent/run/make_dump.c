@@ -72,8 +72,14 @@ static void make_dump_refuse(struct make_side *side, const struct process_end *e
     make_side_fail(side, TASK_CODE_RUNNER, arena_printf(arena, "pg_dump: %s", end->words));
 }
 
+/* In quotes it is no pattern. */
+static const char *make_dump_schema(struct arena *arena, const char *schema)
+{
+    return arena_printf(arena, "--schema=%s", task_text_identifier(arena, schema));
+}
+
 static bool make_dump_to(struct make_side *side, const struct pg_conn *conn, const char *schema,
-                         const char *path)
+                         const char *other, const char *path)
 {
     CLEANUP(buf_release) struct buf dsn = { .size_max = DUMP_DSN_BYTES_MAX };
     CLEANUP(process_output_release) struct process_output output = { 0 };
@@ -95,9 +101,8 @@ static bool make_dump_to(struct make_side *side, const struct pg_conn *conn, con
         arena_printf(arena, "--lock-wait-timeout=%" PRIu64, side->task->lock_timeout_ms),
         arena_printf(arena, "--dbname=%s", buf_text(&dsn)),
         arena_printf(arena, "--file=%s", path),
-        schema[0] == '\0' ? "--exclude-schema=skein"
-                          : arena_printf(arena, "--schema=%s", /* in quotes it is no pattern */
-                                         task_text_identifier(arena, schema)),
+        schema[0] == '\0' ? "--exclude-schema=skein" : make_dump_schema(arena, schema),
+        other == NULL ? NULL : make_dump_schema(arena, other),
         NULL,
     };
     const char *environment[DUMP_ENVIRONMENT] = {
@@ -122,7 +127,7 @@ static bool make_dump_to(struct make_side *side, const struct pg_conn *conn, con
 }
 
 bool make_dump_read(struct make_side *side, const struct pg_conn *conn, const char *schema,
-                    struct buf *ret_sql)
+                    const char *other, struct buf *ret_sql)
 {
     const char *folder = getenv("TMPDIR") == NULL ? "/tmp" : getenv("TMPDIR");
     char *path = arena_printf(&side->task->arena, "%s/skein-copy-XXXXXX", folder);
@@ -134,7 +139,7 @@ bool make_dump_read(struct make_side *side, const struct pg_conn *conn, const ch
         return false;
     }
     (void)close(file);
-    bool dumped = make_dump_to(side, conn, schema, path);
+    bool dumped = make_dump_to(side, conn, schema, other, path);
     bool got = dumped && file_read(path, ret_sql, &err);
     (void)unlink(path);
     if (dumped && !got) {

@@ -9,9 +9,9 @@
 #include "agent/run/make_side.h"
 #include "common/core/buf.h"
 
-/* `conn` leads to the tenant's database; `schema` "" is all of it but for the journal. False: the
- * side's result says why. */
+/* `conn` leads to the tenant's database; `schema` "" is all of it but for the journal. `other`: a
+ * second schema, as far as it is there; NULL for none. False: the side's result says why. */
 MUST_CHECK bool make_dump_read(struct make_side *side, const struct pg_conn *conn,
-                               const char *schema, struct buf *ret_sql);
+                               const char *schema, const char *other, struct buf *ret_sql);
 
 #endif

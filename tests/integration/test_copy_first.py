@@ -9,7 +9,15 @@ from processes import wait_until
 from sets import databases_of, schemas_of, steps, write_set
 
 COUNTS = "INSERT INTO fails VALUES (nextval('attempts') < 0);\n"
-HIDDEN = "DO $$ BEGIN EXECUTE 'ALTER TABLE account ' || 'ALTER COLUMN id TYPE numeric'; END $$;\n"
+
+
+def hidden(statement):
+    """What only the server can read."""
+    return ("DO $$ BEGIN EXECUTE (SELECT $q$" + statement + "$q$ FROM pg_catalog.pg_namespace"
+            " WHERE nspname = 'pg_catalog'); END $$;\n")
+
+
+HIDDEN = hidden("ALTER TABLE account ALTER COLUMN id TYPE numeric")
 LOOSE = "-- skein:transaction none\nCREATE INDEX CONCURRENTLY account_city ON account (city);\n"
 HARMLESS = {"0.3.0__harmless.sql": "ALTER TABLE account ADD COLUMN harmless text;\n"}
 UNTRIED = "not tried on a copy first"
@@ -84,6 +92,19 @@ def test_what_lint_cannot_see_into_is_refused_before_it_touches_a_large_table(le
     assert status["counts"]["migrated"] == 6 and copies(led) == done  # nobody asks how large
 
 
+def test_what_an_index_finds_is_not_taken_for_a_table_read_whole(led):
+    """On an empty copy PostgreSQL would rather read all of nothing."""
+    looks = ("ALTER TABLE ledger ADD COLUMN more int;\n"
+             + hidden("SELECT email FROM account WHERE id = 5"))
+    publish(led, {"0.2.0": looks})
+    status = led.roll_out("billing", "--size-limit", "1MB")
+    assert status["counts"]["migrated"] == 6 and copies(led) == 1
+    reads = hidden("SELECT 1 FROM account WHERE email = 'a'")
+    publish(led, {"0.2.0": looks}, {"0.3.0__reads.sql": "ALTER TABLE ledger ADD COLUMN most int;\n" + reads})
+    stopped = led.roll_out("billing", "--size-limit", "1MB", phase="DRY_RUN_FAILED")
+    assert error_of(stopped, "eu-1/t_0")["message"].startswith("reads all of account"), stopped["errors"]
+
+
 def test_what_its_author_has_allowed_is_not_weighed(led):
     allowed = "-- skein:allow opaque the table is small everywhere\n" + HIDDEN
     publish(led, {"0.2.0": allowed}, {"0.3.0__index.sql": LOOSE.replace("city", "email")})
@@ -111,7 +132,8 @@ def test_an_index_of_a_column_that_is_not_there_is_refused_in_the_dry_run(led):
 
 def test_what_an_empty_copy_cannot_know_is_left_to_the_tenant(led):
     needs = ("DO $$ BEGIN IF NOT EXISTS (SELECT FROM account) THEN RAISE EXCEPTION 'no rows'; END IF;"
-             " EXECUTE 'ALTER TABLE account ADD COLUMN city text'; END $$;\n")
+             " EXECUTE (SELECT 'ALTER TABLE account ADD COLUMN city text' FROM pg_catalog.pg_class LIMIT 1);"
+             " END $$;\n")
     for tenant in led.tenants[1:]:
         tenant.sql("INSERT INTO account (email) VALUES ('a')")
     publish(led, {"0.2.0": needs}, {"0.3.0__index.sql": LOOSE})
@@ -133,7 +155,7 @@ def test_an_index_that_only_rows_make_possible_is_not_refused(led):
 
 
 def test_what_all_databases_share_is_not_changed_by_a_trial(led):
-    makes = "DO $$ BEGIN EXECUTE 'CREATE ' || 'ROLE made_by_a_script'; END $$;\n"
+    makes = hidden("CREATE ROLE made_by_a_script")
     publish(led, {"0.2.0": makes})
     for _ in range(2):
         only = led.roll_out("billing", "--dry-run-only")
@@ -231,3 +253,20 @@ def test_tenants_that_are_databases_are_copied_too(fleet, mode):
     status = led.roll_out("billing", "--dry-run", mode)
     assert status["counts"]["migrated"] == 3 and untried(status) == []
     assert scratches(led.server) == []
+
+
+def test_a_trial_writes_nothing_on_other_servers(fleet):
+    led = start(fleet, 1, "--pg-dump", PG_DUMP, databases=True)
+    led.server.sql("CREATE TABLE far (n int)")
+    led.tenants[0].sql(f"""CREATE EXTENSION postgres_fdw;
+        CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw
+            OPTIONS (host '127.0.0.1', port '{led.server.port}', dbname 'postgres');
+        CREATE USER MAPPING FOR postgres SERVER away OPTIONS (user 'postgres', password_required 'false');
+        CREATE FOREIGN TABLE far (n int) SERVER away""")
+    publish(led, {"0.2.0": HIDDEN + "INSERT INTO far VALUES (1);\n"})
+    only = led.roll_out("billing", "--dry-run-only")
+    assert only["errors"] == [] and copies(led) == 1
+    assert any("user mapping" in w["message"] for w in only["warnings"]), only["warnings"]
+    assert led.server.sql("SELECT count(*) FROM far") == [(0,)]
+    led.roll_out("billing")
+    assert led.server.sql("SELECT count(*) FROM far") == [(1,)]
