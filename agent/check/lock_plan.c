@@ -23,12 +23,14 @@ static void lock_plan_add_lock(struct lock_plan *plan, const struct lint_lock *l
 static void lock_plan_add(struct lock_plan *plan, const struct prepared_operation *operation)
 {
     const struct prepared_file *file = &operation->up;
-
+    /* Another database is none of the tenant's. */
     bool nothing = operation->operation->settings.control_scope ||
                    (operation->operation->kind == OPERATION_SQL && file->script.count == 0);
 
-    /* Another database is none of the tenant's. */
-    plan->all = plan->all || (file->foreseen == NULL && !nothing);
+    if (file->foreseen == NULL) {
+        plan->all = plan->all || !nothing;
+        return;
+    }
     for (size_t i = 0; i < file->foreseen_count && !plan->all; i++) {
         for (size_t l = 0; l < file->foreseen[i].lock_count; l++) {
             lock_plan_add_lock(plan, &file->foreseen[i].locks[l]);
