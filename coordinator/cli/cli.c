@@ -168,7 +168,7 @@ int cli_confirm(const struct cli *cli, const char *question, ...)
         output_say("nothing was done");
         return EXIT_CODE_USAGE;
     }
-    return cli_usage(cli, "%s Without a terminal that wants --yes", sentence);
+    return cli_usage(cli, "%s There is no terminal to ask on: give --yes", sentence);
 }
 
 bool cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t fallback_ms,

@@ -143,6 +143,9 @@ static int cmd_rollout_confirm_off(struct cli *cli)
     if (!cmd_rollout_wants_reason(&cli->options)) {
         return EXIT_CODE_DONE;
     }
+    if (cli->options.dry_run_only) {
+        return cli_usage(cli, "--dry-run off tries nothing, so --dry-run-only has nothing to do");
+    }
     return cli_confirm(cli, "Change the tenants of %s without a dry run?", cli->arguments[0]);
 }
 

@@ -119,10 +119,11 @@ static int cmd_tenant_drop_confirm(const struct cli *cli)
         output_say("nothing was done");
         return EXIT_CODE_USAGE;
     }
-    return cli_usage(cli,
-                     "'%s' would go with all its data: without a terminal that wants --yes "
-                     "and a --reason",
-                     cli->arguments[0]);
+    return cli_usage(
+        cli,
+        "'%s' would go with all its data, and there is no terminal to ask on: give --yes "
+        "and a --reason",
+        cli->arguments[0]);
 }
 
 int cmd_tenant_drop(struct cli *cli)

@@ -56,7 +56,10 @@ void output_text(const struct buf *text)
 
 void output_json(enum output_format format, const json_t *value)
 {
-    (void)json_dumpf(value, stdout, format == OUTPUT_NDJSON ? JSON_COMPACT : JSON_INDENT(2));
+    const size_t form = format == OUTPUT_NDJSON ? JSON_COMPACT : JSON_INDENT(2);
+
+    /* With all 17 digits 0.61 is 0.60999999999999999. */
+    (void)json_dumpf(value, stdout, form | JSON_REAL_PRECISION(OUTPUT_REAL_DIGITS));
     (void)fputc('\n', stdout);
 }
 

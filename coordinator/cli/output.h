@@ -14,7 +14,7 @@
 
 enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_NDJSON };
 
-enum { OUTPUT_BYTES_MAX = 256 << 20 };
+enum { OUTPUT_BYTES_MAX = 256 << 20, OUTPUT_REAL_DIGITS = 15 };
 
 /* The style of stdout. `color` is "auto", "always" or "never"; NO_COLOR and TERM=dumb count. */
 struct style output_style(const char *color);
