@@ -40,9 +40,9 @@ int cmd_rollout_get(struct cli *cli, uint64_t errors_max, json_t **ret_rollout)
 static void cmd_rollout_list_table(const struct cli *cli, const json_t *rollouts)
 {
     static const struct table_column columns[] = {
-        { "ID", false },    { "SET", false },     { "TARGET", false },
-        { "PHASE", false }, { "TENANTS", true },  { "DONE", true },
-        { "FAILED", true }, { "STARTED", false }, { "WAITING FOR", false },
+        { "ID", false },      { "KIND", false },        { "SET", false }, { "TARGET", false },
+        { "PHASE", false },   { "TENANTS", true },      { "DONE", true }, { "FAILED", true },
+        { "STARTED", false }, { "WAITING FOR", false },
     };
     CLEANUP(table_release) struct table table = { 0 };
     CLEANUP(buf_release) struct buf text = { .size_max = OUTPUT_BYTES_MAX };
@@ -53,6 +53,7 @@ static void cmd_rollout_list_table(const struct cli *cli, const json_t *rollouts
         const json_t *counts = field_get(rollout, "counts");
         bool dry = strncmp(field_text(rollout, "phase"), "DRY_RUN", 7) == 0;
         table_cell(&table, field_text(rollout, "id"));
+        table_cell(&table, field_text(rollout, "kind"));
         table_cell(&table, field_text(rollout, "set"));
         table_cell(&table, field_text(rollout, "target"));
         table_cell(&table, field_text(rollout, "phase"));
