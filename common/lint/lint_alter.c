@@ -6,6 +6,7 @@
 #include "common/lint/lint_alter_constraint.h"
 #include "common/lint/lint_fix.h"
 #include "common/lint/lint_sequence.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_tree.h"
 
 enum { LINT_ALTER_DETACHES_GENTLY = 14 }; /* DETACH PARTITION CONCURRENTLY, since PostgreSQL 14 */
@@ -195,6 +196,7 @@ static void lint_alter_drop_not_null(struct lint_alter *alter,
     struct lint_column *column = lint_column_find(alter->table, command->name);
 
     lint_walk_lock_all(alter->walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    lint_walk_find(alter->walk, LINT_DROP_NOT_NULL, alter->table, NULL);
     if (column != NULL) {
         column->not_null = false;
     }
@@ -368,6 +370,7 @@ void lint_alter(struct lint_walk *walk, const PgQuery__Node *statement)
         .table = lint_tree_relation(walk, table->relation, lint_alter_kind(table)),
         .statement = table,
     };
+    lint_style_alter(walk, alter.table, table);
     walk->only = !table->relation->inh;
     lint_alter_commands_of(&alter);
     walk->only = false;

@@ -5,6 +5,7 @@
 #include "common/lint/lint_alter_constraint.h"
 #include "common/lint/lint_fix.h"
 #include "common/lint/lint_sequence.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_tree.h"
 #include "common/lint/lint_type.h"
 
@@ -73,6 +74,7 @@ struct lint_column *lint_alter_column_define(struct lint_walk *walk, struct lint
         lint_sequence_make(walk, table, definition->colname);
     }
     column->collation = lint_alter_collation(walk, definition);
+    lint_style_column(walk, table, definition, facts.primary || facts.identity);
     for (size_t i = 0; i < definition->n_constraints; i++) {
         if (definition->constraints[i]->node_case == PG_QUERY__NODE__NODE_CONSTRAINT) {
             (void)lint_alter_constrain(walk, table, definition->constraints[i]->constraint,

@@ -128,6 +128,8 @@ struct lint_constraint *lint_alter_constrain(struct lint_walk *walk, struct lint
         lint_constraint_names(walk, definition->pk_attrs, definition->n_pk_attrs,
                               &constraint->references);
         lint_walk_lock(walk, constraint->target, LINT_SHARE_ROW_EXCLUSIVE);
+        constraint->needs_index = !walk->schema_only && (table->known || column != NULL);
+        constraint->statement = walk->statement->number;
     }
     if ((kind == LINT_CONSTRAINT_PRIMARY || kind == LINT_CONSTRAINT_UNIQUE ||
          kind == LINT_CONSTRAINT_EXCLUDE) &&
@@ -313,6 +315,10 @@ void lint_alter_drop_constraint(struct lint_alter *alter, const PgQuery__AlterTa
     struct lint_constraint *constraint = lint_constraint_find(alter->table, command->name);
 
     lint_walk_lock_all(walk, alter->table, LINT_ACCESS_EXCLUSIVE);
+    if (constraint == NULL && command->missing_ok && alter->table->known) {
+        return;
+    }
+    lint_walk_find(walk, LINT_DROP_CONSTRAINT, alter->table, NULL);
     if (constraint == NULL) {
         return;
     }

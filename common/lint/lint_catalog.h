@@ -56,6 +56,8 @@ struct lint_constraint {
     struct lint_name *not_null;   /* columns that a CHECK proves not to be NULL */
     struct lint_relation *target; /* of a foreign key */
     struct lint_name *references; /* the target's columns; empty for its primary key */
+    bool needs_index;             /* a foreign key of the script that is being read */
+    uint32_t statement;           /* of that script */
 };
 
 enum lint_kind {

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/lint/lint_fold.h"
+#include "common/lint/lint_function.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_statement.h"
 #include "common/lint/lint_tree.h"
@@ -154,7 +155,13 @@ void lint_code_call(struct lint_walk *walk, const char *name)
 {
     const struct lint_thing *function = lint_catalog_thing(walk->catalog, name);
 
-    if (function == NULL || !function->function || walk->schema_only) {
+    if (walk->schema_only) {
+        return;
+    }
+    if (function == NULL && !lint_function_is_postgres(name)) {
+        lint_walk_find(walk, LINT_OPAQUE, NULL, NULL);
+    }
+    if (function == NULL || !function->function) {
         return;
     }
     if (function->source == NULL || walk->depth == LINT_CODE_DEPTH_MAX ||

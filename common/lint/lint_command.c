@@ -6,6 +6,7 @@
 #include "common/lint/lint_fix.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_sequence.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_tree.h"
 
 void lint_command_cluster(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -208,6 +209,7 @@ void lint_command_enum(struct lint_walk *walk, const PgQuery__Node *statement)
         lint_walk_find(walk, LINT_RENAME, NULL, NULL);
         return;
     }
+    lint_style_enum_value(walk, alter);
     struct lint_thing *thing =
         lint_catalog_add_thing(walk->catalog, lint_tree_last(alter->type_name, alter->n_type_name));
     if (thing->added_epoch != walk->catalog->epoch) {

@@ -9,6 +9,7 @@
 #include "common/lint/lint_fix.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_sequence.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_tree.h"
 
 static const char *lint_create_schema(const PgQuery__RangeVar *range)
@@ -116,6 +117,9 @@ void lint_create_table(struct lint_walk *walk, const PgQuery__Node *statement)
         } else if (element->node_case == PG_QUERY__NODE__NODE_CONSTRAINT) {
             struct lint_constraint *c =
                 lint_alter_constrain(walk, table, element->constraint, NULL);
+            if (c != NULL && c->kind == LINT_CONSTRAINT_PRIMARY) {
+                lint_style_primary_key(walk, table, c->columns);
+            }
             if (c != NULL) {
                 c->valid = true; /* whatever it says: there are no rows yet */
             }
@@ -286,6 +290,7 @@ void lint_create_index(struct lint_walk *walk, const PgQuery__Node *statement)
         lint_walk_find(walk, LINT_CREATE_INDEX, table, lint_create_index_fix(walk, table, create));
     }
     lint_create_index_define(walk, table, create);
+    lint_style_index(walk, create);
 }
 
 void lint_create_sequence(struct lint_walk *walk, const PgQuery__Node *statement)
@@ -308,6 +313,7 @@ void lint_create_domain(struct lint_walk *walk, const PgQuery__Node *statement)
         walk->catalog, lint_tree_last(create->domainname, create->n_domainname));
 
     thing->domain = true;
+    lint_style_domain(walk, create);
     lint_tree_type(walk->catalog, create->type_name, &thing->base);
     for (size_t i = 0; i < create->n_constraints; i++) {
         PgQuery__ConstrType type = create->constraints[i]->constraint->contype;
@@ -320,6 +326,7 @@ void lint_create_enum(struct lint_walk *walk, const PgQuery__Node *statement)
 {
     const PgQuery__CreateEnumStmt *create = statement->create_enum_stmt;
 
+    lint_style_enum(walk);
     /* The values of a type that is new itself may be used at once. */
     (void)lint_catalog_add_thing(walk->catalog,
                                  lint_tree_last(create->type_name, create->n_type_name));

@@ -4,6 +4,7 @@
 
 #include "common/lint/lint_code.h"
 #include "common/lint/lint_setting.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_tree.h"
 
 /* A relation that is written to; its node comes by once more, as a child. */
@@ -251,6 +252,7 @@ static void lint_query_see(void *context, const ProtobufCMessage *message)
         lint_query_touch(query, insert->relation, LINT_ROW_EXCLUSIVE);
     } else if (message->descriptor == &pg_query__update_stmt__descriptor) {
         const PgQuery__UpdateStmt *update = any;
+        lint_style_update(query->walk, update);
         lint_query_change(query, update->relation, update->where_clause, update->n_from_clause > 0);
     } else if (message->descriptor == &pg_query__delete_stmt__descriptor) {
         const PgQuery__DeleteStmt *remove = any;

@@ -64,6 +64,22 @@ enum lint_rule {
     LINT_CATALOG_WRITE,
     LINT_OUTSIDE,
     LINT_OPAQUE,
+    LINT_INT_KEY,
+    LINT_SERIAL,
+    LINT_CHAR_TYPE,
+    LINT_VARCHAR_LENGTH,
+    LINT_TIMESTAMP_ZONE,
+    LINT_JSON_TYPE,
+    LINT_LONG_NAME,
+    LINT_ENUM_TYPE,
+    LINT_ENUM_ORDER,
+    LINT_DOMAIN_CHECK,
+    LINT_DROP_NOT_NULL,
+    LINT_DROP_CONSTRAINT,
+    LINT_WIDE_INDEX,
+    LINT_ALTER_AGAIN,
+    LINT_FOREIGN_KEY_INDEX,
+    LINT_ASSIGNED_TWICE,
     LINT_TRACE,
     LINT_TRACE_FAILED,
     LINT_RULE_COUNT,
@@ -80,6 +96,9 @@ const struct lint_rule_text *lint_rule_text(enum lint_rule rule);
 
 /* Whether it is about work that grows with a table, so that its size decides how bad it is. */
 bool lint_rule_goes_by_size(enum lint_rule rule);
+
+/* Whether it is about what will be hard to change, not about what the statement does. */
+bool lint_rule_is_style(enum lint_rule rule);
 
 /* LINT_RULE_COUNT where there is none of that id. */
 enum lint_rule lint_rule_of(const char *id);

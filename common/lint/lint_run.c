@@ -7,6 +7,7 @@
 #include "common/core/memory.h"
 #include "common/lint/lint_allow.h"
 #include "common/lint/lint_statement.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_version.h"
 #include "common/sql/sql_loose.h"
 
@@ -29,7 +30,8 @@ void lint_report_release(struct lint_report *report)
 static void lint_run_put(struct lint_report *report, struct lint_finding finding)
 {
     report->error_count += strcmp(finding.severity, "error") == 0 ? 1 : 0;
-    if (report->count == LINT_FINDINGS_MAX) {
+    bool style = lint_rule_is_style(lint_rule_of(finding.rule)); /* room for what hurts today */
+    if (report->count == LINT_FINDINGS_MAX || (style && report->count >= LINT_FINDINGS_MAX / 2)) {
         return; /* counted if it is an error; the list is long enough for a person */
     }
     if (report->findings == NULL) {
@@ -213,6 +215,8 @@ static void lint_run_statement(struct lint_script *script, const char *path,
                                         .since = LINT_VERSION_OLDEST,
                                         .transactional = transactional };
     script->last_line = lint_run_last_line(statement);
+    effects->first_line = script->first_line;
+    effects->last_line = script->last_line;
     if (!sql_tree_visit(run->parser, statement->text, lint_statement_visit, &walk)) {
         lint_walk_find(&walk, LINT_TOO_DEEP, NULL, NULL);
     }
@@ -233,6 +237,48 @@ static void lint_run_loose(struct lint_run *run, const char *path,
     sql_loose_release(&loose);
 }
 
+static void lint_run_tell_missing_index(struct lint_script *script,
+                                        const struct lint_relation *table,
+                                        const struct lint_statement *statement)
+{
+    const struct lint_rule_text *text = lint_rule_text(LINT_FOREIGN_KEY_INDEX);
+    struct arena *arena = &script->run->report->arena;
+    const char *name = arena_strdup(arena, table->name);
+    const struct lint_finding finding = {
+        .severity = text->severity,
+        .rule = text->id,
+        .file = statement->file,
+        .line = statement->line,
+        .statement = statement->number,
+        .message = arena_printf(arena, "%s: %s", name, text->why),
+        .relation = name,
+        .lock = "",
+        .fix = text->safe,
+    };
+
+    script->first_line = statement->first_line;
+    script->last_line = statement->last_line;
+    lint_run_on_finding(script, &finding);
+}
+
+/* Foreign keys of the script that have no index by its end. */
+static void lint_run_foreign_keys(struct lint_script *script, size_t first)
+{
+    const struct lint_report *report = script->run->report;
+    const struct lint_catalog *catalog = &script->run->catalog;
+
+    for (struct lint_relation *r = catalog->relations; r != NULL; r = r->hh.next) {
+        for (struct lint_constraint *c = r->constraints; c != NULL; c = c->next) {
+            size_t at = first + c->statement - 1;
+            if (c->needs_index && !r->temporary && c->statement > 0 &&
+                at < report->statement_count && !lint_style_has_index(catalog, r, c)) {
+                lint_run_tell_missing_index(script, r, &report->statements[at]);
+            }
+            c->needs_index = false;
+        }
+    }
+}
+
 void lint_run_script(struct lint_run *run, const char *path, struct bytes content,
                      bool transactional)
 {
@@ -248,6 +294,7 @@ void lint_run_script(struct lint_run *run, const char *path, struct bytes conten
         lint_run_refuse(run, file, &problem);
         return;
     }
+    const size_t first = run->report->statement_count;
     for (size_t i = 0; i < sql.count; i++) {
         if (!sql_script_check(&sql.statements[i], &problem)) {
             lint_run_refuse(run, file, &problem); /* and what follows is read all the same */
@@ -258,6 +305,7 @@ void lint_run_script(struct lint_run *run, const char *path, struct bytes conten
         }
         lint_run_statement(&script, file, &sql.statements[i], transactional, &transaction);
     }
+    lint_run_foreign_keys(&script, first);
 }
 
 static void lint_run_ignore(void *context, const struct lint_finding *finding)

@@ -9,6 +9,7 @@
 #include "common/lint/lint_drop.h"
 #include "common/lint/lint_query.h"
 #include "common/lint/lint_setting.h"
+#include "common/lint/lint_style.h"
 #include "common/lint/lint_tree.h"
 #include "common/lint/lint_version.h"
 
@@ -191,6 +192,9 @@ void lint_statement_visit(void *context, const PgQuery__Node *statement)
     const char *schema = NULL;
 
     lint_version(walk, statement);
+    if (walk->depth == 0) {
+        lint_style_names(walk);
+    }
     for (size_t i = 0; i < COUNT_OF(lint_statements); i++) {
         if (lint_statements[i].node == statement->node_case) {
             lint_statements[i].look(walk, statement);

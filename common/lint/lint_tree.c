@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/lint/lint_function.h"
+
 const char *lint_tree_string(const PgQuery__Node *node)
 {
     return node != NULL && node->node_case == PG_QUERY__NODE__NODE_STRING ? node->string->sval : "";
@@ -142,15 +144,6 @@ void lint_tree_uses(struct lint_catalog *catalog, const PgQuery__Node *expressio
     }
 }
 
-/* PostgreSQL's volatile functions that turn up in defaults. What is neither here nor made by a
- * script of the set is taken for one of PostgreSQL's own, of which nearly all are not volatile. */
-static const char *const lint_tree_volatile[] = {
-    "clock_timestamp",  "timeofday",        "random",           "gen_random_uuid",
-    "gen_random_bytes", "nextval",          "setval",           "lastval",
-    "currval",          "uuid_generate_v1", "uuid_generate_v4", "uuid_generate_v1mc",
-    "setseed",          "pg_sleep",         "gen_salt",
-};
-
 struct lint_tree_volatility {
     const struct lint_catalog *catalog;
     bool found;
@@ -170,9 +163,8 @@ static void lint_tree_look_volatile(void *context, const ProtobufCMessage *messa
         answer->found = answer->found || thing->is_volatile;
         return;
     }
-    for (size_t i = 0; i < COUNT_OF(lint_tree_volatile); i++) {
-        answer->found = answer->found || strcmp(name, lint_tree_volatile[i]) == 0;
-    }
+    /* What nobody has seen made is volatile unless it says otherwise. */
+    answer->found = answer->found || !lint_function_is_steady(name);
     const char *schema = lint_tree_schema(call->funcname, call->n_funcname);
     if (schema[0] != '\0' && strcmp(schema, "pg_catalog") != 0) {
         answer->found = true; /* a user's own, volatile unless it says otherwise */

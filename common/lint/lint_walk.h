@@ -55,6 +55,8 @@ struct lint_statement {
     size_t rewrite_count;
     const char **scans;
     size_t scan_count;
+    uint32_t first_line; /* behind the statement before: where a comment about it may stand */
+    uint32_t last_line;
 };
 
 struct lint_finding {
@@ -101,6 +103,8 @@ struct lint_transaction {
     bool told_long;
     struct lint_savepoint savepoints[LINT_SAVEPOINTS_MAX];
     size_t savepoint_count;
+    const struct lint_relation *altered; /* by the last ALTER TABLE */
+    uint32_t altered_by;                 /* its number */
 };
 
 /* What a statement does that grows with the data. */
