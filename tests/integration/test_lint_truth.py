@@ -191,4 +191,4 @@ def test_lint_foresees_what_postgresql_does(database, capsys, live):
         for text in wrong:
             print("  " + text)
     assert precision >= 0.95 and recall >= 0.95
-    assert len(wrong) <= len(cases) // 20
+    assert len(wrong) <= len(database[3]) // 20
