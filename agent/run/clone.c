@@ -59,6 +59,9 @@ bool clone_sweep(struct pg_conn *conn, const char *shard, bool *ret_left, struct
 
 static bool clone_fail(struct clone *clone, enum task_code code, const struct error *err)
 {
+    if (executor_queue_is_cancelled(clone->side.context->queue, clone->side.context->worker)) {
+        code = TASK_CODE_CANCELLED; /* it may be why a statement on the copy has failed */
+    }
     make_side_fail(
         &clone->side, code,
         arena_printf(&clone->side.task->arena, "the copy of the tenant: %s", err->message));
@@ -200,6 +203,7 @@ static bool clone_make(struct clone *clone)
             &clone->scratch, &err)) {
         return clone_fail(clone, TASK_CODE_RUNNER, &err);
     }
+    worker_link_beside(clone->side.context->link, trace_scratch_conn(clone->scratch));
     crash_point("clone_made");
     return clone_say(clone, extensions) && clone_say(clone, buf_text(&dump)) &&
            clone_say(clone,
@@ -248,6 +252,7 @@ static void clone_run(struct clone *clone, struct clone_report *report)
             clone_trial_tell(&trial);
         }
     }
+    worker_link_beside(side->context->link, NULL);
     crash_point("clone_tried");
     if (clone->scratch != NULL && !trace_scratch_drop(clone->scratch, &err)) {
         clone_trial_warn(side->task, options->shard, side->result,

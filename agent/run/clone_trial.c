@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/run/executor_notes.h"
 #include "agent/run/executor_queue.h"
 #include "agent/run/task_answer.h"
 #include "common/core/limits.h"
@@ -221,7 +222,8 @@ static bool clone_trial_refuse(const struct clone_trial_walk *walk, const struct
         task_answer_fail(trial->result, trial->task, shard, TASK_FAILED, TASK_CODE_DATABASE_LOST,
                          "the copy of the tenant: %s", err->message);
     } else {
-        task_answer_refused(trial->result, trial->task, shard, &report, false);
+        task_answer_refused(trial->result, trial->task, shard, &report,
+                            executor_notes_why(trial->context->queue, trial->context->worker));
         trial->result->error.hint = "That was on an empty copy of the tenant.";
     }
     return false;

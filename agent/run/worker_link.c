@@ -45,6 +45,16 @@ void worker_link_cancel(struct worker_link *link, uint64_t serial)
         link->tainted = true;
         pg_conn_cancel(link->conn);
     }
+    if (link->serial == serial && link->beside != NULL) {
+        pg_conn_cancel(link->beside);
+    }
+    pthread_mutex_unlock(&link->mutex);
+}
+
+void worker_link_beside(struct worker_link *link, struct pg_conn *conn)
+{
+    pthread_mutex_lock(&link->mutex);
+    link->beside = conn;
     pthread_mutex_unlock(&link->mutex);
 }
 

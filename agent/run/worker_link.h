@@ -17,8 +17,9 @@
 struct worker_link {
     const char *conninfo;
     const char *application;
-    pthread_mutex_t mutex;  /* guards `conn` being there, `serial`, `tainted` */
+    pthread_mutex_t mutex;  /* guards `conn` and `beside` being there, `serial`, `tainted` */
     struct pg_conn *conn;   /* NULL: none */
+    struct pg_conn *beside; /* of a copy that is worked on meanwhile; NULL: none */
     struct pg_batch *batch; /* of `conn` */
     uint64_t serial;        /* whose turn it is; 0: nobody's */
     bool tainted;           /* a cancel was sent: it may still arrive, so not for the next turn */
@@ -33,6 +34,8 @@ void worker_link_release(struct worker_link *link);
 void worker_link_begin(struct worker_link *link, uint64_t serial);
 void worker_link_end(struct worker_link *link);
 void worker_link_cancel(struct worker_link *link, uint64_t serial);
+/* A cancel reaches this connection of the caller's, too, until the same is said with NULL. */
+void worker_link_beside(struct worker_link *link, struct pg_conn *conn);
 /* Whose turn it is and on which server process. False: nobody's, or there is no connection. Any
  * thread. */
 bool worker_link_backend(struct worker_link *link, uint64_t *ret_serial, uint32_t *ret_pid);

@@ -215,6 +215,20 @@ def test_an_agent_that_dies_over_the_trial_does_it_again(led):
     wait_until(lambda: scratches(led.server) == [], "the copy to be dropped")
 
 
+def test_a_rollout_that_is_aborted_ends_its_trial(led):
+    publish(led, {"0.2.0": COUNTS + hidden("SELECT pg_sleep(59)")})
+    rollout = led.start_rollout("billing")
+    wait_until(lambda: led.server.sql("SELECT 1 FROM pg_stat_activity WHERE datname LIKE 'skein_clone_%%'"
+                                      " AND wait_event = 'PgSleep'"), "the trial to be under way")
+    led.skein("rollout", "abort", rollout, "--yes", check=0)
+    led.wait_phase(rollout, "ABORTED")
+    wait_until(lambda: copies(led) == 1, "the trial to end")
+    with open(led.path("agent-eu-1.log"), encoding="utf-8") as log:
+        assert any("copy_tried" in line and "user request" in line for line in log)
+    wait_until(lambda: scratches(led.server) == [], "the copy to be dropped")
+    assert [tries(t) for t in led.tenants] == [0] * 6
+
+
 def test_the_sweep_leaves_alone_what_somebody_uses(fleet):
     server = fleet.start_pg("eu")
     fleet.create_schemas(server, ["t_0"])
