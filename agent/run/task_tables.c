@@ -61,8 +61,11 @@ void task_tables_look(struct task_context *context, struct executor_task *task,
     struct lock_plan locks = { .all = true };
     bool last = task->last != NULL && clock_monotonic_ms() >= task->gives_up_ms;
 
+    if (context->watcher == NULL) {
+        return;
+    }
     task->lock_timeout_ms = task->lock_timeout_full_ms;
-    if (context->watcher == NULL || last || task->lock_timeout_full_ms <= WATCH_SHORT_TRY_MS) {
+    if (last || task->lock_timeout_full_ms <= WATCH_SHORT_TRY_MS) {
         return;
     }
     if (plan != NULL) {
