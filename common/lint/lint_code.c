@@ -12,11 +12,13 @@
 
 /* Functions that call each other, and how many calls of one statement are followed: together they
  * bound the work that a few lines can ask for. */
-enum { LINT_CODE_DEPTH_MAX = 8, LINT_CODE_CALLS_MAX = 1000 };
+enum { LINT_CODE_DEPTH_MAX = 8, LINT_CODE_CALLS_MAX = 200 };
 
 /* The code that is read, and what its variables can be. */
 struct lint_code {
     struct lint_walk *walk;
+    const char *statement;
+    bool valued; /* the variables were looked at, which only EXECUTE needs */
     struct lint_fold fold;
 };
 
@@ -39,6 +41,9 @@ static void lint_code_see_expression(struct lint_code *code, const char *text)
     struct lint_fold_texts texts;
     bool opaque = false;
 
+    if (!code->valued) {
+        code->valued = sql_code_each(code->statement, lint_code_see_values, code);
+    }
     lint_fold_expression(&code->fold, text, &texts);
     opaque = texts.unknown;
     for (size_t i = 0; i < texts.count; i++) {
@@ -94,10 +99,11 @@ static void lint_code_see(void *context, enum sql_code_kind kind, const char *te
 /* PL/pgSQL, as the statement that holds it. False where it cannot be read. */
 static bool lint_code_read(struct lint_walk *walk, const char *statement)
 {
-    struct lint_code code = { .walk = walk, .fold = { .arena = walk->arena } };
+    struct lint_code code = { .walk = walk,
+                              .statement = statement,
+                              .fold = { .arena = walk->arena } };
 
-    return sql_code_each(statement, lint_code_see_values, &code) &&
-           sql_code_each(statement, lint_code_see, &code);
+    return sql_code_each(statement, lint_code_see, &code);
 }
 
 static const char *lint_code_option(PgQuery__Node *const *options, size_t count, const char *name)

@@ -226,23 +226,24 @@ static void lint_fold_value(struct lint_folding *folding, const PgQuery__Node *n
     struct lint_fold_texts texts = { 0 };
 
     folding->depth++;
-    if (node == NULL || folding->depth > LINT_FOLD_DEPTH_MAX) {
-        lint_fold_unknown(&texts);
-    } else if (node->node_case == PG_QUERY__NODE__NODE_A_CONST) {
+    PgQuery__Node__NodeCase kind = node == NULL || folding->depth > LINT_FOLD_DEPTH_MAX
+                                       ? PG_QUERY__NODE__NODE__NOT_SET
+                                       : node->node_case;
+    if (kind == PG_QUERY__NODE__NODE_A_CONST) {
         lint_fold_constant(folding, node->a_const, &texts);
-    } else if (node->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) {
+    } else if (kind == PG_QUERY__NODE__NODE_TYPE_CAST) {
         lint_fold_value(folding, node->type_cast->arg, &texts);
-    } else if (node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
+    } else if (kind == PG_QUERY__NODE__NODE_COLUMN_REF) {
         lint_fold_variable(folding->fold, node->column_ref, &texts);
-    } else if (node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL) {
+    } else if (kind == PG_QUERY__NODE__NODE_FUNC_CALL) {
         lint_fold_call(folding, node->func_call, &texts);
-    } else if (node->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
+    } else if (kind == PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
         for (size_t i = 0; i < node->a_array_expr->n_elements; i++) {
             struct lint_fold_texts element = { 0 };
             lint_fold_value(folding, node->a_array_expr->elements[i], &element);
             lint_fold_add_all(&texts, &element);
         }
-    } else if (node->node_case == PG_QUERY__NODE__NODE_A_EXPR &&
+    } else if (kind == PG_QUERY__NODE__NODE_A_EXPR &&
                strcmp(lint_tree_last(node->a_expr->name, node->a_expr->n_name), "||") == 0) {
         struct lint_fold_texts left = { 0 };
         struct lint_fold_texts right = { 0 };
