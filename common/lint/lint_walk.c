@@ -290,6 +290,28 @@ static bool lint_walk_hides(enum lint_rule rule)
            rule == LINT_EXTENSION || (rule != LINT_LONG_WORK && lint_rule_goes_by_size(rule));
 }
 
+/* What a catalog could have made harmless is taken for the worst where there was none, and that is
+ * said. */
+static const char *lint_walk_why(const struct lint_walk *walk, enum lint_rule rule,
+                                 const struct lint_relation *relation)
+{
+    static const enum lint_rule rules[] = {
+        LINT_COLUMN_TYPE_REWRITE, LINT_SET_NOT_NULL, LINT_PRIMARY_KEY_NULLABLE,
+        LINT_ATTACH_PARTITION,    LINT_STORAGE,
+    };
+    const char *why = lint_rule_text(rule)->why;
+
+    for (size_t i = 0; i < COUNT_OF(rules) && relation != NULL && !relation->known; i++) {
+        if (rules[i] == rule) {
+            return arena_printf(walk->arena,
+                                "%s (taken for the worst: nothing that was read says what it is "
+                                "like now; --schema or --database would)",
+                                why);
+        }
+    }
+    return why;
+}
+
 void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
                     const struct lint_relation *relation, const char *fix)
 {
@@ -315,7 +337,8 @@ void lint_walk_find(struct lint_walk *walk, enum lint_rule rule,
         .file = walk->statement->file,
         .line = walk->statement->line,
         .statement = walk->statement->number,
-        .message = lint_walk_message(walk, name, sized, extent.bytes, text->why),
+        .message =
+            lint_walk_message(walk, name, sized, extent.bytes, lint_walk_why(walk, rule, relation)),
         .relation = name,
         .lock = lock,
         .fix = fix == NULL ? text->safe : fix,

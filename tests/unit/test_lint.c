@@ -354,6 +354,8 @@ static void what_nobody_has_seen_is_taken_for_the_worst(void **state)
     assert_int_equal(last(bench)->rewrite_count, 0);
     migrate(bench, "ALTER TABLE a ALTER z TYPE text;");
     assert_int_equal(last(bench)->rewrite_count, 1);
+    assert_non_null(
+        strstr(bench->report.findings[bench->report.count - 1].message, "taken for the worst"));
     migrate(bench, "SELECT something();");
     assert_int_equal(count(bench, "opaque"), 1);
 }
