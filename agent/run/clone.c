@@ -166,14 +166,14 @@ static bool clone_tame(struct clone *clone)
     if (clone->first && (most_ms == 0 || most_ms > COPY_STATEMENT_MAX_MS)) {
         most_ms = COPY_STATEMENT_MAX_MS;
     }
-    if (clone->first && !pg_query(trace_scratch_conn(clone->scratch), clone_mappings_sql, NULL, 0,
-                                  &rows, NULL, &err)) {
+    if (!pg_query(trace_scratch_conn(clone->scratch), clone_mappings_sql, NULL, 0, &rows, NULL,
+                  &err)) {
         return clone_fail(clone, TASK_CODE_RUNNER, &err);
     }
     /* Of an empty table PostgreSQL reads all, though an index would find what is looked for in a
      * large one: what it reads whole without need must not be held against the tenant. */
-    return (rows == NULL || (clone_say(clone, pg_result_text(rows, 0, 0)) &&
-                             clone_say(clone, "SET enable_seqscan = off"))) &&
+    return clone_say(clone, pg_result_text(rows, 0, 0)) &&
+           (!clone->first || clone_say(clone, "SET enable_seqscan = off")) &&
            clone_say(clone, arena_printf(&clone->side.task->arena,
                                          "SET statement_timeout = %" PRIu64, most_ms));
 }

@@ -5,8 +5,8 @@
  * transaction, and each statement is looked at: what it rewrites or reads whole while a lock keeps
  * writers out is told with the size of the tenant's own table, by the catalog. Of the live tables
  * nothing is locked but as pg_dump does (ACCESS SHARE, waited for no longer than a lock of the
- * task). Programs, plugins, batches and the control database's operations are passed over, and
- * named. */
+ * task). The copy reaches no other server: it has no user mappings. Programs, plugins, batches and
+ * the control database's operations are passed over, and named. */
 #ifndef SKEIN_AGENT_RUN_CLONE_H
 #define SKEIN_AGENT_RUN_CLONE_H
 
@@ -22,8 +22,8 @@ void clone_try(struct task_context *context, struct executor_task *task, const s
                struct task_result *result);
 
 /* The same for who only wants to know before a dry run on the tenant itself: the report says what
- * was found. The copy reaches no other server (it has no user mappings), and no statement on it
- * takes longer than COPY_STATEMENT_MAX_MS. `result` is good for its error and its warnings. */
+ * was found. No statement on the copy takes longer than COPY_STATEMENT_MAX_MS. `result` is good for
+ * its error and its warnings. */
 void clone_learn(struct task_context *context, struct executor_task *task, const struct plan *plan,
                  struct task_result *result, struct clone_report *ret_report);
 

@@ -282,5 +282,8 @@ def test_a_trial_writes_nothing_on_other_servers(fleet):
     assert only["errors"] == [] and copies(led) == 1
     assert any("user mapping" in w["message"] for w in only["warnings"]), only["warnings"]
     assert led.server.sql("SELECT count(*) FROM far") == [(0,)]
+    told = led.roll_out("billing", "--dry-run", "clone", phase="DRY_RUN_FAILED")
+    assert "user mapping" in told["errors"][0]["message"], told["errors"]
+    assert led.server.sql("SELECT count(*) FROM far") == [(0,)]
     led.roll_out("billing")
     assert led.server.sql("SELECT count(*) FROM far") == [(1,)]
