@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "agent/keep/journal.h"
-#include "agent/run/accident.h"
 #include "agent/run/barrier.h"
 #include "agent/run/clone.h"
 #include "agent/run/copy_first.h"
@@ -28,131 +27,13 @@
 #include "agent/run/task_measure.h"
 #include "agent/run/task_sizes.h"
 #include "agent/run/task_tables.h"
+#include "agent/run/task_try.h"
 #include "agent/run/task_verdict.h"
 #include "agent/run/unwind_check.h"
 #include "agent/run/walk.h"
 #include "common/core/clock.h"
 #include "common/core/limits.h"
 #include "common/model/plan.h"
-
-struct task_try {
-    struct task_context *context;
-    struct executor_task *task;
-    struct task_result *result;
-    struct task_order order;
-    struct plan plan;
-    struct measure_log log;  /* of a dry run */
-    struct task_sizes sizes; /* the same */
-    struct copy_first copy;  /* the same */
-    struct task_undo undo;   /* of a rollback, once it is read */
-    bool uncertain;          /* an earlier try may have committed */
-    uint32_t attempts;       /* that ended by an accident */
-    uint64_t outage_ends_ms; /* 0: the database is there */
-    uint64_t full_ends_ms;   /* 0: the database has connections to spare */
-    uint64_t settle_ends_ms; /* 0: nothing to settle */
-    uint64_t backoff_ms;
-    bool walks; /* the plan is more than one transaction */
-    struct walk walk;
-};
-
-static bool task_run_is_cancelled(const struct task_try *t)
-{
-    return executor_queue_is_cancelled(t->context->queue, t->context->worker);
-}
-
-static void task_run_fail(struct task_try *t, enum task_code code, const char *words)
-{
-    const char *shard = t->context->options->shard;
-
-    if (t->uncertain) {
-        /* The one thing that must not be said here is that nothing happened. */
-        task_answer_fail(t->result, t->task, shard, TASK_FAILED, TASK_CODE_DATABASE_LOST,
-                         t->walks
-                             ? "the connection broke and it could not be looked up how far the "
-                               "tenant was migrated: %s"
-                             : "the connection broke during COMMIT and it could not be looked "
-                               "up whether the tenant was migrated: %s",
-                         words);
-        return;
-    }
-    task_answer_fail(t->result, t->task, shard, TASK_FAILED, code, "%s", words);
-    t->result->version = t->walks ? t->walk.version : t->task->from;
-}
-
-/* Waits before the next try. False: the time is over, or the task was cancelled. */
-static bool task_run_wait(struct task_try *t, uint64_t *ends_ms, uint64_t most_ms)
-{
-    uint64_t now_ms = clock_monotonic_ms();
-
-    if (*ends_ms == 0) {
-        *ends_ms = now_ms + most_ms;
-    }
-    if (task_run_is_cancelled(t) && *ends_ms > now_ms + CANCEL_SETTLE_MS) {
-        *ends_ms = now_ms + CANCEL_SETTLE_MS;
-    }
-    if (now_ms >= *ends_ms) {
-        return false;
-    }
-    t->backoff_ms = t->backoff_ms == 0 ? TASK_BACKOFF_MIN_MS : 2 * t->backoff_ms;
-    if (t->backoff_ms > TASK_BACKOFF_MAX_MS) {
-        t->backoff_ms = TASK_BACKOFF_MAX_MS;
-    }
-    (void)executor_queue_pause(t->context->queue, t->context->worker, t->backoff_ms);
-    return t->uncertain || !task_run_is_cancelled(t);
-}
-
-/* A connection, through an outage of bounded length. False: the result says why not. */
-static bool task_run_connect(struct task_try *t)
-{
-    const struct executor_options *options = t->context->options;
-    const char *database = options->database_mode ? t->task->tenant : "";
-
-    for (;;) {
-        struct error err = { 0 };
-
-        if (worker_link_open(t->context->link, database, &err)) {
-            executor_notes_trouble(t->context->queue, t->context->worker, "");
-            return true;
-        }
-        executor_notes_trouble(t->context->queue, t->context->worker, err.message);
-        if (err.code == ERR_NOT_FOUND && options->database_mode) {
-            task_answer_fail(t->result, t->task, options->shard, TASK_SKIPPED,
-                             TASK_CODE_TENANT_MISSING, "the database does not exist any more");
-            return false;
-        }
-        /* A server without a free connection is alive and well: others will leave it. */
-        bool full = err.code == ERR_LIMIT;
-        bool may_come_back = err.code == ERR_UNAVAILABLE || full;
-        if (!may_come_back || !task_run_wait(t, full ? &t->full_ends_ms : &t->outage_ends_ms,
-                                             full ? TASK_FULL_MAX_MS : TASK_OUTAGE_MAX_MS)) {
-            task_run_fail(t,
-                          task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
-                          err.message);
-            return false;
-        }
-    }
-}
-
-/* After an accident: whether to try once more. False: the result says what it came to. */
-static bool task_run_again(struct task_try *t, const struct task_outcome_report *report)
-{
-    bool refused = report->failed && !accident_is_farewell(&report->error) && !report->lost;
-
-    t->attempts++;
-    if (t->attempts < TASK_ATTEMPTS_MAX && (t->uncertain || !task_run_is_cancelled(t))) {
-        if (refused) {
-            (void)task_run_wait(t, &t->outage_ends_ms, TASK_OUTAGE_MAX_MS);
-        }
-        return true;
-    }
-    if (refused && !t->uncertain) {
-        task_answer_refused(t->result, t->task, t->context->options->shard, report, TASK_CODE_NONE);
-    } else {
-        task_run_fail(t, task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
-                      report->error.message);
-    }
-    return false;
-}
 
 /* The server said no. True: to be tried again, because an old try still holds the tenant's row: one
  * of ours, or that of an agent which had the tenant before and stands still. */
@@ -167,18 +48,18 @@ static bool task_run_refused(struct task_try *t, const struct task_outcome_repor
             stalled_try_end(t->context->link->conn, t->task->tenant,
                             prepared_set_model(t->task->set)->name, t->task->token);
         }
-        if (task_run_wait(t, &t->settle_ends_ms,
+        if (task_try_wait(t, &t->settle_ends_ms,
                           settles ? TASK_SETTLE_MAX_MS : TASK_OUTAGE_MAX_MS)) {
             return true;
         }
-        task_run_fail(t, task_run_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
+        task_try_fail(t, task_try_is_cancelled(t) ? TASK_CODE_CANCELLED : TASK_CODE_DATABASE_LOST,
                       "an older transaction still holds the tenant's row in skein's journal");
         return false;
     }
     if (t->uncertain && report->failed_step > TASK_STEP_SETTLE) {
         /* This try has changed nothing. But the lost one, with the same token, may not even have
          * begun yet: the coordinator tries again with a later one, which fences it out. */
-        task_run_fail(t, TASK_CODE_DATABASE_LOST, report->error.message);
+        task_try_fail(t, TASK_CODE_DATABASE_LOST, report->error.message);
         return false;
     }
     task_answer_refused(t->result, t->task, t->context->options->shard, report,
@@ -196,7 +77,7 @@ static bool task_run_install(struct task_try *t)
     if (pg_conn_is_lost(t->context->link->conn)) {
         return true;
     }
-    task_run_fail(t, TASK_CODE_RUNNER, err.message);
+    task_try_fail(t, TASK_CODE_RUNNER, err.message);
     return false;
 }
 
@@ -224,12 +105,12 @@ static bool task_run_undo_settled(struct task_try *t, const struct task_outcome_
 
     if (!task_undo_is_done(t->context->link->conn, t->task, &done, &version, &err)) {
         t->uncertain = true;
-        return task_run_again(t, report);
+        return task_try_again(t, report);
     }
     if (done) {
         task_answer_succeed(t->result, t->task, t->undo.count);
     } else {
-        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled");
+        task_try_fail(t, TASK_CODE_CANCELLED, "cancelled");
     }
     t->result->version = version;
     return false;
@@ -239,7 +120,7 @@ static bool task_run_undo_settled(struct task_try *t, const struct task_outcome_
 static bool task_run_settled(struct task_try *t, const struct task_outcome_report *report)
 {
     if (!report->committed) {
-        return task_run_again(t, report);
+        return task_try_again(t, report);
     }
     t->uncertain = false;
     if (task_mode_is_rollback(t->task->mode)) {
@@ -256,7 +137,7 @@ static bool task_run_settled(struct task_try *t, const struct task_outcome_repor
                          TASK_CODE_CANCELLED,
                          "it was not migrated, and no earlier try can do it any more");
     } else {
-        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled");
+        task_try_fail(t, TASK_CODE_CANCELLED, "cancelled");
     }
     t->result->version = arena_strdup(&t->task->arena, report->settled_version);
     return false;
@@ -278,16 +159,16 @@ static bool task_run_settle_already(struct task_try *t, const struct task_outcom
  * the fence in the tenant's database to deal with. */
 static bool task_run_may_begin(struct task_try *t)
 {
-    bool cancelled = task_run_is_cancelled(t);
+    bool cancelled = task_try_is_cancelled(t);
 
     if (!cancelled || t->uncertain) {
-        if (!task_run_connect(t)) {
+        if (!task_try_connect(t)) {
             return false;
         }
         cancelled = !executor_queue_wait_lease(t->context->queue, t->context->worker);
     }
     if (cancelled && !t->uncertain) {
-        task_run_fail(t, TASK_CODE_CANCELLED, "cancelled before it began");
+        task_try_fail(t, TASK_CODE_CANCELLED, "cancelled before it began");
         return false;
     }
     t->order.settle = cancelled || t->task->mode == TASK_SETTLE;
@@ -303,7 +184,7 @@ static bool task_run_may_create(struct task_try *t)
     if (task_life_accept(t->context->options, conn, t->task, &err)) {
         return true;
     }
-    task_run_fail(t, pg_conn_is_lost(conn) ? TASK_CODE_DATABASE_LOST : TASK_CODE_TENANT_REFUSED,
+    task_try_fail(t, pg_conn_is_lost(conn) ? TASK_CODE_DATABASE_LOST : TASK_CODE_TENANT_REFUSED,
                   err.message);
     if (pg_conn_is_lost(conn)) {
         worker_link_close(t->context->link);
@@ -325,7 +206,7 @@ static bool task_run_read_undo(struct task_try *t, struct task_outcome_report *r
     if (!task_undo_read(t->context->link->conn, t->context->options, t->task, &t->undo, &words,
                         &err)) {
         if (err.code == ERR_INVALID && words.sqlstate[0] == '\0') {
-            task_run_fail(t, TASK_CODE_ROLLBACK, err.message);
+            task_try_fail(t, TASK_CODE_ROLLBACK, err.message);
             return false;
         }
         *ret_complete = false;
@@ -356,7 +237,7 @@ static bool task_run_conclude(struct task_try *t, const struct task_outcome_repo
         }
         if (!task_mode_is_dry(t->task->mode) && !report->committed) {
             /* COMMIT of an aborted transaction answers ROLLBACK and is no error. */
-            task_run_fail(t, TASK_CODE_TRANSACTION_CONTROL,
+            task_try_fail(t, TASK_CODE_TRANSACTION_CONTROL,
                           "the server rolled the transaction back at COMMIT");
         } else {
             t->result->stamp = report->stamp;
@@ -366,21 +247,21 @@ static bool task_run_conclude(struct task_try *t, const struct task_outcome_repo
         }
         return false;
     case TASK_VERDICT_ALREADY:
-        return !task_run_settle_already(t, report) && task_run_again(t, report);
+        return !task_run_settle_already(t, report) && task_try_again(t, report);
     case TASK_VERDICT_REFUSED:
         return task_run_refused(t, report);
     case TASK_VERDICT_UNCERTAIN:
         t->uncertain = true;
-        return task_run_again(t, report);
+        return task_try_again(t, report);
     case TASK_VERDICT_NO_JOURNAL:
-        return task_run_install(t) && task_run_again(t, report);
+        return task_run_install(t) && task_try_again(t, report);
     case TASK_VERDICT_WALK:
         t->walks = true;
         return true;
     case TASK_VERDICT_AGAIN:
         break;
     }
-    return task_run_again(t, report);
+    return task_try_again(t, report);
 }
 
 /* One try of a walk. Whatever was not known of the one before, the journal has said it. */
@@ -495,7 +376,7 @@ static bool task_run_prepare(struct task_try *t)
 
     if ((task->mode == TASK_CREATE || task->mode == TASK_DROP) && !task->staged &&
         !task_life_check(t->context->options, task, &err)) {
-        task_run_fail(t, TASK_CODE_TENANT_REFUSED, err.message);
+        task_try_fail(t, TASK_CODE_TENANT_REFUSED, err.message);
         return false;
     }
     t->walk = (struct walk){ .context = t->context,
@@ -547,7 +428,7 @@ static bool task_run_register(struct task_try *t, bool *ret_added)
         task_life_register(t->context->options, t->task, ret_added, &err)) {
         return true;
     }
-    task_run_fail(t, TASK_CODE_REGISTRY, err.message);
+    task_try_fail(t, TASK_CODE_REGISTRY, err.message);
     return false;
 }
 
