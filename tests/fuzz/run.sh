@@ -4,6 +4,7 @@
 # What they learn is kept in build/fuzz/corpus/ and used again next time.
 set -eu
 cd "$(dirname "$0")/../.."
+export LSAN_OPTIONS="${LSAN_OPTIONS:-suppressions=$PWD/tests/lsan.supp:print_suppressions=0}"
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 if [ $# -gt 0 ]; then names=$*; else names=$(cd tests/fuzz && ls fuzz_*.c | sed 's/\.c$//'); fi

@@ -1,0 +1,3 @@
+CREATE TABLE a (b int);
+DO $$ BEGIN IF x THEN y := ; END $$;
+CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN LOOP';
