@@ -173,7 +173,7 @@ static bool clone_tame(struct clone *clone)
     /* Of an empty table PostgreSQL reads all, though an index would find what is looked for in a
      * large one: what it reads whole without need must not be held against the tenant. */
     return clone_say(clone, pg_result_text(rows, 0, 0)) &&
-           (!clone->first || clone_say(clone, "SET enable_seqscan = off")) &&
+           (!clone->first || clone_say(clone, "SET enable_seqscan = off; SET jit = off")) &&
            clone_say(clone, arena_printf(&clone->side.task->arena,
                                          "SET statement_timeout = %" PRIu64, most_ms));
 }

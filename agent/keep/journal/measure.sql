@@ -41,7 +41,7 @@ CREATE OR REPLACE FUNCTION skein.measure_named(
     OUT relation oid, OUT name text, OUT kind "char", OUT file oid, OUT owner oid
 ) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off AS $skein$
+SET enable_mergejoin = off SET jit = off AS $skein$
 BEGIN
     RETURN QUERY
     SELECT c.oid,

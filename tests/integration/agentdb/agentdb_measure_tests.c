@@ -460,6 +460,17 @@ static void a_journal_of_version_4_is_upgraded(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* A plan that avoids what it cannot avoid looks so expensive that the server compiles it, for
+ * longer than everything else of a task takes. */
+static void no_plan_of_the_journal_is_compiled(void **state)
+{
+    assert_int_equal(agentdb_count(*state,
+                                   "SELECT count(*) FROM pg_proc WHERE pronamespace ="
+                                   " 'skein'::regnamespace AND proconfig @> '{enable_seqscan=off}'"
+                                   " AND NOT proconfig @> '{jit=off}'"),
+                     0);
+}
+
 int agentdb_test_measure(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +486,7 @@ int agentdb_test_measure(struct agentdb *db)
         cmocka_unit_test_prestate(a_look_for_several_files_knows_whose_everything_is, db),
         cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
         cmocka_unit_test_prestate(a_journal_of_version_4_is_upgraded, db),
+        cmocka_unit_test_prestate(no_plan_of_the_journal_is_compiled, db),
     };
 
     return cmocka_run_group_tests_name("measure", tests, NULL, NULL);
