@@ -234,6 +234,7 @@ static enum walk_end walk_repeat(struct walk *walk)
 
     task.from = task.target;
     task.baseline = "";
+    task.stamp = 0; /* since its dry run the walk itself has changed the schema */
     task_batch_run(walk->context->link->conn, walk->context->link->batch, &order, &walk->report);
     walk_call_absorb(walk);
     if (walk->report.committed) {

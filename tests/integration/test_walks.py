@@ -2,6 +2,7 @@
 session that died is waited for."""
 import threading
 
+from fleet import codes_of
 from processes import wait_until
 from sets import databases_of, schemas_of, steps, write_set
 
@@ -129,3 +130,22 @@ def test_how_far_an_index_is_can_be_watched(fleet):
     assert int(progress["total"]) > 0, progress
     server.sql("SELECT nextval('public.gate')")
     fleet.wait_phase(rollout, "SUCCEEDED")
+
+
+def test_repeatable_scripts_behind_a_walk_do_not_find_the_schema_changed(fleet):
+    server = fleet.start_pg("eu")
+    fleet.create_schemas(server, ["t_1", "t_2"])
+    fleet.start_coordinator()
+    fleet.start_agent("eu-1", server)
+    fleet.wait_tenants(2)
+    scripts = {"0.1.0__accounts.sql": "CREATE TABLE accounts (n bigint);"}
+    fleet.publish(write_set(fleet.path("billing"), scripts))
+    fleet.roll_out("billing")
+    scripts |= {"0.2.0__index.sql": "-- skein:transaction none\n"
+                                    "CREATE INDEX CONCURRENTLY accounts_n ON accounts (n);",
+                "R__count.sql": "CREATE OR REPLACE VIEW number AS SELECT count(*) FROM accounts;"}
+    fleet.publish(write_set(fleet.path("billing"), scripts))
+    done = fleet.roll_out("billing")
+    assert done["counts"]["migrated"] == 2
+    assert codes_of(done) == {"LINT"}  # that no copy was tried first, and not STALE
+    assert server.value("SELECT * FROM t_2.number") == 0
