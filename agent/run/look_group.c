@@ -1,5 +1,6 @@
 #include "agent/run/look_group.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/sql/sql_text.h"
@@ -53,7 +54,7 @@ bool look_group_is_insert(const struct sql_statement *statement)
 {
     struct sql_text text = { .data = statement->text, .size = strlen(statement->text) };
 
-    return sql_token_is(sql_text_next(&text), "INSERT");
+    return sql_token_is(sql_text_next(&text), "INSERT") && look_group_kind(statement) == LOOK_LIGHT;
 }
 
 /* Behind it names stand for something else than before, and what is seen could not be told apart.
@@ -141,6 +142,8 @@ struct look_choice look_group_after(struct look_group *group, const struct prepa
 
         choice.foreseen = kind != LOOK_LIGHT;
         if (choice.foreseen && !look_group_is_idle(group, &file->foreseen[index])) {
+            assert(group->count <
+                   LOOK_GROUP_MAX); /* whoever came before it has seen that it fits */
             group->members[group->count++] = &file->foreseen[index];
         }
         group->renamed = look_group_renames(statement);

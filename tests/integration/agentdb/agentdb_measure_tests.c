@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "agent/keep/journal.h"
+#include "agent/run/look_group.h"
 #include "agentdb_fixture.h"
 #include "common/core/limits.h"
 
@@ -233,6 +234,34 @@ static void a_script_of_many_statements_is_measured_all_the_same(void **state)
     assert_int_equal(result->measure->statements, MEASURE_LOOKS_MAX + 1);
     assert_string_equal(result->measure->blocked_relation, "orders");
     assert_int_equal(result->measure->exclusive_us, 0);
+    buf_release(&text);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
+/* An INSERT of what another table has is no plain one: it has its own place in the group, or ends
+ * it. Here it comes when the group is full. */
+static void a_group_that_is_full_ends(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = measure_pool(db);
+    struct buf text = { .size_max = 1 << 16 };
+
+    measure_tenant(db, "filled", 10);
+    for (size_t i = 0; i < LOOK_GROUP_MAX; i++) {
+        agentdb_exec(db, "CREATE TABLE filled.t_%zu (a int)", i);
+        buf_printf(&text, "ALTER TABLE t_%zu ADD COLUMN b int;\n", i);
+    }
+    buf_puts(&text, "INSERT INTO t_0 VALUES (1);\nINSERT INTO items SELECT id, n FROM orders;\n");
+    struct prepared_set *set = AGENTDB_SET(db, "filled", { "1.0.0__a.sql", buf_text(&text) });
+
+    const struct task_result *result = agentdb_run(
+        pool, &(struct agentdb_order){
+                  .mode = TASK_DRY_RUN, .tenant = "filled", .from = "0.0.1", .set = set });
+    agentdb_assert_succeeded(result);
+    assert_int_equal(result->warning_count, 0);
+    assert_int_equal(result->measure->statements, LOOK_GROUP_MAX + 2);
+    assert_int_equal(result->measure->rows, 11);
     buf_release(&text);
     prepared_set_unref(&set);
     agentdb_pool_free(&pool);
@@ -484,6 +513,7 @@ int agentdb_test_measure(struct agentdb *db)
         cmocka_unit_test_prestate(a_rewrite_that_nobody_could_foresee_is_stopped, db),
         cmocka_unit_test_prestate(what_any_of_several_may_have_done_is_found_out, db),
         cmocka_unit_test_prestate(a_look_for_several_files_knows_whose_everything_is, db),
+        cmocka_unit_test_prestate(a_group_that_is_full_ends, db),
         cmocka_unit_test_prestate(steps_of_a_walk_are_measured_one_by_one, db),
         cmocka_unit_test_prestate(a_journal_of_version_4_is_upgraded, db),
         cmocka_unit_test_prestate(no_plan_of_the_journal_is_compiled, db),
