@@ -376,7 +376,6 @@ bool copy_first_look(struct copy_first *first, struct task_context *context,
         .first = first, .context = context, .task = task, .plan = plan, .result = result
     };
 
-    task->awaits_copy = NULL;
     if (first->looked || task->mode != TASK_DRY_RUN || task->dry_run_step != DRY_RUN_STEP_WHOLE ||
         !copy_first_is_risky(task, plan, large)) {
         return true;

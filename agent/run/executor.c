@@ -155,6 +155,8 @@ static void executor_do(struct executor_worker *worker, const struct executor_tu
     struct task_result *result = NULL;
     bool to_barrier = false;
 
+    /* Said anew by each try: one that ends before it gets so far waits for no copy. */
+    turn->task->awaits_copy = NULL;
     if (!executor_may_begin(worker, turn, &result)) {
         to_barrier = false; /* it says why */
     } else if (task_make_is(&executor->options, turn->task)) {

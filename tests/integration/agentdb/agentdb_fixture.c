@@ -201,6 +201,7 @@ void agentdb_submit(struct agentdb_pool *pool, const struct agentdb_order *order
     task->token = order->token != 0 ? order->token : 1;
     task->lock_timeout_ms = order->lock_timeout_ms;
     task->lock_budget_ms = order->lock_budget_ms;
+    task->awaits_copy = order->awaited_copy ? "k" : NULL;
     task->set = order->set;
     executor_submit(pool->executor, task);
 }

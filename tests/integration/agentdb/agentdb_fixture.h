@@ -75,6 +75,7 @@ struct agentdb_order {
     uint64_t token;     /* 0: 1 */
     uint64_t lock_timeout_ms;
     uint64_t lock_budget_ms;
+    bool awaited_copy;        /* it has rested until a copy was tried, and is tried again */
     struct prepared_set *set; /* borrowed */
 };
 void agentdb_submit(struct agentdb_pool *pool, const struct agentdb_order *order);

@@ -425,6 +425,22 @@ static void a_schema_that_was_dropped_and_made_again_begins_anew(void **state)
     agentdb_pool_free(&pool);
 }
 
+/* What an earlier try waited for is not what this one does. */
+static void a_try_after_the_copy_that_fails_at_once_is_answered(void **state)
+{
+    struct agentdb *db = *state;
+    struct agentdb_pool *pool = agentdb_pool_new(db, &(struct executor_options){ .workers = 1 });
+    struct prepared_set *set = AGENTDB_SET(db, "rested", { "1.0.0__a.sql", "COMMIT;" });
+    const struct agentdb_order order = {
+        .mode = TASK_DRY_RUN, .tenant = "rested", .set = set, .awaited_copy = true
+    };
+
+    agentdb_exec(db, "CREATE SCHEMA rested");
+    agentdb_assert_code(agentdb_run(pool, &order), TASK_FAILED, TASK_CODE_TRANSACTION_CONTROL);
+    prepared_set_unref(&set);
+    agentdb_pool_free(&pool);
+}
+
 int agentdb_test_tasks(struct agentdb *db)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +458,7 @@ int agentdb_test_tasks(struct agentdb *db)
         cmocka_unit_test_prestate(stopping_answers_everything, db),
         cmocka_unit_test_prestate(a_database_is_a_tenant_too, db),
         cmocka_unit_test_prestate(a_schema_that_was_dropped_and_made_again_begins_anew, db),
+        cmocka_unit_test_prestate(a_try_after_the_copy_that_fails_at_once_is_answered, db),
     };
 
     return cmocka_run_group_tests_name("tasks", tests, NULL, NULL);
